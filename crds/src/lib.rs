@@ -1,1 +1,29 @@
-//! crds
+//! The API types of `forkable.dev` and nothing else: what a person may write in a manifest, and what Forkable reports.
+//!
+//! Schemas are structural, every list, map and string is bounded, and cross-field rules are CEL, so that the
+//! Kubernetes apiserver and the local host accept and refuse the very same manifests.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive declares each struct a second time in a private scope"
+)]
+
+pub mod condition;
+pub mod deployment;
+pub mod fork;
+mod schema;
+
+pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
+pub use fork::{Fork, ForkSpec, ForkStatus};
+pub use schema::all;
+
+/// API group of every kind.
+pub const GROUP: &str = "forkable.dev";
+/// The only served and stored version.
+pub const VERSION: &str = "v1alpha1";
+/// Finalizer on Forks: the deletion policy is applied before it is removed.
+pub const FINALIZER: &str = "forkable.dev/cleanup";
+/// Annotation: `"true"` lets a Fork take over a repository and project that it did not make.
+pub const ADOPT_ANNOTATION: &str = "forkable.dev/adopt";
+/// Label on Deployments: the name of the Fork that owns them.
+pub const FORK_LABEL: &str = "forkable.dev/fork";

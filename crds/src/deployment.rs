@@ -1,0 +1,148 @@
+//! `Deployment`: one release of one commit. Never to be confused with `apps/v1`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{condition::conditions, fork::LocalRef};
+
+/// One release: which commit of which Fork goes where, and how.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "forkable.dev",
+    version = "v1alpha1",
+    kind = "Deployment",
+    namespaced,
+    status = "DeploymentStatus",
+    derive = "PartialEq",
+    category = "forkable",
+    shortname = "fdep",
+    doc = "One release of one commit of a Fork.",
+    printcolumn(name = "Fork", type_ = "string", json_path = ".spec.forkRef.name"),
+    printcolumn(name = "Commit", type_ = "string", json_path = ".status.commit.sha"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "URL",
+        type_ = "string",
+        json_path = ".status.url",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
+    validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
+    validation = Rule::new("self.environment == oldSelf.environment").message("environment is immutable").field_path(".environment")
+)]
+pub struct DeploymentSpec {
+    /// The Fork in the same namespace.
+    pub fork_ref: LocalRef,
+    /// What is released.
+    pub source: Source,
+    /// `Production`, `Preview` or a name in the Fork's `project.environments`.
+    #[serde(default = "production")]
+    #[schemars(length(min = 1, max = 32))]
+    pub environment: String,
+    /// How it goes live.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Revision of the Fork's environment variables that it is built with; set by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub env_revision: Option<String>,
+}
+
+fn production() -> String {
+    "Production".into()
+}
+
+/// A commit, directly or as the head of a branch: exactly one member.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = ("has(self.commit) != has(self.ref)", "exactly one of commit and ref must be set"))]
+pub struct Source {
+    /// Full id of a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 40, max = 40), regex(pattern = r"^[0-9a-f]{40}$"))]
+    pub commit: Option<String>,
+    /// Branch whose newest commit is taken once, when the release begins.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 250))]
+    pub git_ref: Option<String>,
+}
+
+/// How a release goes live.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Strategy {
+    /// Name of the strategy.
+    #[serde(default, rename = "type")]
+    pub strategy_type: StrategyType,
+}
+
+/// Name of a strategy.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StrategyType {
+    /// Live as soon as it is built.
+    #[default]
+    Immediate,
+}
+
+/// What became of a release.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled` by the rules of kstatus, `Built`, `Live`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub phase: Option<String>,
+    /// The commit, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitStatus>,
+    /// Vercel's id of the deployment, once created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub deployment_id: Option<String>,
+    /// Address of this deployment itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+    /// When the creation was begun; together with the object's uid it finds a lost deployment again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Time>,
+    /// When the build was done, well or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+}
+
+/// A commit for people.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct CommitStatus {
+    /// Full id.
+    #[schemars(length(max = 64))]
+    pub sha: String,
+    /// First line of its message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub message: Option<String>,
+    /// Who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub author: Option<String>,
+}
