@@ -21,23 +21,10 @@ use crate::{condition::conditions, fork::LocalRef};
     doc = "One release of one commit of a Fork.",
     printcolumn(name = "Fork", type_ = "string", json_path = ".spec.forkRef.name"),
     printcolumn(name = "Commit", type_ = "string", json_path = ".status.commit.sha"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
-    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(
-        name = "URL",
-        type_ = "string",
-        json_path = ".status.url",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

@@ -3,10 +3,7 @@
 //! Schemas are structural, every list, map and string is bounded, and cross-field rules are CEL, so that the
 //! Kubernetes apiserver and the local host accept and refuse the very same manifests.
 
-#![expect(
-    unreachable_pub,
-    reason = "the schema derive declares each struct a second time in a private scope"
-)]
+#![expect(unreachable_pub, reason = "the schema derive declares each struct a second time in a private scope")]
 
 pub mod condition;
 pub mod deployment;

@@ -7,21 +7,14 @@ use kube::CustomResourceExt;
 
 /// Every CRD of the group, in the order of installation.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![
-        prepare(crate::Fork::crd()),
-        prepare(crate::Deployment::crd()),
-    ]
+    vec![prepare(crate::Fork::crd()), prepare(crate::Deployment::crd())]
 }
 
 /// Optional fields are not nullable: the apiserver then prunes an explicit `null` instead of keeping it,
 /// and `has(self.field)` in CEL means what it says.
 fn prepare(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
-        if let Some(schema) = version
-            .schema
-            .as_mut()
-            .and_then(|s| s.open_api_v3_schema.as_mut())
-        {
+        if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             strip_nullable(schema);
         }
     }

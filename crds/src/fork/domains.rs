@@ -14,9 +14,7 @@ pub struct Domain {
     /// Name, such as `acme.example.com` or `*.acme.example.com`.
     #[schemars(
         length(min = 4, max = 253),
-        regex(
-            pattern = r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
-        )
+        regex(pattern = r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$")
     )]
     pub name: String,
     /// Another domain of the product that this one redirects to.

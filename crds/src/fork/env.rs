@@ -16,10 +16,7 @@ use super::{KeyRef, LocalRef};
 )]
 pub struct EnvVar {
     /// Name of the variable. It may occur more than once for different environments or branches.
-    #[schemars(
-        length(min = 1, max = 256),
-        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
-    )]
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,10 +88,7 @@ pub struct EnvFrom {
     pub config_map_ref: Option<LocalRef>,
     /// Put before every key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 64),
-        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
-    )]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub prefix: Option<String>,
     /// `Production`, `Preview`, `Development` or names of `project.environments`.
     #[serde(default = "production_and_preview")]

@@ -9,10 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Project {
     /// Name of the project; also the first label of its `vercel.app` address. A change renames it.
-    #[schemars(
-        length(min = 1, max = 100),
-        regex(pattern = r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$"))]
     pub name: String,
     /// Id of the Vercel team (`team_…`); that of the credentials if absent. Immutable in effect: a project is never moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,10 +95,7 @@ pub enum FunctionMemory {
 #[x_kube(validation = ("!(self.name in ['production', 'preview', 'development'])", "production, preview and development exist in every project"))]
 pub struct ProjectEnvironment {
     /// Name, which is also its slug.
-    #[schemars(
-        length(min = 1, max = 32),
-        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
     /// Branch that is deployed to it.
     #[schemars(length(min = 1, max = 250))]

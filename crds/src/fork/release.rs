@@ -19,10 +19,7 @@ pub struct Release {
 
 impl Default for Release {
     fn default() -> Self {
-        Self {
-            revision_history_limit: revision_history_limit(),
-            on_env_change: OnEnvChange::default(),
-        }
+        Self { revision_history_limit: revision_history_limit(), on_env_change: OnEnvChange::default() }
     }
 }
 

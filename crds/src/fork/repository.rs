@@ -16,10 +16,7 @@ use super::KeyRef;
 )]
 pub struct Repository {
     /// User or organization that owns the repository.
-    #[schemars(
-        length(min = 1, max = 39),
-        regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 39), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"))]
     pub owner: String,
     /// Name of the repository. A change renames it.
     #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
@@ -37,10 +34,7 @@ pub struct Repository {
     pub homepage: Option<String>,
     /// Topics; what GitHub has beyond these is removed. Left alone if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 20),
-        inner(length(min = 1, max = 50), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))
-    )]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 50), regex(pattern = r"^[a-z0-9][a-z0-9-]*$")))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub topics: Option<Vec<String>>,
     /// Features that can be switched on and off; what is absent is left alone.
@@ -111,10 +105,7 @@ pub struct Features {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct File {
     /// Path from the root of the repository.
-    #[schemars(
-        length(min = 1, max = 255),
-        regex(pattern = r"^[^/\\].*[^/]$|^[^/\\]$")
-    )]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^/\\].*[^/]$|^[^/\\]$"))]
     pub path: String,
     /// Text, in which `{{ path.in.spec }}`, `{{ metadata.name }}` and `{{ metadata.namespace }}` are filled in.
     /// `${{ … }}` of GitHub Actions is left as it is; write `\{{` for two literal braces.

@@ -1,1 +1,19 @@
-//! operator/core
+//! The pure part of Forkable: from what a manifest asks for and what exists outside to the changes that are missing.
+//!
+//! Nothing here touches the world: no clock, no network, no disk, no environment. What does is behind the traits
+//! of [`forge`], [`hosting`], [`store`] and [`journal`].
+
+pub mod condition;
+pub mod error;
+pub mod forge;
+pub mod fork;
+pub mod hosting;
+pub mod journal;
+pub mod plan;
+pub mod release;
+pub mod secret;
+pub mod store;
+
+pub use error::{PortError, Retry};
+pub use plan::{Change, Facet, Plan, Step};
+pub use secret::{DigestKey, Secret};

@@ -1,0 +1,149 @@
+//! Conditions by the rules of the Kubernetes API conventions and kstatus.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// How one concern stands, which decides `Ready`, `Reconciling` and `Stalled` of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    Ready,
+    /// Work is under way or waited for.
+    Progressing,
+    /// It failed, and is tried again by itself.
+    Retrying,
+    /// A person must act outside; it is looked at again by itself.
+    PersonNeeded,
+    /// Nothing happens before spec, credentials or plan change.
+    Stalled,
+}
+
+/// One concern, as reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Condition type.
+    pub condition: &'static str,
+    pub state: State,
+    /// CamelCase.
+    pub reason: String,
+    /// For people; no secret, no time stamp, nothing that changes from pass to pass.
+    pub message: String,
+}
+
+/// The longest message of a condition, in bytes, that the apiserver takes.
+const MAX_MESSAGE: usize = 32_768;
+
+/// Replaces all conditions: one per report, then `Ready`, and `Reconciling` or `Stalled` only when true.
+/// `lastTransitionTime` moves only when a condition's status does.
+pub fn summarize(previous: &[Condition], reports: &[Report], generation: i64, now: Timestamp) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = reports
+        .iter()
+        .map(|report| {
+            let status = if report.state == State::Ready { "True" } else { "False" };
+            condition(previous, report.condition, status, &report.reason, &report.message, generation, now)
+        })
+        .collect();
+    let worst = |state: &State| reports.iter().find(|report| report.state == *state);
+    let (status, reason, message, extra) = if let Some(report) = worst(&State::Stalled) {
+        ("False", report.reason.as_str(), report.message.as_str(), Some("Stalled"))
+    } else if let Some(report) = worst(&State::Retrying) {
+        ("False", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+    } else if let Some(report) = worst(&State::Progressing) {
+        ("Unknown", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+    } else if let Some(report) = worst(&State::PersonNeeded) {
+        ("False", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+    } else {
+        ("True", "Ready", "as the manifest says", None)
+    };
+    conditions.push(condition(previous, "Ready", status, reason, message, generation, now));
+    if let Some(extra) = extra {
+        let reason = match (extra, status) {
+            ("Stalled", _) => reason,
+            (_, "Unknown") => "Progressing",
+            _ => "ProgressingWithRetry",
+        };
+        conditions.push(condition(previous, extra, "True", reason, message, generation, now));
+    }
+    conditions
+}
+
+fn condition(
+    previous: &[Condition],
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let unchanged = previous.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+    Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: shortened(message),
+        observed_generation: Some(generation),
+        last_transition_time: unchanged.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+fn shortened(message: &str) -> String {
+    let mut end = message.len().min(MAX_MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message[..end].into()
+}
+
+/// Whether a condition of that type is there and `True`.
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(condition: &'static str, state: State) -> Report {
+        Report { condition, state, reason: "Because".into(), message: format!("{condition} says") }
+    }
+
+    fn kstatus(conditions: &[Condition]) -> Vec<(&str, &str)> {
+        conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect()
+    }
+
+    #[test]
+    fn the_worst_state_decides() {
+        let cases: [(&str, &[State], &[(&str, &str)]); 5] = [
+            ("all ready", &[State::Ready, State::Ready], &[("Ready", "True")]),
+            ("progress", &[State::Ready, State::Progressing], &[("Ready", "Unknown"), ("Reconciling", "True")]),
+            (
+                "a person is needed",
+                &[State::PersonNeeded, State::Ready],
+                &[("Ready", "False"), ("Reconciling", "True")],
+            ),
+            (
+                "progress before a person",
+                &[State::PersonNeeded, State::Progressing],
+                &[("Ready", "Unknown"), ("Reconciling", "True")],
+            ),
+            ("stalled before all", &[State::Retrying, State::Stalled], &[("Ready", "False"), ("Stalled", "True")]),
+        ];
+        for (why, states, expected) in cases {
+            let reports: Vec<_> = states.iter().map(|state| report("A", state.clone())).collect();
+            let conditions = summarize(&[], &reports, 1, Timestamp::UNIX_EPOCH);
+            assert_eq!(&kstatus(&conditions)[states.len()..], expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn transition_time_moves_with_status_only() {
+        let early = Timestamp::from_second(10).expect("a time");
+        let late = Timestamp::from_second(20).expect("a time");
+        let first = summarize(&[], &[report("A", State::Progressing)], 1, early);
+        let same = summarize(&first, &[report("A", State::Retrying)], 2, late);
+        assert_eq!(same[0].last_transition_time.0, early, "False stayed False");
+        let ready = summarize(&first, &[report("A", State::Ready)], 2, late);
+        assert_eq!(ready[0].last_transition_time.0, late, "False became True");
+    }
+}

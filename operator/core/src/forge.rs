@@ -1,0 +1,310 @@
+//! The port to where repositories live (GitHub): what can be seen of a repository, and every change to one.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use forkable_crds::fork::Visibility;
+use jiff::Timestamp;
+
+use crate::{PortError, Secret};
+
+/// Reads and changes repositories. One call of `apply` is one [`ForgeChange`]; most are one request.
+#[async_trait]
+pub trait Forge: Send + Sync {
+    /// Looks at repositories and their templates, up to 50 in one request. Answers in the order of the asks.
+    /// A repository that is gone (or may not be seen) is `None`; a failed look is an error, never `None`.
+    async fn observe(&self, asks: &[RepositoryAsk]) -> Result<Vec<RepositoryView>, PortError>;
+
+    /// Makes one change. Not idempotent for the `Create…` changes that take a name: those answer
+    /// [`PortError::Conflict`] when the name is taken, whoever took it.
+    async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError>;
+
+    /// What the credentials may do, as far as answers have told so far; no request is made.
+    fn permissions(&self) -> Permissions;
+}
+
+/// Permissions of credentials, in the provider's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// What is granted: classic scopes (`repo`, `workflow`) or App permissions (`administration:write`).
+    /// `None`: the provider does not tell (fine-grained tokens).
+    pub granted: Option<Vec<String>>,
+}
+
+/// What to look at for one fork.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryAsk {
+    /// GraphQL id, once known: it follows renames and transfers.
+    pub node_id: Option<String>,
+    pub owner: String,
+    pub name: String,
+    /// The template, if it has to be looked at too.
+    pub template: Option<(String, String)>,
+    /// Paths whose blobs are wanted, from the head of the default branch (and of the template).
+    pub paths: Vec<String>,
+    /// Also read what only single REST calls tell: secrets, variables, branch policies, security settings.
+    pub deep: bool,
+}
+
+/// What is seen for one ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryView {
+    pub repository: Option<RepositoryFacts>,
+    pub template: Option<TemplateFacts>,
+}
+
+/// A template repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateFacts {
+    pub id: i64,
+    pub full_name: String,
+    pub is_template: bool,
+    pub private: bool,
+    pub default_branch: Option<String>,
+    /// `None`: it has no commit.
+    pub head: Option<Head>,
+    /// Blob per asked path; absent paths are not in it.
+    pub blobs: BTreeMap<String, String>,
+}
+
+/// The newest commit of a branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub oid: String,
+    pub tree: String,
+    /// First line.
+    pub message: String,
+    pub author: String,
+}
+
+/// A repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryFacts {
+    pub id: i64,
+    pub node_id: String,
+    /// `owner/name` as it is now, after renames and transfers.
+    pub full_name: String,
+    pub html_url: String,
+    pub description: Option<String>,
+    pub homepage: Option<String>,
+    pub visibility: Visibility,
+    pub archived: bool,
+    pub template_id: Option<i64>,
+    pub parent_id: Option<i64>,
+    pub topics: Vec<String>,
+    pub issues: bool,
+    pub wiki: bool,
+    pub projects: bool,
+    pub discussions: bool,
+    pub delete_branch_on_merge: bool,
+    pub default_branch: Option<String>,
+    /// `None`: no commit yet, which is "not yet" for a repository that was just made.
+    pub head: Option<Head>,
+    /// Blob per asked path; absent paths are not in it.
+    pub blobs: BTreeMap<String, String>,
+    pub rulesets: Vec<RulesetFacts>,
+    pub environments: Vec<EnvironmentFacts>,
+    pub dependabot_alerts: Option<bool>,
+    pub created_at: Option<Timestamp>,
+    /// `None`: not asked for.
+    pub deep: Option<DeepFacts>,
+}
+
+/// What only single REST calls tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeepFacts {
+    pub secrets: Vec<StoredValue>,
+    pub variables: Vec<StoredValue>,
+    pub secret_scanning: Option<bool>,
+    pub push_protection: Option<bool>,
+    pub dependabot_fixes: Option<bool>,
+    /// Branch name patterns per environment; environments with the policy "protected branches" are in `protected`.
+    pub branch_patterns: BTreeMap<String, Vec<String>>,
+    pub protected_only: Vec<String>,
+}
+
+/// A secret (no value) or a variable (with value).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredValue {
+    pub name: String,
+    pub environment: Option<String>,
+    pub value: Option<String>,
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A ruleset of the repository itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesetFacts {
+    pub id: i64,
+    pub name: String,
+    /// `None`: it has rules or conditions that this program does not write.
+    pub rules: Option<BranchRules>,
+    pub active: bool,
+}
+
+/// Rules of the default branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BranchRules {
+    pub required_reviews: Option<i32>,
+    /// Context and App id, sorted.
+    pub required_checks: Vec<(String, Option<i64>)>,
+    pub linear_history: bool,
+    pub block_force_pushes: bool,
+    pub block_deletion: bool,
+}
+
+/// A deployment environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentFacts {
+    pub name: String,
+    /// `user:login` and `team:slug`, sorted.
+    pub reviewers: Vec<String>,
+    pub prevent_self_review: bool,
+    pub wait_minutes: i32,
+}
+
+/// The repository that a change is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryTarget {
+    /// `None` only for changes that create it.
+    pub id: Option<i64>,
+    pub node_id: Option<String>,
+    /// Name in force, or the name to create.
+    pub owner: String,
+    pub name: String,
+    /// Commit that `CommitFiles` builds on: if the branch moved on, the answer is [`PortError::Stale`].
+    pub head: Option<String>,
+}
+
+/// One change to a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForgeChange {
+    /// GitHub's "use this template"; content shows up later.
+    CreateFromTemplate {
+        template: (String, String),
+        visibility: Visibility,
+        description: Option<String>,
+    },
+    /// A GitHub fork; content shows up later.
+    CreateFork {
+        template: (String, String),
+    },
+    /// A new repository with the template's tree at `git_ref` in one commit.
+    CreateCopy {
+        template: (String, String),
+        git_ref: Option<String>,
+        visibility: Visibility,
+        description: Option<String>,
+    },
+    /// Settings; `None` is left as it is.
+    UpdateRepository(RepositoryPatch),
+    SetTopics(Vec<String>),
+    /// All files in one commit on top of the target's `head`.
+    CommitFiles {
+        branch: String,
+        message: String,
+        files: Vec<FileContent>,
+    },
+    CreateRuleset(Ruleset),
+    UpdateRuleset {
+        id: i64,
+        ruleset: Ruleset,
+    },
+    DeleteRuleset {
+        id: i64,
+    },
+    PutEnvironment(Environment),
+    PutSecret {
+        environment: Option<String>,
+        name: String,
+        value: Secret,
+    },
+    DeleteSecret {
+        environment: Option<String>,
+        name: String,
+    },
+    /// `exists` chooses between the two calls that GitHub has for it; a wrong guess is mended with the other one.
+    PutVariable {
+        environment: Option<String>,
+        name: String,
+        value: String,
+        exists: bool,
+    },
+    DeleteVariable {
+        environment: Option<String>,
+        name: String,
+    },
+    SetDependabotAlerts(bool),
+    SetDependabotFixes(bool),
+    Archive,
+    Delete,
+}
+
+/// New settings of a repository; `None` is left as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryPatch {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub homepage: Option<String>,
+    pub visibility: Option<Visibility>,
+    pub default_branch: Option<String>,
+    pub issues: Option<bool>,
+    pub wiki: Option<bool>,
+    pub projects: Option<bool>,
+    pub discussions: Option<bool>,
+    pub delete_branch_on_merge: Option<bool>,
+    pub secret_scanning: Option<bool>,
+    pub push_protection: Option<bool>,
+}
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileContent {
+    pub path: String,
+    pub content: String,
+}
+
+/// A ruleset to write, on the default branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruleset {
+    pub name: String,
+    pub rules: BranchRules,
+}
+
+/// A deployment environment to write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    pub name: String,
+    /// `user:login` and `team:slug`, sorted; the adapter finds the ids.
+    pub reviewers: Vec<String>,
+    pub prevent_self_review: bool,
+    pub wait_minutes: i32,
+    pub branches: Branches,
+}
+
+/// Branches that may deploy to an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Branches {
+    #[default]
+    All,
+    Protected,
+    Patterns(Vec<String>),
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForgeDone {
+    /// The repository as answered; lists that the answer does not carry are empty.
+    Repository(Box<RepositoryFacts>),
+    /// The new head and the blob of each file.
+    Committed {
+        head: Head,
+        blobs: BTreeMap<String, String>,
+    },
+    Ruleset(RulesetFacts),
+    /// A secret or variable was written; GitHub's time of it, if it says so.
+    Stored {
+        updated_at: Option<Timestamp>,
+    },
+    Nothing,
+}

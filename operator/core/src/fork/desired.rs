@@ -1,0 +1,114 @@
+//! What a Fork asks for, validated and with all references resolved: no spec field is read after this.
+
+use forkable_crds::fork::{DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, Security, TemplateMode, Visibility};
+
+use crate::{
+    DigestKey, Secret,
+    forge::{BranchRules, Environment},
+    hosting::{DomainItem, ProjectSettings},
+};
+
+/// Everything that one Fork asks for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub uid: String,
+    pub namespace: String,
+    pub name: String,
+    pub template: Template,
+    pub repository: Repository,
+    pub files: Vec<File>,
+    /// `None`: rules are none of ours.
+    pub protection: Option<BranchRules>,
+    pub actions: Actions,
+    pub security: Option<Security>,
+    pub project: Project,
+    pub env: Vec<Variable>,
+    pub env_policy: EnvPolicy,
+    pub domains: Vec<DomainItem>,
+    pub revision_history_limit: usize,
+    pub on_env_change: OnEnvChange,
+    pub deletion_policy: DeletionPolicy,
+    /// A person allowed to take over what this Fork did not make.
+    pub adopt: bool,
+    pub digest_key: DigestKey,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub owner: String,
+    pub repo: String,
+    pub git_ref: Option<String>,
+    pub mode: TemplateMode,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    pub owner: String,
+    pub name: String,
+    pub visibility: Visibility,
+    pub description: Option<String>,
+    pub homepage: Option<String>,
+    /// Sorted.
+    pub topics: Option<Vec<String>>,
+    pub issues: Option<bool>,
+    pub wiki: Option<bool>,
+    pub projects: Option<bool>,
+    pub discussions: Option<bool>,
+    pub delete_branch_on_merge: Option<bool>,
+    pub default_branch: Option<String>,
+}
+
+/// A file with its placeholders filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub path: String,
+    pub content: String,
+    /// Git's id of the content.
+    pub blob: String,
+    pub overwrite: Overwrite,
+}
+
+/// GitHub Actions: environments, secrets, variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actions {
+    pub environments: Vec<Environment>,
+    pub secrets: Vec<ActionsValue>,
+    pub variables: Vec<ActionsValue>,
+}
+
+impl Actions {
+    pub fn is_empty(&self) -> bool {
+        self.environments.is_empty() && self.secrets.is_empty() && self.variables.is_empty()
+    }
+}
+
+/// A secret or variable of GitHub Actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionsValue {
+    pub name: String,
+    pub environment: Option<String>,
+    pub value: Secret,
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    pub name: String,
+    pub team: Option<String>,
+    pub settings: ProjectSettings,
+    /// Slug and branch.
+    pub environments: Vec<(String, String)>,
+}
+
+/// An environment variable with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub key: String,
+    pub value: Secret,
+    /// Keyed digest of the value.
+    pub digest: String,
+    /// `Production`, `Preview`, `Development` or slugs of custom environments; sorted.
+    pub environments: Vec<String>,
+    pub branch: Option<String>,
+    pub sensitive: bool,
+}

@@ -1,0 +1,8 @@
+//! protection
+
+use super::Input;
+use crate::plan::FacetPlan;
+
+pub(super) fn plan(_input: Input<'_>) -> Option<FacetPlan> {
+    todo!()
+}

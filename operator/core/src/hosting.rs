@@ -1,0 +1,295 @@
+//! The port to where products run (Vercel): what can be seen of a project, and every change to one.
+
+use async_trait::async_trait;
+use forkable_crds::fork::{DnsRecord, FunctionMemory, LoginProtection, NodeVersion};
+use jiff::Timestamp;
+
+use crate::{PortError, Secret};
+
+/// Reads and changes projects, their domains, variables and deployments.
+#[async_trait]
+pub trait Hosting: Send + Sync {
+    /// Looks at projects: one ask by a single GET, more by pages of 100. Answers in the order of the asks.
+    /// A project is `None` only when a GET of it said 404; a failed look is an error.
+    async fn observe(&self, asks: &[ProjectAsk]) -> Result<Vec<Option<ProjectFacts>>, PortError>;
+
+    /// The domains of a project with DNS configuration for the names in `configuration_of` (one request each).
+    async fn domains(&self, target: &ProjectTarget, configuration_of: &[String])
+    -> Result<Vec<DomainFacts>, PortError>;
+
+    /// DNS configuration of one domain that is known to be on the project.
+    async fn domain_configuration(&self, target: &ProjectTarget, name: &str) -> Result<DomainConfiguration, PortError>;
+
+    /// Certificates of the team: names and end.
+    async fn certificates(&self, team: Option<&str>) -> Result<Vec<(Vec<String>, Timestamp)>, PortError>;
+
+    /// Makes one change. [`HostingChange::CreateProject`] answers [`PortError::Conflict`] when the name is taken;
+    /// [`HostingChange::CreateDeployment`] is not idempotent: look with [`Hosting::deployments`] first.
+    async fn apply(&self, target: &ProjectTarget, change: &HostingChange) -> Result<HostingDone, PortError>;
+
+    /// One deployment by id; `None` if it was deleted.
+    async fn deployment(&self, target: &ProjectTarget, id: &str) -> Result<Option<DeploymentFacts>, PortError>;
+
+    /// Deployments of a project for a commit, newest first.
+    async fn deployments(&self, target: &ProjectTarget, commit: &str) -> Result<Vec<DeploymentFacts>, PortError>;
+
+    /// The last lines of a build's log, at most 20.
+    async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError>;
+}
+
+/// What to look at for one fork.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectAsk {
+    /// Id, once known: it follows renames.
+    pub id: Option<String>,
+    pub name: String,
+    pub team: Option<String>,
+}
+
+/// The project that a change is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectTarget {
+    pub team: Option<String>,
+    /// `None` only for `CreateProject`.
+    pub id: Option<String>,
+    pub name: String,
+    /// `owner/name` and id of the repository to link.
+    pub repository: Option<(String, i64)>,
+}
+
+/// A project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectFacts {
+    pub id: String,
+    pub name: String,
+    pub team: String,
+    /// GitHub's id of the linked repository.
+    pub repository_id: Option<i64>,
+    pub production_branch: Option<String>,
+    pub settings: ProjectSettings,
+    pub paused: bool,
+    pub env: Vec<EnvRow>,
+    pub environments: Vec<CustomEnvironment>,
+    /// `None`: not looked at (a list does not tell all of it).
+    pub domains: Option<Vec<DomainFacts>>,
+    /// The deployment that production domains serve now.
+    pub production_deployment: Option<String>,
+}
+
+/// Settings that a Fork governs; `None` is the provider's default, or left as it is where the doc of the field says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectSettings {
+    pub framework: Option<String>,
+    pub root_directory: Option<String>,
+    pub install_command: Option<String>,
+    pub build_command: Option<String>,
+    pub output_directory: Option<String>,
+    /// Left as it is if `None`.
+    pub node_version: Option<NodeVersion>,
+    /// Left as they are if `None`.
+    pub regions: Option<Vec<String>>,
+    /// Left as it is if `None`.
+    pub memory: Option<FunctionMemory>,
+    /// Left as it is if `None`.
+    pub max_duration_seconds: Option<i32>,
+    /// Left as it is if `None`.
+    pub fluid: Option<bool>,
+    /// Left as it is if `None`.
+    pub login: Option<LoginProtection>,
+}
+
+/// A row of environment variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvRow {
+    pub id: String,
+    pub key: String,
+    /// `production`, `preview`, `development`, sorted.
+    pub targets: Vec<String>,
+    /// Ids of custom environments, sorted.
+    pub custom_environment_ids: Vec<String>,
+    pub branch: Option<String>,
+    pub sensitive: bool,
+    /// Milliseconds since 1970.
+    pub updated_at: i64,
+    /// An integration owns it: never touched.
+    pub integration: bool,
+}
+
+/// A custom environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomEnvironment {
+    pub id: String,
+    pub slug: String,
+    pub branch: Option<String>,
+}
+
+/// A domain of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainFacts {
+    pub name: String,
+    pub redirect: Option<String>,
+    pub redirect_status: Option<i32>,
+    pub branch: Option<String>,
+    pub custom_environment_id: Option<String>,
+    pub verified: bool,
+    /// TXT records that prove ownership, while not verified.
+    pub verification: Vec<DnsRecord>,
+    /// `None`: not looked at.
+    pub configuration: Option<DomainConfiguration>,
+}
+
+/// How DNS stands for a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainConfiguration {
+    pub configured: bool,
+    /// Records that would make it configured.
+    pub records: Vec<DnsRecord>,
+}
+
+/// One change to a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostingChange {
+    /// Creates the project, linked to the target's repository.
+    CreateProject(ProjectSettings),
+    /// New settings and, if given, a new name. Fields that are `None` in both are left out.
+    UpdateProject {
+        name: Option<String>,
+        settings: ProjectSettingsPatch,
+    },
+    /// Links the project to the target's repository, in place of what it is linked to.
+    LinkRepository,
+    SetProductionBranch(String),
+    CreateEnvironment {
+        slug: String,
+        branch: String,
+    },
+    UpdateEnvironment {
+        id: String,
+        branch: String,
+    },
+    DeleteEnvironment {
+        id: String,
+    },
+    /// All of them in one request; an answer that names failed keys is an error that names them.
+    UpsertEnv(Vec<EnvItem>),
+    DeleteEnv {
+        rows: Vec<(String, String)>,
+    },
+    AddDomain(DomainItem),
+    UpdateDomain(DomainItem),
+    VerifyDomain {
+        name: String,
+    },
+    RemoveDomain {
+        name: String,
+    },
+    /// A build of one commit. `request` marks it in `meta`, so that it is found again.
+    CreateDeployment(DeploymentRequest),
+    CancelDeployment {
+        id: String,
+    },
+    PauseProject,
+    DeleteProject,
+}
+
+/// Settings to change: outer `None` is left as it is, inner `None` is cleared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectSettingsPatch {
+    pub framework: Option<Option<String>>,
+    pub root_directory: Option<Option<String>>,
+    pub install_command: Option<Option<String>>,
+    pub build_command: Option<Option<String>>,
+    pub output_directory: Option<Option<String>>,
+    pub node_version: Option<NodeVersion>,
+    pub regions: Option<Vec<String>>,
+    pub memory: Option<FunctionMemory>,
+    pub max_duration_seconds: Option<i32>,
+    pub fluid: Option<bool>,
+    pub login: Option<LoginProtection>,
+}
+
+/// A variable to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvItem {
+    pub key: String,
+    pub value: Secret,
+    /// `Production`, `Preview`, `Development` or slugs of custom environments, sorted.
+    pub environments: Vec<String>,
+    /// Ids of the custom environments among them; filled in when they are known.
+    pub custom_environment_ids: Vec<String>,
+    pub branch: Option<String>,
+    pub sensitive: bool,
+}
+
+/// A domain to write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainItem {
+    pub name: String,
+    pub redirect: Option<String>,
+    pub redirect_status: Option<i32>,
+    pub branch: Option<String>,
+    /// Slug of a custom environment.
+    pub environment: Option<String>,
+    pub custom_environment_id: Option<String>,
+}
+
+/// A build to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentRequest {
+    /// Uid of the Deployment object; goes into `meta`.
+    pub request: String,
+    pub commit: String,
+    pub branch: String,
+    pub repository_id: i64,
+    /// `Production`, `Preview` or the slug of a custom environment.
+    pub environment: String,
+    /// Build again even if this commit was built already.
+    pub force: bool,
+}
+
+/// A deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentFacts {
+    pub id: String,
+    /// Host name of its own address.
+    pub url: String,
+    pub state: BuildState,
+    /// `meta` value of the request that made it, if it was ours.
+    pub request: Option<String>,
+    pub commit: Option<String>,
+    /// `production`, or absent for previews.
+    pub target: Option<String>,
+    /// Domains are assigned (only meaningful once built).
+    pub aliases_assigned: bool,
+    /// Why assigning domains failed.
+    pub alias_error: Option<String>,
+    /// Host names it serves.
+    pub aliases: Vec<String>,
+    pub error: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+}
+
+/// How far a build is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuildState {
+    #[default]
+    Queued,
+    Building,
+    Ready,
+    Failed,
+    Canceled,
+    /// A person must act at the provider, such as grant the commit's author a seat.
+    Blocked,
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostingDone {
+    Project(Box<ProjectFacts>),
+    Environment(CustomEnvironment),
+    Env(Vec<EnvRow>),
+    Domain(DomainFacts),
+    Deployment(DeploymentFacts),
+    Nothing,
+}

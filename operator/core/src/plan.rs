@@ -1,0 +1,256 @@
+//! Changes as values: what is missing outside, in an order, printable for people and countable for tests.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use crate::{forge::ForgeChange, hosting::HostingChange};
+
+mod print;
+
+/// One concern of a Fork with its own desired state, observation, steps and condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facet {
+    Repository,
+    Content,
+    Actions,
+    Security,
+    Protection,
+    Project,
+    Env,
+    Domains,
+    Release,
+}
+
+impl Facet {
+    pub const ALL: [Self; 9] = [
+        Self::Repository,
+        Self::Content,
+        Self::Actions,
+        Self::Security,
+        Self::Protection,
+        Self::Project,
+        Self::Env,
+        Self::Domains,
+        Self::Release,
+    ];
+
+    /// Name for people and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Content => "content",
+            Self::Actions => "actions",
+            Self::Security => "security",
+            Self::Protection => "protection",
+            Self::Project => "project",
+            Self::Env => "env",
+            Self::Domains => "domains",
+            Self::Release => "release",
+        }
+    }
+
+    /// Type of its condition.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Self::Repository => "RepositoryReady",
+            Self::Content => "ContentSynced",
+            Self::Actions => "ActionsSynced",
+            Self::Security => "SecuritySynced",
+            Self::Protection => "ProtectionSynced",
+            Self::Project => "ProjectReady",
+            Self::Env => "EnvSynced",
+            Self::Domains => "DomainsReady",
+            Self::Release => "Released",
+        }
+    }
+
+    /// Facets that must be done before the steps of this one may run. Facets that do not need each other run at once.
+    pub fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Repository => &[],
+            Self::Content | Self::Actions | Self::Security => &[Self::Repository],
+            // A ruleset may forbid the direct push that content is.
+            Self::Protection => &[Self::Repository, Self::Content],
+            // Linked after the content: Vercel builds every push to a linked repository, and the release is ours to make.
+            Self::Project => &[Self::Repository, Self::Content],
+            Self::Env | Self::Domains => &[Self::Project],
+            Self::Release => &[Self::Content, Self::Project, Self::Env],
+        }
+    }
+}
+
+/// A change outside (or to the objects that are made for a Fork).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Forge(ForgeChange),
+    Hosting(HostingChange),
+    Store(StoreChange),
+}
+
+/// A change to the Deployment objects of a Fork.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreChange {
+    CreateRelease { name: String, commit: String, env_revision: Option<String> },
+    DeleteRelease { name: String },
+}
+
+/// One change with the facet that wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub facet: Facet,
+    pub change: Change,
+}
+
+/// What a step does to what exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Create,
+    Update,
+    /// Takes something away that cannot be brought back by applying the manifest again.
+    Destroy,
+}
+
+impl Step {
+    pub fn effect(&self) -> Effect {
+        match &self.change {
+            Change::Forge(change) => match change {
+                ForgeChange::CreateFromTemplate { .. }
+                | ForgeChange::CreateFork { .. }
+                | ForgeChange::CreateCopy { .. }
+                | ForgeChange::CommitFiles { .. }
+                | ForgeChange::CreateRuleset(_) => Effect::Create,
+                ForgeChange::UpdateRepository(_)
+                | ForgeChange::SetTopics(_)
+                | ForgeChange::UpdateRuleset { .. }
+                | ForgeChange::PutEnvironment(_)
+                | ForgeChange::PutSecret { .. }
+                | ForgeChange::PutVariable { .. }
+                | ForgeChange::SetDependabotAlerts(_)
+                | ForgeChange::SetDependabotFixes(_) => Effect::Update,
+                ForgeChange::DeleteRuleset { .. }
+                | ForgeChange::DeleteSecret { .. }
+                | ForgeChange::DeleteVariable { .. }
+                | ForgeChange::Archive
+                | ForgeChange::Delete => Effect::Destroy,
+            },
+            Change::Hosting(change) => match change {
+                HostingChange::CreateProject(_)
+                | HostingChange::CreateEnvironment { .. }
+                | HostingChange::AddDomain(_)
+                | HostingChange::CreateDeployment(_) => Effect::Create,
+                HostingChange::UpdateProject { .. }
+                | HostingChange::LinkRepository
+                | HostingChange::SetProductionBranch(_)
+                | HostingChange::UpdateEnvironment { .. }
+                | HostingChange::UpsertEnv(_)
+                | HostingChange::UpdateDomain(_)
+                | HostingChange::VerifyDomain { .. }
+                | HostingChange::PauseProject => Effect::Update,
+                HostingChange::DeleteEnvironment { .. }
+                | HostingChange::DeleteEnv { .. }
+                | HostingChange::RemoveDomain { .. }
+                | HostingChange::CancelDeployment { .. }
+                | HostingChange::DeleteProject => Effect::Destroy,
+            },
+            Change::Store(StoreChange::CreateRelease { .. }) => Effect::Create,
+            Change::Store(StoreChange::DeleteRelease { .. }) => Effect::Update,
+        }
+    }
+
+    /// Whether an intent must be on record before it is tried: its name alone would not prove, after a crash,
+    /// that what is found is ours.
+    pub fn needs_intent(&self) -> bool {
+        matches!(
+            self.change,
+            Change::Forge(
+                ForgeChange::CreateFromTemplate { .. }
+                    | ForgeChange::CreateFork { .. }
+                    | ForgeChange::CreateCopy { .. }
+            )
+        )
+    }
+}
+
+impl fmt::Display for Step {
+    /// One line for people: sign, facet, what happens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.effect() {
+            Effect::Create => '+',
+            Effect::Update => '~',
+            Effect::Destroy => '-',
+        };
+        write!(f, "{sign} {:<11} {}", self.facet.name(), print::Print(&self.change))
+    }
+}
+
+/// How a facet stands once its steps are done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As the manifest says. The message says what is there.
+    Synced { message: String },
+    /// The provider is not done yet; look again after `recheck`.
+    Waiting { reason: &'static str, message: String, recheck: Duration },
+    /// A person must do something outside, such as make a DNS record; look again after `recheck`.
+    PersonNeeded { reason: &'static str, message: String, recheck: Duration },
+    /// It cannot become true without another spec, credential or plan.
+    Refused { reason: &'static str, message: String },
+}
+
+impl Verdict {
+    pub fn synced(message: impl Into<String>) -> Self {
+        Self::Synced { message: message.into() }
+    }
+}
+
+/// What one facet wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FacetPlan {
+    /// In this order.
+    pub steps: Vec<Step>,
+    pub verdict: Verdict,
+}
+
+/// Everything that is missing for one Fork. Facets that the manifest does not speak of are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub facets: BTreeMap<Facet, FacetPlan>,
+}
+
+impl Plan {
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.facets.values().flat_map(|facet| &facet.steps)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps().next().is_none()
+    }
+
+    /// Keeps what may be done: nothing at all when `changes` is false.
+    #[must_use]
+    pub fn filtered(mut self, keep: impl Fn(&Step) -> bool) -> Self {
+        for facet in self.facets.values_mut() {
+            facet.steps.retain(&keep);
+        }
+        self
+    }
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    Forge(crate::forge::ForgeDone),
+    Hosting(crate::hosting::HostingDone),
+    Store,
+}
+
+/// What became of the steps of one facet in a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of them were applied, or there were none.
+    Applied,
+    /// One failed; the ones behind it were not tried.
+    Failed { step: String, error: crate::PortError },
+    /// A facet that it needs is not done.
+    Blocked { by: Facet },
+    /// They were not to be applied, for the reason given.
+    Withheld { reason: &'static str, message: String },
+}

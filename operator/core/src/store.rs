@@ -1,0 +1,168 @@
+//! The port to where objects live: the folder and SQLite of one machine, or the Kubernetes API.
+
+use std::{collections::BTreeMap, fmt::Debug, future::Future};
+
+use forkable_crds::{Deployment, DeploymentStatus, Fork, ForkStatus};
+use futures::stream::BoxStream;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{DigestKey, Secret};
+
+/// A kind of object that the driver works on.
+pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its status subresource.
+    type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync;
+    /// Name of the kind.
+    const KIND: &'static str;
+    fn meta(&self) -> &ObjectMeta;
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
+    fn status(&self) -> Option<&Self::Status>;
+    fn set_status(&mut self, status: Self::Status);
+
+    fn reference(&self) -> ObjectRef {
+        let meta = self.meta();
+        ObjectRef {
+            kind: Self::KIND,
+            namespace: meta.namespace.clone().unwrap_or_else(|| "default".into()),
+            name: meta.name.clone().unwrap_or_default(),
+        }
+    }
+
+    fn uid(&self) -> &str {
+        self.meta().uid.as_deref().unwrap_or_default()
+    }
+
+    fn generation(&self) -> i64 {
+        self.meta().generation.unwrap_or_default()
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.meta().deletion_timestamp.is_some()
+    }
+}
+
+macro_rules! kind {
+    ($object:ident, $status:ident) => {
+        impl Kind for $object {
+            type Status = $status;
+            const KIND: &'static str = stringify!($object);
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+            fn status(&self) -> Option<&$status> {
+                self.status.as_ref()
+            }
+            fn set_status(&mut self, status: $status) {
+                self.status = Some(status);
+            }
+        }
+    };
+}
+
+kind!(Fork, ForkStatus);
+kind!(Deployment, DeploymentStatus);
+
+/// Which object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    pub kind: &'static str,
+    pub namespace: String,
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectRef {
+    /// `fork/acme`, with the namespace in front unless it is `default`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace != "default" {
+            write!(f, "{}/", self.namespace)?;
+        }
+        write!(f, "{}/{}", self.kind.to_ascii_lowercase(), self.name)
+    }
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The object changed since it was read: read it again.
+    #[error("{0} changed since it was read")]
+    Conflict(ObjectRef),
+    #[error("{0} does not exist")]
+    NotFound(ObjectRef),
+    #[error("{0} exists already")]
+    AlreadyExists(ObjectRef),
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Severity of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    Normal,
+    Warning,
+}
+
+/// Where objects live. Written for one active process at a time.
+pub trait Store: Send + Sync + 'static {
+    fn get<K: Kind>(&self, namespace: &str, name: &str) -> impl Future<Output = Result<Option<K>, StoreError>> + Send;
+
+    /// All objects of a kind, in all namespaces that this process serves.
+    fn list<K: Kind>(&self) -> impl Future<Output = Result<Vec<K>, StoreError>> + Send;
+
+    /// Names of objects that were added, changed (also in status) or removed. Secrets and ConfigMaps that change
+    /// show up as the Forks that refer to them.
+    fn watch(&self) -> BoxStream<'static, ObjectRef>;
+
+    /// Creates; [`StoreError::AlreadyExists`] if the name is taken.
+    fn create<K: Kind>(&self, object: K) -> impl Future<Output = Result<K, StoreError>> + Send;
+
+    /// Asks for deletion; an object without finalizers is gone at once. Deleting what is gone is no error.
+    fn delete<K: Kind>(&self, object: &K) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes the status if the object is still at the `resourceVersion` of `object`; answers it with the new one.
+    fn write_status<K: Kind>(
+        &self,
+        object: &K,
+        status: K::Status,
+    ) -> impl Future<Output = Result<K, StoreError>> + Send;
+
+    /// Adds or removes our finalizer, with the same check.
+    fn set_finalizer<K: Kind>(&self, object: &K, present: bool) -> impl Future<Output = Result<K, StoreError>> + Send;
+
+    /// The data of a Secret; `None` if there is none.
+    fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<BTreeMap<String, Secret>>, StoreError>> + Send;
+
+    /// The data of a ConfigMap; `None` if there is none.
+    fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, StoreError>> + Send;
+
+    /// The value that was generated for `fork` under `name`; stores `candidate` and answers it if there is none yet.
+    fn generated(
+        &self,
+        fork: &Fork,
+        name: &str,
+        candidate: Secret,
+    ) -> impl Future<Output = Result<Secret, StoreError>> + Send;
+
+    /// Key of all digests; made once, kept for ever.
+    fn digest_key(&self) -> impl Future<Output = Result<DigestKey, StoreError>> + Send;
+
+    /// Tells people. Repeats are merged. A failure is logged by the implementation and never matters.
+    fn event(
+        &self,
+        about: &ObjectRef,
+        event_type: EventType,
+        reason: &'static str,
+        message: &str,
+    ) -> impl Future<Output = ()> + Send;
+}
