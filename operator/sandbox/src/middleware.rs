@@ -1,0 +1,239 @@
+//! What every provider call passes: the log, faults, the provider's gate, the handler, and the way out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jiff::SignedDuration;
+
+use crate::connection::Connection;
+use crate::faults::{Effect, Limit, Phase};
+use crate::requests::{Call, Provider, logged_body};
+use crate::sandbox::Sandbox;
+use crate::tokens::Actor;
+use crate::{github, vercel};
+
+/// The largest body that is read: more than any of the providers takes in one call.
+const MAX_BODY: usize = 64 << 20;
+
+/// What a provider's gate lets in: who calls, and the headers that its answer carries.
+pub(crate) struct Admitted {
+    pub(crate) actor: Actor,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Put on an answer of a handler that answered 200 and yet made no change, as GraphQL does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotCommitted;
+
+pub(crate) async fn provider_call(
+    State(sandbox): State<Arc<Sandbox>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok((call, request)) = arrive(&sandbox, request).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let fault = sandbox.note(|world, _| {
+        world.requests.push(&call);
+        let fault = world.faults.hit(&call);
+        world.requests.update(call.seq, |entry| entry.fault = fault.as_ref().map(|(id, _)| *id));
+        fault
+    });
+    let (fault_id, effect) = fault.map_or((0, None), |(id, effect)| (id, Some(effect)));
+
+    if let Some(answer) = before(&sandbox, &connection, fault_id, effect.as_ref(), &call).await {
+        sandbox.note(|world, _| {
+            world.requests.update(call.seq, |entry| entry.status = Some(answer.status().as_u16()));
+        });
+        return answer;
+    }
+    let answer = handle(&sandbox, &call, request, next).await;
+    let (mut parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap_or_default();
+    let committed = call.write && parts.status.as_u16() < 400 && parts.extensions.remove::<NotCommitted>().is_none();
+    if committed && let Err(error) = sandbox.persist() {
+        tracing::error!(%error, "the snapshot was not written");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let latency = sandbox.note(|world, _| {
+        let keep = world.settings.record_responses;
+        world.requests.update(call.seq, |entry| {
+            entry.status = Some(parts.status.as_u16());
+            entry.committed = committed;
+            entry.response = keep.then(|| logged_body(&body));
+        });
+        let latency = i64::try_from(world.settings.latencies.request_ms).unwrap_or(i64::MAX);
+        world.clock.real(SignedDuration::from_millis(latency))
+    });
+    let answer = Response::from_parts(parts, Body::from(body.clone()));
+    let answer = after(&sandbox, &connection, fault_id, effect.as_ref(), answer, body).await;
+    wait(&sandbox, latency).await;
+    answer
+}
+
+/// Reads the call whole, names it, and gives it its number.
+async fn arrive(sandbox: &Arc<Sandbox>, request: Request) -> Result<(Arc<Call>, Request), axum::Error> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MAX_BODY).await?;
+    let full = parts.uri.path();
+    let (provider, path) = match full.strip_prefix("/vercel") {
+        Some(path) => (Provider::Vercel, path),
+        None => (Provider::Github, full.strip_prefix("/github").unwrap_or(full)),
+    };
+    let template = parts.extensions.get::<MatchedPath>().map(|template| template.as_str());
+    let template = template.and_then(|template| template.strip_prefix("/github").or(template.strip_prefix("/vercel")));
+    let template = template.unwrap_or(path).replace("{*", "{");
+    let (operation, write) = match provider {
+        Provider::Github if template == "/graphql" => github::graphql_operation(&body),
+        _ => (format!("{} {template}", parts.method), !parts.method.is_safe()),
+    };
+    let call = sandbox.note(|world, now| Call {
+        seq: world.requests.next_seq(),
+        provider,
+        method: parts.method.clone(),
+        path: path.to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        operation,
+        write,
+        headers: parts.headers.clone(),
+        body: body.clone(),
+        now,
+        base: Arc::clone(&sandbox.base),
+    });
+    let call = Arc::new(call);
+    let mut request = Request::from_parts(parts, Body::from(body));
+    request.extensions_mut().insert(Arc::clone(&call));
+    Ok((call, request))
+}
+
+/// Passes the provider's gate and then its handler.
+async fn handle(sandbox: &Arc<Sandbox>, call: &Arc<Call>, mut request: Request, next: Next) -> Response {
+    let gate = sandbox.note(|world, now| match call.provider {
+        Provider::Github => github::admit(world, call, now),
+        Provider::Vercel => vercel::admit(world, call, now),
+    });
+    match gate {
+        Ok(admitted) => {
+            request.extensions_mut().insert(admitted.actor);
+            let mut answer = next.run(request).await;
+            for (name, value) in &admitted.headers {
+                answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
+            answer
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// What a fault does before anything is committed; an answer ends the call.
+async fn before(
+    sandbox: &Sandbox,
+    connection: &Connection,
+    id: u64,
+    effect: Option<&Effect>,
+    call: &Call,
+) -> Option<Response> {
+    match effect? {
+        Effect::Delay { delay_ms } => {
+            wait(sandbox, Duration::from_millis(*delay_ms)).await;
+            None
+        }
+        Effect::Status { status, headers, body, phase: Phase::Before } => {
+            Some(answer_with(*status, headers, body.as_ref()))
+        }
+        Effect::Cut { cut: Phase::Before } => {
+            connection.cut();
+            Some(StatusCode::BAD_GATEWAY.into_response())
+        }
+        Effect::RateLimited { rate_limited, retry_after } => Some(match rate_limited {
+            Limit::Primary => github::primary_limit_answer(call.now, *retry_after),
+            Limit::Secondary => github::secondary_limit_answer(*retry_after),
+            Limit::Vercel => vercel::limit_answer(call.now, *retry_after),
+        }),
+        Effect::Hang { hang: true } => {
+            sandbox.shutdown.cancelled().await;
+            None
+        }
+        Effect::Hold { hold: Phase::Before } => {
+            hold(sandbox, id).await;
+            None
+        }
+        _ => None,
+    }
+}
+
+/// What a fault does to an answer whose change is committed.
+async fn after(
+    sandbox: &Sandbox,
+    connection: &Connection,
+    id: u64,
+    effect: Option<&Effect>,
+    answer: Response,
+    body: Bytes,
+) -> Response {
+    match effect {
+        Some(Effect::Status { status, headers, body, phase: Phase::After }) => {
+            answer_with(*status, headers, body.as_ref())
+        }
+        Some(Effect::Cut { cut: Phase::After }) => {
+            connection.cut();
+            answer
+        }
+        Some(Effect::Truncate { truncate: true }) => {
+            let (mut parts, _) = answer.into_parts();
+            parts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            let half: Result<_, std::io::Error> = Ok(body.slice(..body.len() / 2));
+            let end = Err(std::io::ErrorKind::UnexpectedEof.into());
+            Response::from_parts(parts, Body::from_stream(futures::stream::iter([half, end])))
+        }
+        Some(Effect::Malformed { malformed: true }) => {
+            let (mut parts, _) = answer.into_parts();
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            Response::from_parts(parts, Body::from("<html><body>502 Bad Gateway</body>{\"id\":"))
+        }
+        Some(Effect::Hold { hold: Phase::After }) => {
+            hold(sandbox, id).await;
+            answer
+        }
+        _ => answer,
+    }
+}
+
+fn answer_with(
+    status: u16,
+    headers: &std::collections::BTreeMap<String, String>,
+    body: Option<&serde_json::Value>,
+) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = match body {
+        Some(body) => (status, axum::Json(body)).into_response(),
+        None => status.into_response(),
+    };
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// Waits until the fault is released or removed.
+async fn hold(sandbox: &Sandbox, id: u64) {
+    sandbox.note(|world, _| world.faults.reached_hold(id));
+    let mut released = sandbox.released.subscribe();
+    let free = released.wait_for(|released| released.contains(&id));
+    let _ = sandbox.shutdown.run_until_cancelled(free).await;
+}
+
+async fn wait(sandbox: &Sandbox, duration: Duration) {
+    if !duration.is_zero() {
+        sandbox.shutdown.run_until_cancelled(tokio::time::sleep(duration)).await;
+    }
+}
