@@ -1,0 +1,117 @@
+//! The binary as a process: started, read line by line, waited for, killed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use crate::eventually;
+
+/// The built binary; built once, if it is not up to date.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let status = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--quiet", "-p", "forkable", "--bin", "forkable"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo can be started");
+        assert!(status.success(), "the binary does not build");
+        // .../target/debug/deps/it-xxxx → .../target/debug/forkable
+        let test = std::env::current_exe().expect("a test has a path");
+        test.ancestors()
+            .skip(1)
+            .map(|folder| folder.join("forkable"))
+            .find(|path| path.is_file())
+            .expect("the binary lies beside the tests")
+    })
+}
+
+/// What a finished process printed.
+#[derive(Debug)]
+pub struct Output {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A running process. It is killed when dropped.
+pub struct Running {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary can be started");
+        let stdout = collect(child.stdout.take().expect("stdout is piped"));
+        let stderr = collect(child.stderr.take().expect("stderr is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub async fn kill(mut self) -> Output {
+        self.child.kill().await.expect("a child can be killed");
+        self.output(None)
+    }
+
+    /// Waits for the end.
+    pub async fn finish(mut self, within: Duration) -> Output {
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Ok(status) => {
+                let code = status.expect("a child can be waited for").code();
+                // The pipes end with the process; a reader may be a moment behind.
+                tokio::task::yield_now().await;
+                self.output(code)
+            }
+            Err(_) => panic!("not finished within {within:?}:\n{:#?}", self.output(None)),
+        }
+    }
+
+    /// Everything on standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().expect("no reader panics").clone()
+    }
+
+    /// Waits until standard output or standard error holds the text.
+    pub async fn says(&self, text: &str, within: Duration) {
+        eventually(&format!("{text:?} in the output"), within, || async {
+            let stdout = self.stdout.lock().expect("no reader panics");
+            let stderr = self.stderr.lock().expect("no reader panics");
+            (stdout.contains(text) || stderr.contains(text)).then_some(())
+        })
+        .await;
+    }
+
+    fn output(&self, code: Option<i32>) -> Output {
+        Output { code, stdout: self.stdout(), stderr: self.stderr.lock().expect("no reader panics").clone() }
+    }
+}
+
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let sink = text.clone();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut sink = sink.lock().expect("no reader panics");
+            sink.push_str(&line);
+            sink.push('\n');
+        }
+    });
+    text
+}

@@ -1,0 +1,270 @@
+//! One sandbox and one folder of manifests, with the binary run on both.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use forkable_sandbox::{Options, Server, Settings};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{Output, Running, binary, install_crypto};
+
+/// How long a whole run may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A sandbox and a folder.
+pub struct World {
+    pub sandbox: Server,
+    folder: TempDir,
+    client: reqwest::Client,
+    /// Arguments of every `up`.
+    pub arguments: Vec<String>,
+    /// Environment of every process.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// One line of the sandbox's request log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Call {
+    pub seq: u64,
+    pub operation: String,
+    pub write: bool,
+    pub status: Option<u16>,
+    pub path: String,
+    pub committed: bool,
+    #[serde(default)]
+    pub body: Value,
+}
+
+/// How often each operation was called.
+pub type Counts = BTreeMap<String, usize>;
+
+impl World {
+    /// A fresh sandbox without latencies, rate limits off, where every domain resolves at once.
+    pub async fn start() -> Self {
+        let instant = json!({
+            "limits": false,
+            "autoDns": true,
+            "latencies": { "requestMs": 0, "generateMs": 0, "forkMs": 0, "buildMs": 0, "promoteMs": 0, "dnsMs": 0, "certMs": 0 },
+        });
+        Self::with(instant).await
+    }
+
+    /// A fresh sandbox with these settings over its defaults.
+    pub async fn with(settings: Value) -> Self {
+        install_crypto();
+        let settings = Settings::default().merged(&settings).expect("settings that the sandbox knows");
+        let sandbox =
+            forkable_sandbox::start(Options { settings, ..Options::default() }).await.expect("a sandbox starts");
+        let environment = BTreeMap::from([
+            ("GITHUB_API_URL".into(), sandbox.github_url()),
+            ("GITHUB_TOKEN".into(), "sandbox-github-token".into()),
+            ("VERCEL_API_URL".into(), sandbox.vercel_url()),
+            ("VERCEL_TOKEN".into(), "sandbox-vercel-token".into()),
+            ("VERCEL_TEAM_ID".into(), "team_acme".into()),
+        ]);
+        Self {
+            sandbox,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            client: reqwest::Client::new(),
+            arguments: vec!["--listen=127.0.0.1:0".into()],
+            environment,
+        }
+    }
+
+    /// A fresh world with the reference fork in its folder.
+    pub async fn with_reference_fork() -> Self {
+        let world = Self::start().await;
+        world.write("acme.yaml", &reference_fork());
+        world.write("secret.yaml", &reference_secret());
+        world
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a manifest in one step, as editors and Git do.
+    pub fn write(&self, name: &str, text: &str) {
+        let hidden = self.path(&format!(".{name}.tmp"));
+        std::fs::write(&hidden, text).expect("the folder can be written");
+        std::fs::rename(hidden, self.path(name)).expect("the folder can be written");
+    }
+
+    /// Replaces text in a manifest; the text must be there.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(name)).expect("the manifest is there");
+        assert!(text.contains(from), "{name} has no {from:?}");
+        self.write(name, &text.replacen(from, to, 1));
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(&self.environment).env_remove("RUST_LOG").current_dir(self.folder());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        Running::start(self.command(arguments)).finish(PATIENCE).await
+    }
+
+    /// `forkable up`, going on until killed.
+    pub fn up(&self) -> Running {
+        Running::start(self.up_command(&[]))
+    }
+
+    /// `forkable up --once`, to its end.
+    pub async fn up_once(&self) -> Output {
+        Running::start(self.up_command(&["--once"])).finish(PATIENCE).await
+    }
+
+    /// `forkable up --once`, which must end with everything ready.
+    pub async fn converge(&self) -> Output {
+        let output = self.up_once().await;
+        assert_eq!(output.code, Some(0), "not everything is ready:\n{}\n{}", output.stdout, output.stderr);
+        output
+    }
+
+    pub fn up_command(&self, more: &[&str]) -> Command {
+        let mut command = self.command(&["up", "."]);
+        command.args(&self.arguments).args(more);
+        command
+    }
+
+    /// One Fork as `get -o json` tells it.
+    pub async fn fork(&self, name: &str) -> Value {
+        let output = self.run(&["get", "fork", name, "-o", "json"]).await;
+        serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("get said no JSON ({error}):\n{}\n{}", output.stdout, output.stderr))
+    }
+
+    /// A condition of a Fork, as `(status, reason, message)`.
+    pub async fn condition(&self, fork: &str, condition: &str) -> Option<(String, String, String)> {
+        let fork = self.fork(fork).await;
+        let conditions = fork["status"]["conditions"].as_array()?.clone();
+        let found = conditions.into_iter().find(|found| found["type"] == condition)?;
+        let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+        Some((text("status"), text("reason"), text("message")))
+    }
+
+    // ---- the sandbox's admin API ----
+
+    async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/_sandbox/{path}", self.sandbox.url());
+        let mut request = self.client.request(method, url);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("the sandbox answers");
+        let status = response.status();
+        let text = response.text().await.expect("the sandbox answers");
+        assert!(status.is_success(), "the sandbox's {path} says {status}: {text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("the sandbox says JSON") }
+    }
+
+    /// Every call since the log was last cleared.
+    pub async fn calls(&self) -> Vec<Call> {
+        serde_json::from_value(self.admin(reqwest::Method::GET, "requests", None).await).expect("a request log")
+    }
+
+    pub async fn forget_calls(&self) {
+        self.admin(reqwest::Method::DELETE, "requests", None).await;
+    }
+
+    /// How often each operation was called, reads of a build's progress aside.
+    pub async fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for call in self.calls().await {
+            if call.operation != "GET /v13/deployments/{idOrUrl}" {
+                *counts.entry(call.operation).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// The calls that ask for a change.
+    pub async fn writes(&self) -> Vec<Call> {
+        self.calls().await.into_iter().filter(|call| call.write).collect()
+    }
+
+    /// Adds a fault and tells its id.
+    pub async fn fault(&self, fault: Value) -> u64 {
+        let answer = self.admin(reqwest::Method::POST, "faults", Some(fault)).await;
+        answer["id"].as_u64().expect("a fault has an id")
+    }
+
+    pub async fn fault_hits(&self, id: u64) -> u64 {
+        self.admin(reqwest::Method::GET, &format!("faults/{id}"), None).await["hits"].as_u64().unwrap_or_default()
+    }
+
+    pub async fn release(&self, id: u64) {
+        self.admin(reqwest::Method::POST, &format!("faults/{id}/release"), None).await;
+    }
+
+    pub async fn remove_faults(&self) {
+        self.admin(reqwest::Method::DELETE, "faults", None).await;
+    }
+
+    pub async fn settings(&self, settings: Value) {
+        self.admin(reqwest::Method::PUT, "settings", Some(settings)).await;
+    }
+
+    pub async fn advance(&self, seconds: u64) {
+        self.admin(reqwest::Method::PUT, "clock", Some(json!({ "advanceSeconds": seconds }))).await;
+    }
+
+    pub async fn add_token(&self, token: Value) {
+        self.admin(reqwest::Method::POST, "tokens", Some(token)).await;
+    }
+
+    pub async fn publish_dns(&self, name: &str, records: Value) {
+        self.admin(reqwest::Method::PUT, &format!("dns/{name}"), Some(json!({ "records": records }))).await;
+    }
+
+    pub async fn inventory(&self) -> Value {
+        self.admin(reqwest::Method::GET, "inventory", None).await
+    }
+
+    /// A call to one of the two APIs as a person with all rights makes it.
+    pub async fn person(&self, provider: &str, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let token = if provider == "github" { "sandbox-github-token" } else { "sandbox-vercel-token" };
+        let url = format!("{}/{provider}{path}", self.sandbox.url());
+        let mut request = self.client.request(method, url).bearer_auth(token).header("user-agent", "a-person");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.expect("the sandbox answers");
+        let status = response.status();
+        let text = response.text().await.expect("the sandbox answers");
+        assert!(status.is_success(), "{path} says {status}: {text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    /// The deployed page of a host name.
+    pub async fn page(&self, host: &str) -> (u16, String) {
+        let url = format!("{}/_sites/{host}/", self.sandbox.url());
+        let response = self.client.get(url).send().await.expect("the sandbox answers");
+        (response.status().as_u16(), response.text().await.expect("a page"))
+    }
+}
+
+/// The fork that all figures are about: 2 domains, 8 variables of which 2 secret, a ruleset, 3 files.
+pub fn reference_fork() -> String {
+    include_str!("../../deploy/examples/quickstart/acme.yaml").into()
+}
+
+/// The Secret that it refers to.
+pub fn reference_secret() -> String {
+    include_str!("../../deploy/examples/quickstart/secret.yaml").into()
+}
