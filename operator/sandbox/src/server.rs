@@ -143,13 +143,13 @@ async fn by_host(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Ne
     if let Some(rest) = request.uri().path().strip_prefix("/_sites/") {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, path) = (host.to_owned(), format!("/{path}"));
-        return sites::serve(&sandbox, &host, &path, request).await;
+        return sites::serve(&sandbox, &host, &path, &request);
     }
     let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
     match host.and_then(site_host) {
         Some(host) => {
             let path = request.uri().path().to_owned();
-            sites::serve(&sandbox, &host, &path, request).await
+            sites::serve(&sandbox, &host, &path, &request)
         }
         None => next.run(request).await,
     }

@@ -1,0 +1,90 @@
+//! Certificates: one for each domain that is verified and whose DNS leads here.
+//!
+//! They are derived from domains and DNS, not stored; only those asked for by hand are.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::call::{self, Call};
+use super::domain_names::{self, is_vercel};
+use super::model::{Certificate, Millis};
+use super::problem::{Outcome, Problem};
+use super::{builds, domains, ids};
+
+const DAY: Millis = 24 * 3600 * 1000;
+/// Let's Encrypt's lifetime.
+const LIFETIME: Millis = 90 * DAY;
+/// Vercel renews this long after issue.
+const RENEWAL: Millis = 60 * DAY;
+
+/// `GET /v8/certs`, newest first.
+pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+    let limit = call.limit(20, 100)?;
+    let page = call::page(all(call), |cert| cert.issued_at, limit, call.number("until")?);
+    let rows: Vec<Value> = page.items.iter().map(|cert| view(cert, call.now)).collect();
+    Ok(json!({ "certs": rows, "pagination": page.pagination }).into())
+}
+
+/// `GET /v8/certs/{id}`.
+pub(super) fn get(call: &mut Call<'_>) -> Outcome {
+    let found = all(call).into_iter().find(|cert| cert.id == call.path("id"));
+    let found = found.ok_or_else(|| Problem::not_found("The certificate was not found."))?;
+    Ok(view(&found, call.now).into())
+}
+
+/// `POST /v8/certs`: at once, if the DNS of every name leads here.
+pub(super) fn issue(call: &mut Call<'_>) -> Outcome {
+    let names = call.body["cns"].as_array().cloned().unwrap_or_default();
+    if names.is_empty() {
+        return Err(Problem::bad_request("Invalid request: missing required property `cns`."));
+    }
+    let mut cns = Vec::new();
+    for name in &names {
+        let name = domain_names::parse(name.as_str().unwrap_or_default())?;
+        if call.state.domain_owner(&name).is_none_or(|team| team != call.team) {
+            return Err(Problem::not_found(format!("The domain {name} was not found.")));
+        }
+        if domains::configured(call.dns, call.settings, &name, call.now, call.now).is_none() {
+            let message = format!("The DNS of {name} does not lead to Vercel, so the challenge could not be solved.");
+            return Err(Problem::new(449, "configuration_needed", message));
+        }
+        cns.push(name);
+    }
+    let issued_at = call.state.stamp(call.now);
+    let cert = Certificate { id: ids::random("cert_", 24), team: call.team.clone(), cns, issued_at };
+    let view = view(&cert, call.now);
+    call.state.certificates.insert(cert.id.clone(), cert);
+    Ok(view.into())
+}
+
+/// The team's certificates as of now.
+fn all(call: &Call<'_>) -> Vec<Certificate> {
+    let own = call.state.projects.values().filter(|project| project.team == call.team);
+    let wait = builds::millis(call.settings.latencies.cert_ms);
+    let derived = own.flat_map(|project| &project.domains).filter_map(|domain| {
+        let custom = domain.verified && !is_vercel(&domain.name);
+        let dns = || domains::configured(call.dns, call.settings, &domain.name, domain.created_at, call.now);
+        let (_, since) = custom.then(dns)??;
+        let digest = hex::encode(Sha256::digest(format!("{}\0{}", call.team, domain.name)));
+        Some(Certificate {
+            id: format!("cert_{}", &digest[..24]),
+            team: call.team.clone(),
+            cns: vec![domain.name.clone()],
+            issued_at: since.max(domain.updated_at) + wait,
+        })
+    });
+    let stored = call.state.certificates.values().filter(|cert| cert.team == call.team).cloned();
+    derived.chain(stored).filter(|cert| cert.issued_at <= call.now).collect()
+}
+
+fn view(cert: &Certificate, now: Millis) -> Value {
+    let renewals = (now - cert.issued_at) / RENEWAL;
+    let issued_at = cert.issued_at + renewals * RENEWAL;
+    json!({
+        "id": cert.id,
+        "cns": cert.cns,
+        "createdAt": issued_at,
+        "expiresAt": issued_at + LIFETIME,
+        "autoRenew": true,
+    })
+}
