@@ -1,0 +1,5 @@
+//! The sandbox over HTTP, as a client sees it.
+
+mod client;
+mod sites;
+mod vercel;
