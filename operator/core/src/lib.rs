@@ -5,6 +5,8 @@
 
 pub mod condition;
 pub mod error;
+#[cfg(any(test, feature = "fakes"))]
+pub mod fakes;
 pub mod forge;
 pub mod fork;
 pub mod hosting;

@@ -1,10 +1,12 @@
 //! A Fork: from its manifest and what is observed to the changes that are missing.
 
 pub mod absorb;
+pub mod blob;
 pub mod claims;
 pub mod deletion;
 pub mod desired;
 pub mod facets;
+pub mod placeholders;
 pub mod record;
 pub mod report;
 pub mod targets;
@@ -19,6 +21,9 @@ use crate::{
     plan::Plan,
 };
 pub use desired::Desired;
+
+/// File that says which Fork a repository belongs to; part of the first commit to it.
+pub const MARKER: &str = ".forkable.yaml";
 
 /// What was seen outside for one Fork, and the Deployments that were made for it.
 #[derive(Clone, Debug, Default, PartialEq)]

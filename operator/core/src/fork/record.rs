@@ -1,17 +1,47 @@
-//! What must be written down about a change for the next pass: ids, digests, intents.
+//! What must be written down for the next pass: ids, digests, intents.
 
-use forkable_crds::ForkStatus;
+mod forge;
+mod hosting;
+
+use forkable_crds::{ForkStatus, fork::PendingCreate};
 use jiff::Timestamp;
 
-use super::Desired;
-use crate::plan::{Change, Done, Step};
+use super::{Desired, Input, Observed};
+use crate::{
+    PortError,
+    plan::{Change, Done, Step},
+};
 
-/// Notes that a creation begins; must be stored before it is tried.
-pub fn begin(_status: &mut ForkStatus, _desired: &Desired, _step: &Step, _now: Timestamp) {
-    todo!()
+/// Notes that a creation begins; must be stored before it is tried. Answers what was on record before,
+/// for [`failed`].
+#[must_use]
+pub fn begin(status: &mut ForkStatus, desired: &Desired, step: &Step, now: Timestamp) -> Vec<PendingCreate> {
+    let before = status.pending.clone();
+    if step.needs_intent() {
+        forge::begin(status, desired, now);
+    }
+    before
 }
 
-/// Notes what a change came to; clears the intent.
-pub fn done(_status: &mut ForkStatus, _desired: &Desired, _change: &Change, _done: &Done) {
-    todo!()
+/// Notes what a change came to; clears the intent once it is no longer needed. `observed` has absorbed the change.
+pub fn done(status: &mut ForkStatus, desired: &Desired, observed: &Observed, change: &Change, done: &Done) {
+    match (change, done) {
+        (Change::Forge(change), Done::Forge(done)) => forge::done(status, desired, observed, change, done),
+        (Change::Hosting(change), Done::Hosting(done)) => hosting::done(status, desired, observed, change, done),
+        (Change::Store(_), _) | (_, Done::Forge(_) | Done::Hosting(_) | Done::Store) => {}
+    }
+}
+
+/// Takes an intent back when the error proves that nothing was made by this try. `before` is the answer of [`begin`].
+pub fn failed(status: &mut ForkStatus, before: Vec<PendingCreate>, error: &PortError) {
+    if !matches!(error, PortError::Unavailable { .. } | PortError::Stale { .. }) {
+        status.pending = before;
+    }
+}
+
+/// Notes what an observation tells about what is ours: ids of what an earlier, interrupted pass has made or a person
+/// has allowed to take over, names after renames, the provider's times of our own writes. For the report.
+pub fn seen(status: &mut ForkStatus, input: Input<'_>) {
+    forge::seen(status, input);
+    hosting::seen(status, input);
 }

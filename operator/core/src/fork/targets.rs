@@ -1,7 +1,39 @@
-//! Which repository and project a change goes to.
+//! Which repository and project are looked at, and which a change goes to.
+
+use forkable_crds::{Fork, ForkStatus};
 
 use super::Input;
-use crate::{forge::RepositoryTarget, hosting::ProjectTarget};
+use crate::{
+    forge::{RepositoryAsk, RepositoryTarget},
+    hosting::ProjectTarget,
+};
+
+/// What is on record of a creation that was begun, such as `repository`.
+pub(super) fn pending<'a>(record: &'a ForkStatus, what: &str) -> Option<&'a forkable_crds::fork::PendingCreate> {
+    record.pending.iter().find(|pending| pending.what == what)
+}
+
+/// What to look at for a Fork: by id once it is on record, by the name that a creation was begun under as long as its
+/// fate is unknown, else by the name in the manifest. Needs no valid manifest. An observation is only good for the
+/// `paths` it was asked with: look again when they change.
+pub fn repository_ask(fork: &Fork, deep: bool) -> RepositoryAsk {
+    let spec = &fork.spec.repository;
+    let record = fork.status.as_ref();
+    let pending = record.and_then(|record| pending(record, "repository")?.name.split_once('/'));
+    let (owner, name) = pending.unwrap_or((&spec.owner, &spec.name));
+    let mut paths: Vec<_> = spec.files.iter().map(|file| file.path.clone()).collect();
+    paths.push(super::MARKER.into());
+    paths.sort_unstable();
+    paths.dedup();
+    RepositoryAsk {
+        node_id: record.and_then(|record| Some(record.repository.as_ref()?.node_id.clone())),
+        owner: owner.into(),
+        name: name.into(),
+        template: Some((fork.spec.template.owner.clone(), fork.spec.template.repo.clone())),
+        paths,
+        deep,
+    }
+}
 
 /// The repository in force, or the one to create.
 pub fn repository(input: Input<'_>) -> RepositoryTarget {

@@ -1,0 +1,3 @@
+//! In-memory stand-ins of the ports: stateful, and refusing what the providers refuse.
+
+pub mod forge;
