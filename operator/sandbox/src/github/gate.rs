@@ -18,6 +18,8 @@ use crate::tokens::{Actor, TokenKind};
 pub(crate) const CORE: Rule = Rule { limit: 5000, window: 3600 };
 /// GraphQL points an hour.
 pub(crate) const GRAPHQL: Rule = Rule { limit: 5000, window: 3600 };
+/// Searches a minute.
+pub(crate) const SEARCH: Rule = Rule { limit: 30, window: 60 };
 /// Requests an hour of somebody unknown.
 const ANONYMOUS: Rule = Rule { limit: 60, window: 3600 };
 /// The secondary limits: REST and GraphQL points a minute, content a minute and an hour.

@@ -1,13 +1,30 @@
 //! GitHub's REST and GraphQL APIs.
 
+mod access;
+mod accounts;
+mod actions;
 mod answer;
 mod app;
+mod commits;
+mod contents;
+mod create;
+mod environments;
+mod events;
 mod gate;
 pub mod git;
+mod git_data;
+mod protect;
 mod push;
-mod repo;
+pub mod repo;
+mod repos;
+mod rest;
+mod routes;
+mod rulesets;
+mod security;
 mod seed;
 mod state;
+mod validate;
+mod view;
 
 use std::sync::Arc;
 
@@ -19,14 +36,14 @@ use serde_json::{Value, json};
 pub use repo::{Repo, Visibility};
 pub use state::{Account, AccountKind, CommitInfo, State};
 
-pub(crate) use gate::{admit, primary_limit_answer, secondary_limit_answer, secondary_refusal};
-pub(crate) use push::{push, tick};
+pub(crate) use gate::{admit, primary_limit_answer, secondary_limit_answer};
+pub(crate) use push::tick;
 
 use crate::sandbox::{Sandbox, World};
 
 /// The routes below `/github`.
 pub fn router() -> Router<Arc<Sandbox>> {
-    Router::new().fallback(not_found).method_not_allowed_fallback(not_found)
+    rest::mount(routes::ROUTES).fallback(not_found).method_not_allowed_fallback(not_found)
 }
 
 async fn not_found() -> Response {
