@@ -1,0 +1,3 @@
+//! Forkable: one manifest becomes a running product.
+
+pub mod admission;
