@@ -26,7 +26,7 @@ impl State {
         }
         let mut at = Millis::MIN;
         loop {
-            self.start_queued(settings, at);
+            self.start_queued(settings, at, now);
             let Some((time, due)) = self.next_due(settings, now) else { return changed };
             match due {
                 Due::Deployment(id) => self.step(&id, time),
@@ -68,7 +68,7 @@ impl State {
     }
 
     /// Gives free build machines to the oldest queued deployments of each team.
-    fn start_queued(&mut self, settings: &Settings, at: Millis) {
+    fn start_queued(&mut self, settings: &Settings, at: Millis, now: Millis) {
         let mut running = std::collections::BTreeMap::<&str, usize>::new();
         for id in &self.building {
             let deployment = &self.deployments[id];
@@ -86,7 +86,8 @@ impl State {
             let slots = free.get_mut(&deployment.team).expect("every queued team was counted");
             if deployment.started_at.is_none() && *slots > 0 {
                 *slots -= 1;
-                deployment.started_at = Some(at.max(deployment.created_at));
+                // Stamps are unique, so one may be a little ahead of the clock.
+                deployment.started_at = Some(at.max(deployment.created_at.min(now)));
             }
         }
     }

@@ -77,6 +77,8 @@ pub(super) fn configured(
     now: Millis,
 ) -> Option<(ConfiguredBy, Millis)> {
     let spread = super::builds::millis(settings.latencies.dns_ms);
+    // Stamps are unique, so one may be a little ahead of the clock.
+    let added_at = added_at.min(now);
     let by = published(dns, name, spread, now).or_else(|| {
         let by = if name.starts_with("*.") {
             ConfiguredBy::Nameservers

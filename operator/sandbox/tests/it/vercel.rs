@@ -378,3 +378,45 @@ async fn redirects_need_their_target_and_domains_move_with_them() -> anyhow::Res
     assert_eq!(lab.vercel("GET", "/v9/projects/blog/domains/www.example.org", None).await?.0, 200);
     Ok(())
 }
+
+/// Collects what is posted to it: `x-vercel-signature` and body.
+async fn receiver() -> anyhow::Result<(String, tokio::sync::mpsc::UnboundedReceiver<(String, bytes::Bytes)>)> {
+    let (send, received) = tokio::sync::mpsc::unbounded_channel();
+    let post = move |headers: http::HeaderMap, body: bytes::Bytes| async move {
+        let signature = headers.get("x-vercel-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // The test may already have what it waits for.
+        let _ = send.send((signature.to_owned(), body));
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/hook", listener.local_addr()?);
+    let routes = axum::Router::new().route("/hook", axum::routing::post(post));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok((url, received))
+}
+
+#[tokio::test]
+async fn webhooks_are_signed_with_their_own_secret_and_filtered() -> anyhow::Result<()> {
+    use hmac::{Hmac, Mac as _};
+    let (url, mut received) = receiver().await?;
+    let lab = Lab::start(json!({})).await?;
+    let events = ["project.env-variable.created", "deployment.succeeded"];
+    let (_, hook) = lab.vercel("POST", "/v1/webhooks", Some(json!({ "url": url, "events": events }))).await?;
+    lab.project("shop").await?;
+    lab.vercel("POST", "/v10/projects/shop/env", Some(variable("A", "plain", &json!(["production"])))).await?;
+    lab.vercel("POST", "/v10/projects/shop/env", Some(variable("A", "plain", &json!(["production"])))).await?;
+    lab.deploy("shop", json!({ "meta": { "uid": "u1" } })).await?;
+    let mut got = Vec::new();
+    for _ in 0..2 {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(10), received.recv()).await?;
+        let (signature, body) = next.expect("the receiver runs");
+        let mut mac = Hmac::<sha1::Sha1>::new_from_slice(hook["secret"].as_str().unwrap_or_default().as_bytes())?;
+        mac.update(&body);
+        assert_eq!(signature, hex::encode(mac.finalize().into_bytes()));
+        got.push(serde_json::from_slice::<Value>(&body)?);
+    }
+    let names: Vec<&Value> = got.iter().map(|event| &event["type"]).collect();
+    assert_eq!(names, events, "only what was asked for, and nothing for the refused variable");
+    assert_eq!(got[1]["payload"]["deployment"]["meta"]["uid"], "u1");
+    assert!(!got[0].to_string().contains("value of A"), "an event tells no value");
+    Ok(())
+}
