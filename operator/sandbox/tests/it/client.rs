@@ -31,6 +31,11 @@ impl Lab {
         self.call(method, &format!("/vercel{path}"), body, "sandbox-vercel-token").await
     }
 
+    /// Calls GitHub with the seeded token.
+    pub(crate) async fn github(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Answer> {
+        self.call(method, &format!("/github{path}"), body, "sandbox-github-token").await
+    }
+
     /// Calls anything below the sandbox's origin with a bearer token.
     pub(crate) async fn call(
         &self,
@@ -133,4 +138,9 @@ impl Lab {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Vercel's error code, or nothing.
+pub(crate) fn code(body: &Value) -> &str {
+    body["error"]["code"].as_str().unwrap_or_default()
 }

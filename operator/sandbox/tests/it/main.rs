@@ -1,5 +1,7 @@
 //! The sandbox over HTTP, as a client sees it.
 
+mod builds;
 mod client;
+mod domains;
 mod sites;
 mod vercel;
