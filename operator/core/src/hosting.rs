@@ -38,12 +38,15 @@ pub trait Hosting: Send + Sync {
 }
 
 /// What to look at for one fork.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectAsk {
     /// Id, once known: it follows renames.
     pub id: Option<String>,
     pub name: String,
     pub team: Option<String>,
+    /// Its custom environments matter: the manifest declares some, or earlier passes made some. Lists may not tell
+    /// them; they are then read with one more request, and only for asks that say so.
+    pub environments: bool,
 }
 
 /// The project that a change is for.
@@ -69,6 +72,7 @@ pub struct ProjectFacts {
     pub settings: ProjectSettings,
     pub paused: bool,
     pub env: Vec<EnvRow>,
+    /// Empty also when a list did not tell them and the ask did not want them.
     pub environments: Vec<CustomEnvironment>,
     /// `None`: not looked at (a list does not tell all of it).
     pub domains: Option<Vec<DomainFacts>>,

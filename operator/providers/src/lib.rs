@@ -1,1 +1,3 @@
-//! operator/providers
+//! GitHub, Vercel and the journal behind the ports of `forkable-core`.
+
+pub mod journal;
