@@ -209,6 +209,7 @@ pub(super) fn put(
             new.id.clone_from(&old.id);
             new.created_at = old.created_at;
             new.created_by.clone_from(&old.created_by);
+            new.comment = new.comment.or_else(|| old.comment.clone());
             project.env[index] = new;
             index
         }

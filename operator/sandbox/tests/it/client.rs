@@ -1,5 +1,6 @@
 //! A sandbox of a test's own, and short ways to call it.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -19,8 +20,13 @@ pub(crate) type Answer = (u16, Value);
 impl Lab {
     /// A fresh sandbox; its Vercel App is also installed on `forkable-ai`, so that the seeded template can be linked.
     pub(crate) async fn start(settings: Value) -> anyhow::Result<Self> {
+        Self::start_at(settings, None).await
+    }
+
+    /// The same, with the world kept in a file.
+    pub(crate) async fn start_at(settings: Value, snapshot: Option<PathBuf>) -> anyhow::Result<Self> {
         let settings: Settings = serde_json::from_value(settings)?;
-        let server = start(Options { settings, ..Options::default() }).await?;
+        let server = start(Options { settings, snapshot, ..Options::default() }).await?;
         server.sandbox().write(|world, _| world.vercel.github_installations.insert("forkable-ai".to_owned()));
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { server, http })

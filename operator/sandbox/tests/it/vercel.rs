@@ -213,3 +213,38 @@ async fn webhooks_are_signed_with_their_own_secret_and_filtered() -> anyhow::Res
     assert!(!got[0].to_string().contains("value of A"), "an event tells no value");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_restart_keeps_everything_and_ends_the_builds_that_were_running() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let snapshot = Some(folder.path().join("world.json"));
+    let settings = json!({ "latencies": { "buildMs": 50 } });
+    let lab = Lab::start_at(settings.clone(), snapshot.clone()).await?;
+    lab.project("shop").await?;
+    lab.vercel("POST", "/v10/projects/shop/env", Some(variable("A", "sensitive", &json!(["production"])))).await?;
+    lab.vercel("POST", "/v10/projects/shop/domains", Some(json!({ "name": "shop.example.org" }))).await?;
+    let made = lab.deploy("shop", json!({})).await?;
+    let (_, before) = lab.call("GET", "/_sandbox/inventory", None, "").await?;
+    lab.server.stop().await;
+
+    let lab = Lab::start_at(settings, snapshot).await?;
+    let (_, after) = lab.call("GET", "/_sandbox/inventory", None, "").await?;
+    for part in ["env", "domains", "link", "settings", "id"] {
+        let of = |inventory: &Value| {
+            let mut projects = inventory["vercel"]["projects"].as_array().into_iter().flatten();
+            projects.find(|project| project["name"] == "shop").map(|project| project[part].clone())
+        };
+        assert_eq!(of(&before).map(strip), of(&after).map(strip), "{part}");
+    }
+    let path = format!("/v13/deployments/{}", made["id"].as_str().unwrap_or_default());
+    lab.until(&path, |body| body["readyState"] == "READY").await?;
+    Ok(())
+}
+
+/// Without what changes when the build goes live in between.
+fn strip(mut part: Value) -> Value {
+    for row in part.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        row.remove("deployment");
+    }
+    part
+}
