@@ -29,9 +29,16 @@ pub struct ForkStatus {
     pub project: Option<ProjectStatus>,
     /// Files that Forkable wrote, with the blob it wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 65))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     pub files: Vec<FileStatus>,
+    /// Deployment environments of the repository that Forkable wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub environments: Vec<EnvironmentStatus>,
+    /// Security features as Forkable last set them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecurityStatus>,
     /// GitHub Actions secrets that Forkable wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
@@ -118,6 +125,32 @@ pub struct FileStatus {
     /// Git blob id of what was written.
     #[schemars(length(max = 64))]
     pub blob: String,
+}
+
+/// A deployment environment that Forkable wrote.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentStatus {
+    /// Its name.
+    #[schemars(length(max = 255))]
+    pub name: String,
+    /// Digest of its branch policy, which is seldom read back.
+    #[schemars(length(max = 64))]
+    pub branches_digest: String,
+}
+
+/// Security features as Forkable last set them, for what is seldom read back.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityStatus {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_scanning: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_protection: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependabot_alerts: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependabot_fixes: Option<bool>,
 }
 
 /// A GitHub Actions secret or variable that Forkable wrote.

@@ -176,6 +176,9 @@ pub struct RepositoryTarget {
     pub head: Option<String>,
 }
 
+/// Message of the commit that GitHub itself begins a repository with.
+pub const INITIAL_COMMIT: &str = "Initial commit";
+
 /// One change to a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForgeChange {
@@ -189,7 +192,8 @@ pub enum ForgeChange {
     CreateFork {
         template: (String, String),
     },
-    /// A new repository with the template's tree at `git_ref` in one commit.
+    /// A new repository with the template's tree at `git_ref` in one commit, whose message is not [`INITIAL_COMMIT`].
+    /// With an id in the target it goes on with what an interrupted copy has left: replaces the head of that repository.
     CreateCopy {
         template: (String, String),
         git_ref: Option<String>,
@@ -247,6 +251,7 @@ pub struct RepositoryPatch {
     pub description: Option<String>,
     pub homepage: Option<String>,
     pub visibility: Option<Visibility>,
+    /// Becomes the default branch; if there is no branch of that name, the present default branch is renamed to it.
     pub default_branch: Option<String>,
     pub issues: Option<bool>,
     pub wiki: Option<bool>,

@@ -1,6 +1,9 @@
 //! Two Forks that claim one repository, project or domain: the older wins.
 
 use forkable_crds::Fork;
+use jiff::Timestamp;
+
+use crate::store::Kind;
 
 /// What another, older Fork holds already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,45 @@ pub struct Claim {
 
 /// The first thing that `fork` claims and an older Fork among `all` holds. Names compare without case;
 /// equal ages are decided by uid.
-pub fn conflict(_fork: &Fork, _all: &[Fork]) -> Option<Claim> {
-    todo!()
+pub fn conflict(fork: &Fork, all: &[Fork]) -> Option<Claim> {
+    let mut older: Vec<_> = all.iter().filter(|other| other.uid() != fork.uid() && age(other) < age(fork)).collect();
+    older.sort_by(|a, b| age(a).cmp(&age(b)));
+    older.into_iter().find_map(|other| {
+        let held = claims(other);
+        let (what, name, _) = claims(fork).into_iter().find(|claim| held.iter().any(|held| held.2 == claim.2))?;
+        let namespace = other.metadata.namespace.as_deref().unwrap_or("default");
+        let holder = format!("{namespace}/{}", other.metadata.name.as_deref().unwrap_or_default());
+        Some(Claim { what, name, holder })
+    })
+}
+
+/// Older is less; what has no time yet is the youngest.
+fn age(fork: &Fork) -> (Timestamp, &str) {
+    let created = fork.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
+    (created, fork.uid())
+}
+
+/// What a manifest claims: kind, name for people, and what is compared.
+fn claims(fork: &Fork) -> Vec<(&'static str, String, String)> {
+    let spec = &fork.spec;
+    let repository = format!("{}/{}", spec.repository.owner, spec.repository.name);
+    // Without a team it is the one of the credentials: names clash only within the same ones.
+    let team = spec.project.team_id.as_deref().map_or_else(
+        || {
+            let credentials = spec.credentials_ref.as_ref();
+            let namespace = fork.metadata.namespace.as_deref().unwrap_or("default");
+            credentials.map_or_else(String::new, |secret| format!("{namespace}/{}", secret.name))
+        },
+        Into::into,
+    );
+    let mut claims = vec![
+        ("repository", repository.clone(), format!("repository {}", repository.to_ascii_lowercase())),
+        ("project", spec.project.name.clone(), format!("project {team} {}", spec.project.name)),
+    ];
+    claims.extend(
+        spec.domains
+            .iter()
+            .map(|domain| ("domain", domain.name.clone(), format!("domain {}", domain.name.to_ascii_lowercase()))),
+    );
+    claims
 }

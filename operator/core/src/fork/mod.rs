@@ -6,6 +6,7 @@ pub mod claims;
 pub mod deletion;
 pub mod desired;
 pub mod facets;
+mod ownership;
 pub mod placeholders;
 pub mod record;
 pub mod report;
@@ -36,6 +37,14 @@ pub struct Observed {
     pub certificates: Vec<(Vec<String>, Timestamp)>,
     /// Deployment objects of the Fork, newest first.
     pub releases: Vec<Deployment>,
+}
+
+impl Observed {
+    /// Whether the repository must be looked at again before the next plan: it has no content yet, or our last change
+    /// moved it to where the answer does not tell.
+    pub fn repository_is_untold(&self) -> bool {
+        self.repository.as_ref().is_some_and(|repository| repository.head.is_none())
+    }
 }
 
 /// All that planning may look at.

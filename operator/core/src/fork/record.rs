@@ -3,6 +3,7 @@
 mod forge;
 mod hosting;
 
+pub(super) use forge::{branches_digest, is_value};
 use forkable_crds::{ForkStatus, fork::PendingCreate};
 use jiff::Timestamp;
 

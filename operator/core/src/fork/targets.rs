@@ -1,15 +1,15 @@
 //! Which repository and project are looked at, and which a change goes to.
 
-use forkable_crds::{Fork, ForkStatus};
+use forkable_crds::{Fork, ForkStatus, fork::PendingCreate};
 
-use super::Input;
+use super::{Input, Observed};
 use crate::{
     forge::{RepositoryAsk, RepositoryTarget},
     hosting::ProjectTarget,
 };
 
 /// What is on record of a creation that was begun, such as `repository`.
-pub(super) fn pending<'a>(record: &'a ForkStatus, what: &str) -> Option<&'a forkable_crds::fork::PendingCreate> {
+pub(super) fn pending<'a>(record: &'a ForkStatus, what: &str) -> Option<&'a PendingCreate> {
     record.pending.iter().find(|pending| pending.what == what)
 }
 
@@ -38,33 +38,48 @@ pub fn repository_ask(fork: &Fork, deep: bool) -> RepositoryAsk {
 /// The repository in force, or the one to create.
 pub fn repository(input: Input<'_>) -> RepositoryTarget {
     let Input { desired, observed, record, .. } = input;
+    repository_target(&desired.repository.owner, &desired.repository.name, observed, record)
+}
+
+/// The project in force, or the one to create.
+pub fn project(input: Input<'_>) -> ProjectTarget {
+    let Input { desired, observed, record, .. } = input;
+    project_target(desired.project.team.as_ref(), &desired.project.name, observed, record)
+}
+
+/// Repository and project of a Fork that is being deleted, whose manifest need not be valid.
+pub fn of_deleted(fork: &Fork, observed: &Observed) -> (RepositoryTarget, ProjectTarget) {
+    let nothing = ForkStatus::default();
+    let record = fork.status.as_ref().unwrap_or(&nothing);
+    let spec = &fork.spec;
+    (
+        repository_target(&spec.repository.owner, &spec.repository.name, observed, record),
+        project_target(spec.project.team_id.as_ref(), &spec.project.name, observed, record),
+    )
+}
+
+fn repository_target(owner: &str, name: &str, observed: &Observed, record: &ForkStatus) -> RepositoryTarget {
     let facts = observed.repository.as_ref();
-    let full_name = facts.map(|facts| facts.full_name.as_str());
-    let (owner, name) = full_name
-        .and_then(|full_name| full_name.split_once('/'))
-        .unwrap_or((&desired.repository.owner, &desired.repository.name));
+    let recorded = record.repository.as_ref();
+    let full_name = facts.and_then(|facts| facts.full_name.split_once('/'));
+    let (owner, name) = full_name.unwrap_or((owner, name));
     RepositoryTarget {
-        id: facts.map(|facts| facts.id).or(record.repository.as_ref().map(|repository| repository.id)),
+        id: facts.map(|facts| facts.id).or(recorded.map(|repository| repository.id)),
         node_id: facts
             .map(|facts| facts.node_id.clone())
-            .or(record.repository.as_ref().map(|repository| repository.node_id.clone())),
+            .or_else(|| recorded.map(|repository| repository.node_id.clone())),
         owner: owner.into(),
         name: name.into(),
         head: facts.and_then(|facts| facts.head.as_ref()).map(|head| head.oid.clone()),
     }
 }
 
-/// The project in force, or the one to create.
-pub fn project(input: Input<'_>) -> ProjectTarget {
-    let Input { desired, observed, record, .. } = input;
+fn project_target(team: Option<&String>, name: &str, observed: &Observed, record: &ForkStatus) -> ProjectTarget {
+    let facts = observed.project.as_ref().map(|project| project.id.clone());
     ProjectTarget {
-        team: desired.project.team.clone(),
-        id: observed
-            .project
-            .as_ref()
-            .map(|project| project.id.clone())
-            .or(record.project.as_ref().map(|project| project.id.clone())),
-        name: desired.project.name.clone(),
+        team: team.cloned(),
+        id: facts.or_else(|| record.project.as_ref().map(|project| project.id.clone())),
+        name: name.into(),
         repository: observed.repository.as_ref().map(|repository| (repository.full_name.clone(), repository.id)),
     }
 }
