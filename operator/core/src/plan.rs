@@ -68,10 +68,9 @@ impl Facet {
         match self {
             Self::Repository => &[],
             Self::Content | Self::Actions | Self::Security => &[Self::Repository],
-            // A ruleset may forbid the direct push that content is.
-            Self::Protection => &[Self::Repository, Self::Content],
-            // Linked after the content: Vercel builds every push to a linked repository, and the release is ours to make.
-            Self::Project => &[Self::Repository, Self::Content],
+            // After the content: a ruleset may forbid the direct push that content is, and Vercel builds every push
+            // to a linked repository, where the release is ours to make.
+            Self::Protection | Self::Project => &[Self::Repository, Self::Content],
             Self::Env | Self::Domains => &[Self::Project],
             Self::Release => &[Self::Content, Self::Project, Self::Env],
         }

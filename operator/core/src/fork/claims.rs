@@ -59,3 +59,6 @@ fn claims(fork: &Fork) -> Vec<(&'static str, String, String)> {
     );
     claims
 }
+
+#[cfg(test)]
+mod tests;

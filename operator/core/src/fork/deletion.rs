@@ -67,3 +67,6 @@ fn owns_project(fork: &Fork, project: &ProjectFacts, repository: Option<&Reposit
         |recorded| recorded.owned && recorded.id == project.id,
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ pub mod claims;
 pub mod deletion;
 pub mod desired;
 pub mod facets;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod ownership;
 pub mod placeholders;
 pub mod record;

@@ -155,3 +155,6 @@ fn is_newer(there: &StoredValue, recorded: Option<&SecretStatus>) -> bool {
     let recorded = recorded.and_then(|recorded| recorded.updated_at.as_ref());
     recorded.zip(there.updated_at).is_some_and(|(recorded, there)| recorded.0.as_second() != there.as_second())
 }
+
+#[cfg(test)]
+mod tests;

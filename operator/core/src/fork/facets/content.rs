@@ -91,3 +91,6 @@ fn marker(input: Input<'_>) -> File {
     let blob = blob::id(content.as_bytes());
     File { path: MARKER.into(), content, blob, overwrite: Overwrite::Always }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ fn without_repository() -> FacetPlan {
         verdict: Verdict::Waiting {
             reason: "RepositoryNotReady",
             message: "waits for the repository".into(),
-            recheck: Duration::from_secs(3600),
+            recheck: Duration::from_hours(1),
         },
     }
 }

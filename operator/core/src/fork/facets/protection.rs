@@ -34,3 +34,6 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     let message = if wanted.is_some() { "the ruleset forkable is active" } else { "no ruleset of ours" };
     Some(FacetPlan { steps: forge_steps(Facet::Protection, changes), verdict: Verdict::synced(message) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often a repository is looked at that only a person can set right.
-const PERSON: Duration = Duration::from_secs(60);
+const PERSON: Duration = Duration::from_mins(1);
 
 pub(super) fn plan(input: Input<'_>) -> FacetPlan {
     let wanted = &input.desired.repository;
@@ -243,3 +243,6 @@ fn refused(reason: &'static str, message: String) -> FacetPlan {
 fn nothing(verdict: Verdict) -> FacetPlan {
     FacetPlan { steps: Vec::new(), verdict }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,3 +44,6 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
         verdict: Verdict::synced("security features as in the manifest"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ pub(super) fn done(
 ) {
     match change {
         ForgeChange::CreateFromTemplate { .. } | ForgeChange::CreateFork { .. } => {
-            repository(status, desired, observed)
+            repository(status, desired, observed);
         }
         ForgeChange::CreateCopy { .. } => {
             repository(status, desired, observed);
