@@ -9,7 +9,7 @@ use forkable_core::{
 use tokio::sync::mpsc;
 
 use crate::{
-    accounts::Accounts, brake::Brake, clock::Clock, fleet::Fleet, metrics::Metrics, observe::Cache, progress::Teller,
+    accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics, observe::Cache, progress::Teller,
 };
 
 /// Everything that a pass works with.
@@ -19,6 +19,7 @@ pub struct Context<S> {
     pub journal: Arc<dyn Journal>,
     pub clock: Clock,
     pub cache: Cache,
+    pub builds: Builds,
     pub fleet: Fleet,
     pub brake: Brake,
     pub metrics: Metrics,
@@ -47,6 +48,7 @@ impl<S: Store> Context<S> {
             clock,
             metrics,
             cache: Cache::default(),
+            builds: Builds::default(),
             fleet: Fleet::default(),
             brake: Brake::default(),
             progress: Teller::default(),

@@ -36,6 +36,19 @@ pub enum Progress {
     Notice { message: String },
 }
 
+impl Progress {
+    pub(crate) fn gone(object: &ObjectRef) -> Self {
+        Self::PassEnded {
+            object: object.clone(),
+            standing: Standing::Gone,
+            reason: "Gone".into(),
+            message: "deleted".into(),
+            url: None,
+            facets: Vec::new(),
+        }
+    }
+}
+
 /// Where progress is told. Nobody has to listen.
 #[derive(Clone, Debug)]
 pub struct Teller(broadcast::Sender<Progress>);

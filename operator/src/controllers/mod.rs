@@ -14,13 +14,11 @@ pub struct Passed {
     pub next: Option<Duration>,
     /// Reason of the first error, if the pass failed.
     pub failed: Option<&'static str>,
-    /// The object was left alone because it waits after an error; the count of failures stays.
-    pub held: bool,
 }
 
 impl Passed {
     pub(crate) fn after(next: Option<Duration>) -> Self {
-        Self { next, ..Self::default() }
+        Self { next, failed: None }
     }
 }
 

@@ -123,7 +123,14 @@ impl<S: Store> Driver<S> {
         let now = self.context.clock.now();
         if object.kind == Fork::KIND {
             return Ok(match store.get::<Fork>(&object.namespace, &object.name).await? {
-                Some(fork) => fleet.put_fork(fork) == Change::Claims,
+                Some(fork) => {
+                    let changed = fleet.put_fork(fork) == Change::Claims;
+                    if changed {
+                        // It may have been what its releases wait for.
+                        fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
+                    }
+                    changed
+                }
                 None => {
                     fleet.remove_fork(object);
                     true
@@ -146,9 +153,8 @@ impl<S: Store> Driver<S> {
 
     fn start(&mut self, object: ObjectRef) {
         let context = self.context.clone();
-        let failures = self.failures.get(&object).copied().unwrap_or_default();
         self.passes.spawn(async move {
-            let pass = AssertUnwindSafe(pass(&context, &object, failures)).catch_unwind();
+            let pass = AssertUnwindSafe(pass(&context, &object)).catch_unwind();
             let passed = pass.await.inspect_err(|_| tracing::error!(%object, "a pass panicked")).ok();
             (object, passed)
         });
@@ -156,16 +162,15 @@ impl<S: Store> Driver<S> {
 
     fn ended(&mut self, object: &ObjectRef, passed: Option<Passed>) {
         let now = self.context.clock.now();
-        let panicked = Passed { next: None, failed: Some("Panic"), held: false };
-        let Passed { next, failed, held } = passed.unwrap_or(panicked);
+        let panicked = Passed { next: None, failed: Some("Panic") };
+        let Passed { next, failed } = passed.unwrap_or(panicked);
         let next = if failed.is_some() {
             let failures = self.failures.entry(object.clone()).or_default();
             *failures += 1;
-            Some(jittered(next.unwrap_or_else(|| backoff(*failures))))
+            // A pass that knows better than "again, later" says so.
+            Some(next.unwrap_or_else(|| jittered(backoff(*failures))))
         } else {
-            if !held {
-                self.failures.remove(object);
-            }
+            self.failures.remove(object);
             next
         };
         self.queue.done(object, next.map(|next| after(now, next)));
@@ -183,23 +188,23 @@ fn jittered(duration: Duration) -> Duration {
 }
 
 /// One pass of one object.
-async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef, failures: u32) -> Passed {
+async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef) -> Passed {
     let began = Instant::now();
     let passed = if object.kind == Fork::KIND {
-        controllers::fork::pass(context, object, failures).await
+        controllers::fork::pass(context, object).await
     } else {
-        controllers::deployment::pass(context, object, failures).await
+        controllers::deployment::pass(context, object).await
     };
     let passed = passed.unwrap_or_else(|error| match error {
         // Somebody changed the object meanwhile: begin anew at once with what it is now.
         StoreError::Conflict(_) => Passed::after(Some(Duration::ZERO)),
         error => {
             tracing::error!(%object, %error, "a pass ended early");
-            Passed { next: None, failed: Some(store_reason(&error)), held: false }
+            Passed { next: None, failed: Some(store_reason(&error)) }
         }
     });
     context.metrics.passed(object.kind, began.elapsed(), passed.failed);
-    tracing::debug!(%object, next = ?passed.next, failed = passed.failed, held = passed.held, "passed");
+    tracing::debug!(%object, next = ?passed.next, failed = passed.failed, "passed");
     passed
 }
 

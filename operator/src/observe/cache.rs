@@ -5,7 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use forkable_core::store::ObjectRef;
+use forkable_core::store::{Kind, ObjectRef};
+use forkable_crds::Fork;
 use jiff::Timestamp;
 
 use super::view::{Ask, Hint, View};
@@ -103,6 +104,14 @@ impl Cache {
         match self.slots().views.get_mut(object) {
             Some(Slot::Resting { view, since: now }) if *now == since => see(view),
             _ => false,
+        }
+    }
+
+    /// Takes the domains of a Fork that was all ready to be as they were when that was written down, until a sweep reads
+    /// them: a large fleet would else cost a call for each Fork whenever the process starts.
+    pub(crate) fn trust_domains(&self, fork: &Fork, now: Timestamp) {
+        if let Some(Slot::Resting { view, .. }) = self.slots().views.get_mut(&fork.reference()) {
+            view.trust_domains(fork, now);
         }
     }
 

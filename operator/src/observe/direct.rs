@@ -56,10 +56,7 @@ async fn domains(account: &Account, view: &mut View, clock: &Clock) -> Result<()
         .try_collect::<Vec<_>>()
         .await?;
     for (name, configuration) in looked {
-        let domains = view.observed.project.as_mut().and_then(|project| project.domains.as_mut());
-        if let Some(domain) = domains.into_iter().flatten().find(|domain| domain.name == name) {
-            domain.configuration = Some(configuration);
-        }
+        view.saw_configuration(&name, configuration);
     }
     view.domains.seen();
     Ok(())

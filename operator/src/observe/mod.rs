@@ -2,11 +2,13 @@
 
 mod cache;
 mod direct;
+mod hold;
 mod sweep;
 mod view;
 
 pub use cache::Cache;
 pub(crate) use direct::refresh;
+pub(crate) use hold::{Holds, What};
 pub use sweep::Sweeper;
 pub use view::Hint;
 pub(crate) use view::{Ask, View};

@@ -3,14 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use forkable_core::{
-    Facet,
+    Facet, condition,
     forge::{RepositoryAsk, RepositoryView},
-    fork::{Desired, Observed},
-    hosting::{DomainFacts, ProjectAsk, ProjectFacts, ProjectTarget},
+    fork::{Observed, targets},
+    hosting::{DomainConfiguration, DomainFacts, ProjectAsk, ProjectFacts, ProjectTarget},
 };
-use forkable_crds::ForkStatus;
+use forkable_crds::{Fork, fork::Domain};
 use jiff::Timestamp;
 
+use super::hold::Holds;
 use crate::clock::{after, until};
 
 /// A webhook about our own write says nothing new. One that comes within this time of such a write is taken for that;
@@ -31,49 +32,23 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn of(account: &str, desired: &Desired, record: &ForkStatus) -> Self {
-        let template = (desired.template.owner.clone(), desired.template.repo.clone());
+    pub(crate) fn of(account: &str, fork: &Fork) -> Self {
+        let Fork { spec, status, .. } = fork;
+        let record = status.as_ref();
+        let repository = &spec.repository;
         Self {
             account: account.into(),
-            repository: RepositoryAsk {
-                node_id: record.repository.as_ref().map(|repository| repository.node_id.clone()),
-                owner: desired.repository.owner.clone(),
-                name: desired.repository.name.clone(),
-                template: Some(template),
-                paths: desired.files.iter().map(|file| file.path.clone()).collect(),
-                deep: false,
-            },
+            repository: targets::repository_ask(fork, false),
             project: ProjectAsk {
-                id: record.project.as_ref().map(|project| project.id.clone()),
-                name: desired.project.name.clone(),
-                team: desired.project.team.clone(),
+                id: record.and_then(|record| Some(record.project.as_ref()?.id.clone())),
+                name: spec.project.name.clone(),
+                team: spec.project.team_id.clone(),
             },
-            domains: desired.domains.iter().map(|domain| domain.name.clone()).collect(),
-            deep: !desired.actions.is_empty() || desired.security.is_some(),
-        }
-    }
-
-    /// For a Fork that is being deleted: what the record says it had.
-    pub(crate) fn recorded(account: &str, record: &ForkStatus) -> Self {
-        let full_name = record.repository.as_ref().map_or("", |repository| repository.full_name.as_str());
-        let (owner, name) = full_name.split_once('/').unwrap_or_default();
-        Self {
-            account: account.into(),
-            repository: RepositoryAsk {
-                node_id: record.repository.as_ref().map(|repository| repository.node_id.clone()),
-                owner: owner.into(),
-                name: name.into(),
-                template: None,
-                paths: Vec::new(),
-                deep: false,
-            },
-            project: ProjectAsk {
-                id: record.project.as_ref().map(|project| project.id.clone()),
-                name: record.project.as_ref().map(|project| project.name.clone()).unwrap_or_default(),
-                team: record.project.as_ref().and_then(|project| project.team_id.clone()),
-            },
-            domains: BTreeSet::new(),
-            deep: false,
+            domains: spec.domains.iter().map(|domain| domain.name.clone()).collect(),
+            deep: !repository.secrets.is_empty()
+                || !repository.variables.is_empty()
+                || !repository.environments.is_empty()
+                || repository.security.is_some(),
         }
     }
 
@@ -142,6 +117,8 @@ pub(crate) struct View {
     /// When what only single calls tell was last read.
     pub(crate) deep_at: Option<Timestamp>,
     pub(crate) ask: Option<Ask>,
+    /// What failed, and until when it is left alone.
+    pub(crate) holds: Holds,
 }
 
 impl View {
@@ -183,6 +160,24 @@ impl View {
             })
             .map(|domain| domain.name.clone())
             .collect()
+    }
+
+    /// Domains of the manifest of which DNS was never looked at.
+    pub(crate) fn never_looked_at(&self) -> Vec<String> {
+        let own = self.own_domains().filter(|domain| domain.configuration.is_none());
+        own.map(|domain| domain.name.clone()).collect()
+    }
+
+    pub(crate) fn saw_configuration(&mut self, name: &str, configuration: DomainConfiguration) {
+        let domains = self.observed.project.as_mut().and_then(|project| project.domains.as_mut());
+        if let Some(domain) = domains.into_iter().flatten().find(|domain| domain.name == name) {
+            domain.configuration = Some(configuration);
+        }
+    }
+
+    /// Whether it is time to ask for verification again: it is asked for as often as DNS is looked at.
+    pub(crate) fn domains_may_be_verified(&self, now: Timestamp) -> bool {
+        self.domains.due.is_none_or(|due| due <= now)
     }
 
     fn own_domains(&self) -> impl Iterator<Item = &DomainFacts> {
@@ -267,6 +262,33 @@ impl View {
         let changed = self.observed.certificates != certificates;
         self.observed.certificates = certificates;
         changed
+    }
+
+    /// Takes the domains to be as the record of a Fork says of which all of them were ready.
+    pub(crate) fn trust_domains(&mut self, fork: &Fork, now: Timestamp) {
+        let (Some(project), Some(status)) = (&mut self.observed.project, &fork.status) else { return };
+        let current = status.observed_generation == fork.metadata.generation;
+        let plain = fork.spec.domains.iter().all(|domain| domain.environment.is_none());
+        if project.domains.is_some() || !current || !plain || !condition::is_true(&status.conditions, "DomainsReady") {
+            return;
+        }
+        let facts = |domain: &Domain| {
+            let known = status.domains.iter().find(|known| known.name == domain.name)?;
+            let configuration = DomainConfiguration { configured: known.configured, records: known.records.clone() };
+            Some(DomainFacts {
+                name: domain.name.clone(),
+                redirect: domain.redirect_to.clone(),
+                redirect_status: domain.redirect_to.as_ref().map(|_| domain.redirect_status.unwrap_or(308)),
+                verified: known.verified,
+                configuration: Some(configuration),
+                ..DomainFacts::default()
+            })
+        };
+        project.domains = fork.spec.domains.iter().map(facts).collect();
+        if project.domains.is_some() {
+            self.domains.seen();
+            self.domains_at = Some(now);
+        }
     }
 
     /// Notes our own write; the observation was kept true by absorbing its answer.
