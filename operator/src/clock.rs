@@ -61,7 +61,10 @@ pub fn until(now: Timestamp, at: Timestamp) -> Duration {
 
 /// `now` plus `duration`, or the end of time.
 pub fn after(now: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration).ok().and_then(|duration| now.checked_add(duration).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| now.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use forkable_core::{
 use tokio::sync::mpsc;
 
 use crate::{
-    accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics, observe::Cache, progress::Teller,
+    accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics,
+    observe::Cache, progress::Teller,
 };
 
 /// Everything that a pass works with.

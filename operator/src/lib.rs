@@ -11,3 +11,4 @@ pub mod fleet;
 pub mod metrics;
 pub mod observe;
 pub mod progress;
+pub mod server;

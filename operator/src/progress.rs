@@ -29,11 +29,30 @@ pub enum Mark {
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    StepBegan { object: ObjectRef, facet: Facet, step: String },
-    StepEnded { object: ObjectRef, facet: Facet, step: String, error: Option<String>, took: Duration },
-    PassEnded { object: ObjectRef, standing: Standing, reason: String, message: String, url: Option<String>, facets: Vec<(Facet, Mark)> },
+    StepBegan {
+        object: ObjectRef,
+        facet: Facet,
+        step: String,
+    },
+    StepEnded {
+        object: ObjectRef,
+        facet: Facet,
+        step: String,
+        error: Option<String>,
+        took: Duration,
+    },
+    PassEnded {
+        object: ObjectRef,
+        standing: Standing,
+        reason: String,
+        message: String,
+        url: Option<String>,
+        facets: Vec<(Facet, Mark)>,
+    },
     /// Something about the folder or the process itself that a person should read.
-    Notice { message: String },
+    Notice {
+        message: String,
+    },
 }
 
 impl Progress {

@@ -24,7 +24,10 @@ struct Slots {
 
 #[derive(Debug)]
 enum Slot {
-    Resting { view: Box<View>, since: u64 },
+    Resting {
+        view: Box<View>,
+        since: u64,
+    },
     /// Lent to a pass, with the hints that came meanwhile.
     Lent(Vec<Hint>),
 }

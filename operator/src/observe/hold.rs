@@ -131,11 +131,13 @@ mod tests {
         let mut holds = Holds::default();
         let now = Timestamp::UNIX_EPOCH;
         holds.begin(1);
-        let refused =
-            failed(PortError::PlanUnsupported { provider: Provider::GitHub, message: "no rulesets".into() });
+        let refused = failed(PortError::PlanUnsupported { provider: Provider::GitHub, message: "no rulesets".into() });
         holds.note(WHAT, &refused, now);
         holds.begin(1);
-        assert!(holds.outcome(WHAT, after(now, Duration::from_mins(59))).is_some(), "nothing else is tried for an hour");
+        assert!(
+            holds.outcome(WHAT, after(now, Duration::from_mins(59))).is_some(),
+            "nothing else is tried for an hour"
+        );
         holds.begin(2);
         assert!(holds.outcome(WHAT, now).is_none());
     }

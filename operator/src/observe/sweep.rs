@@ -163,7 +163,8 @@ impl<S: Store> Sweeper<S> {
             let certificates = account.hosting.certificates(key.1.as_deref()).await?;
             self.certificates_at.insert(key, now);
             for fork in forks {
-                let new = self.context.cache.install(&fork.object, fork.since, |view| view.saw_certificates(&certificates));
+                let new =
+                    self.context.cache.install(&fork.object, fork.since, |view| view.saw_certificates(&certificates));
                 if new {
                     self.context.wake(fork.object.clone());
                 }

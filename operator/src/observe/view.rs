@@ -43,6 +43,7 @@ impl Ask {
                 id: record.and_then(|record| Some(record.project.as_ref()?.id.clone())),
                 name: spec.project.name.clone(),
                 team: spec.project.team_id.clone(),
+                environments: !spec.project.environments.is_empty(),
             },
             domains: spec.domains.iter().map(|domain| domain.name.clone()).collect(),
             deep: !repository.secrets.is_empty()

@@ -6,26 +6,20 @@ use std::time::{Duration, Instant};
 
 use forkable_core::{
     PortError,
-    hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
+    hosting::{BuildState, DeploymentFacts, DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     journal::Entry,
     plan::Outcome,
     release::{self, Next, Observed},
     store::{Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-pub use builds::Builds;
 use builds::Build;
+pub use builds::Builds;
 
 use super::fork::{resolve, withheld};
-use crate::{
-    accounts::Account,
-    clock::{after, until},
-    context::Context,
-    controllers::Passed,
-    fleet::fork_of,
-    observe::What,
-};
+use crate::{accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What};
 
 /// Rounds of planning within one pass; create, read the log and wait are three.
 const ROUNDS: usize = 4;
@@ -122,7 +116,7 @@ impl<S: Store> Pass<'_, S> {
             build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
         } else if let Some(commit) = look.find {
             let found = self.account.hosting.deployments(&self.target, &commit).await?;
-            build.observed.deployment = release::ours(release, found);
+            build.observed.deployment = ours(release, found);
         }
         Ok(())
     }
@@ -146,9 +140,11 @@ impl<S: Store> Pass<'_, S> {
         build: &mut Build,
     ) -> Result<(Deployment, Option<PortError>), StoreError> {
         let now = self.context.clock.now();
-        let status = release::begun(&release, now);
+        let before = release::status(&release, Some(self.fork), &build.observed, None, now);
+        let status = DeploymentStatus { requested_at: Some(Time(now)), ..before };
         let release = write(self.context, release, status).await?;
-        let step = format!("+ {BUILD:<11} build {} for {}", &request.commit.get(..7).unwrap_or_default(), request.environment);
+        let step =
+            format!("+ {BUILD:<11} build {} for {}", &request.commit.get(..7).unwrap_or_default(), request.environment);
         tracing::info!(object = %self.object, step, "begins");
         let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
@@ -200,6 +196,20 @@ impl<S: Store> Pass<'_, S> {
         };
         Ok(Passed { next, failed })
     }
+}
+
+/// The deployment that this release made, or one that somebody else (Vercel's Git integration) made of the same commit
+/// for the same target and that did not fail.
+fn ours(release: &Deployment, found: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
+    let made_by_us = found.iter().position(|facts| facts.request.as_deref() == Some(release.uid()));
+    let production = release.spec.environment == "Production";
+    let same = |facts: &DeploymentFacts| {
+        let of_others = facts.request.is_some();
+        let failed = matches!(facts.state, BuildState::Failed | BuildState::Canceled);
+        !of_others && !failed && production == (facts.target.as_deref() == Some("production"))
+    };
+    let index = made_by_us.or_else(|| found.iter().position(same))?;
+    found.into_iter().nth(index)
 }
 
 /// Stores a status if it differs.

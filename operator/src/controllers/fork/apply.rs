@@ -25,9 +25,9 @@ use crate::{
 
 /// Why nothing may be changed outside now.
 #[derive(Clone, Debug)]
-pub(super) struct Withheld {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+pub(crate) struct Withheld {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 /// One pass over the changes of one Fork.
@@ -152,7 +152,8 @@ impl<'a, S: Store> Apply<'a, S> {
             }
             busy.insert(step.facet);
             perform::tell_began(self.context, self.object, &step);
-            let targets = Targets { repository: targets::repository(self.input()), project: targets::project(self.input()) };
+            let targets =
+                Targets { repository: targets::repository(self.input()), project: targets::project(self.input()) };
             let account = self.account;
             running.push(Box::pin(async move {
                 Ended::Tried { tried: perform::outside(account, targets, step).await, intent }
@@ -170,7 +171,9 @@ impl<'a, S: Store> Apply<'a, S> {
         let free = |facet: &Facet| !busy.contains(facet) && !self.outcomes.contains_key(facet);
         let done = |facet: &Facet| {
             let plan = plan.facets.get(facet);
-            plan.is_none_or(|plan| free(facet) && plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. }))
+            plan.is_none_or(|plan| {
+                free(facet) && plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. })
+            })
         };
         let facets = plan.facets.iter().filter(|(facet, _)| free(facet) && facet.needs().iter().all(done));
         facets.filter_map(|(_, plan)| plan.steps.first().cloned()).collect()

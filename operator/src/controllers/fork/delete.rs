@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use forkable_core::{
     Facet, Plan, Step,
     condition::{self, Report, State},
-    fork::{absorb, deletion},
     forge::RepositoryTarget,
+    fork::{absorb, deletion},
     hosting::ProjectTarget,
     plan::{Effect, Outcome},
     store::{Kind, ObjectRef, Store, StoreError},
@@ -56,9 +56,8 @@ pub(super) async fn pass<S: Store>(
 fn is_anything_to_do(fork: &Fork) -> bool {
     let policy = fork.spec.deletion_policy != DeletionPolicy::Retain;
     let full = fork.spec.management_policy == ManagementPolicy::Full;
-    let made = |status: &ForkStatus| {
-        status.repository.is_some() || status.project.is_some() || !status.pending.is_empty()
-    };
+    let made =
+        |status: &ForkStatus| status.repository.is_some() || status.project.is_some() || !status.pending.is_empty();
     policy && full && fork.status.as_ref().is_some_and(made)
 }
 

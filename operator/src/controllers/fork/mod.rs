@@ -24,7 +24,7 @@ use crate::{
     context::Context,
     controllers::Passed,
     observe::{self, Ask, Sweeper, View, What},
-    progress::{Progress, Standing},
+    progress::Progress,
 };
 use apply::{Apply, State, Withheld};
 use report::{Early, Planned};
@@ -121,7 +121,9 @@ async fn keep_true<S: Store>(
     };
     let (account, desired) = match valid {
         Ok(valid) => valid,
-        Err(invalid) => return early(fork, Early::Invalid(&invalid), Some(PERSON_RECHECK), Some(invalid[0].reason)).await,
+        Err(invalid) => {
+            return early(fork, Early::Invalid(&invalid), Some(PERSON_RECHECK), Some(invalid[0].reason)).await;
+        }
     };
     view.holds.begin(resolve::fingerprint(&fork, &resolved, &account));
     // observe

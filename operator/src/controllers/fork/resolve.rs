@@ -44,9 +44,8 @@ pub(crate) async fn account<S: Store>(
     context: &Context<S>,
     fork: &Fork,
 ) -> Result<Result<Arc<Account>, Invalid>, StoreError> {
-    let invalid = |reason, message| {
-        Err(Invalid { field: "spec.credentialsRef".into(), reason, message, transient: true })
-    };
+    let invalid =
+        |reason, message| Err(Invalid { field: "spec.credentialsRef".into(), reason, message, transient: true });
     let Some(reference) = &fork.spec.credentials_ref else {
         return Ok(context.accounts.own().or_else(|error| invalid("CredentialsInvalid", error)));
     };
