@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use forkable_core::{
     PortError,
-    hosting::{BuildState, DeploymentFacts, DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
+    hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     journal::Entry,
     plan::Outcome,
-    release::{self, Next, Observed},
+    release::{self, Input, Look, Next, Observed},
     store::{Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use jiff::Timestamp;
 
 use builds::Build;
 pub use builds::Builds;
@@ -38,14 +38,16 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
     let owner = fork_of(&release);
     let fork = context.store.get::<Fork>(&owner.namespace, &owner.name).await?.filter(|fork| !fork.is_deleting());
     let Some(fork) = fork else {
-        let status = release::status(&release, None, &Observed::default(), None, context.clock.now());
+        let input = Input { release: &release, fork: None, siblings: &[], now: context.clock.now() };
+        let status = release::status(input, &Observed::default(), None);
         write(context, release, status).await?;
         return Ok(Passed::default());
     };
     // The Fork says what is wrong with its credentials, and wakes its releases once it is mended.
     let Ok(account) = resolve::account(context, &fork).await? else { return Ok(Passed::default()) };
     let mut build = context.builds.take(object);
-    let pass = Pass { context, account: &account, object, target: target(&fork), fork: &fork };
+    let siblings = context.fleet.releases(&owner);
+    let pass = Pass { context, account: &account, object, target: target(&fork), fork: &fork, siblings };
     let passed = pass.run(release, &mut build).await;
     context.builds.put(object, build);
     passed
@@ -67,9 +69,15 @@ struct Pass<'a, S> {
     object: &'a ObjectRef,
     fork: &'a Fork,
     target: ProjectTarget,
+    /// All Deployments of the Fork, newest first.
+    siblings: Vec<Deployment>,
 }
 
 impl<S: Store> Pass<'_, S> {
+    fn input<'b>(&'b self, release: &'b Deployment, now: Timestamp) -> Input<'b> {
+        Input { release, fork: Some(self.fork), siblings: &self.siblings, now }
+    }
+
     async fn run(&self, mut release: Deployment, build: &mut Build) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
         build.holds.begin(u64::try_from(release.generation()).unwrap_or_default());
@@ -85,13 +93,13 @@ impl<S: Store> Pass<'_, S> {
             }
             // plan
             let now = self.context.clock.now();
-            match release::plan(&release, self.fork, &build.observed, now) {
+            match release::plan(self.input(&release, now), &build.observed) {
                 Next::Wait(wait) => {
                     next = wait;
                     break;
                 }
                 Next::ReadLog(id) => match self.account.hosting.build_log(&self.target, &id).await {
-                    Ok(log) => build.observed.log = log,
+                    Ok(log) => build.observed.log = Some(log),
                     Err(failed) => error = Some(failed),
                 },
                 // A Fork that is suspended or only observed wakes its releases when that ends.
@@ -111,12 +119,16 @@ impl<S: Store> Pass<'_, S> {
         if build.look_at.is_some_and(|at| at > now) || self.target.id.is_none() {
             return Ok(());
         }
-        let look = release::look(release, now);
-        if let Some(id) = look.deployment {
-            build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
-        } else if let Some(commit) = look.find {
-            let found = self.account.hosting.deployments(&self.target, &commit).await?;
-            build.observed.deployment = ours(release, found);
+        let input = self.input(release, now);
+        match release::look(input) {
+            Look::Nothing => {}
+            Look::Deployment(id) => {
+                build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+            }
+            Look::Find { commit } => {
+                let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
+                build.observed.deployment = release::find(input, found);
+            }
         }
         Ok(())
     }
@@ -140,11 +152,11 @@ impl<S: Store> Pass<'_, S> {
         build: &mut Build,
     ) -> Result<(Deployment, Option<PortError>), StoreError> {
         let now = self.context.clock.now();
-        let before = release::status(&release, Some(self.fork), &build.observed, None, now);
-        let status = DeploymentStatus { requested_at: Some(Time(now)), ..before };
+        let status = release::begin(self.input(&release, now));
         let release = write(self.context, release, status).await?;
-        let step =
-            format!("+ {BUILD:<11} build {} for {}", &request.commit.get(..7).unwrap_or_default(), request.environment);
+        let what =
+            request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
+        let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
         tracing::info!(object = %self.object, step, "begins");
         let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
@@ -169,8 +181,7 @@ impl<S: Store> Pass<'_, S> {
                 duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
             })
             .await;
-        let status =
-            release::status(&release, Some(self.fork), &build.observed, error.as_ref(), self.context.clock.now());
+        let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());
         Ok((write(self.context, release, status).await?, error))
     }
 
@@ -182,7 +193,7 @@ impl<S: Store> Pass<'_, S> {
         next: Option<Duration>,
     ) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
-        let status = release::status(&release, Some(self.fork), &build.observed, error.as_ref(), now);
+        let status = release::status(self.input(&release, now), &build.observed, error.as_ref());
         write(self.context, release, status).await?;
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {
@@ -196,20 +207,6 @@ impl<S: Store> Pass<'_, S> {
         };
         Ok(Passed { next, failed })
     }
-}
-
-/// The deployment that this release made, or one that somebody else (Vercel's Git integration) made of the same commit
-/// for the same target and that did not fail.
-fn ours(release: &Deployment, found: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
-    let made_by_us = found.iter().position(|facts| facts.request.as_deref() == Some(release.uid()));
-    let production = release.spec.environment == "Production";
-    let same = |facts: &DeploymentFacts| {
-        let of_others = facts.request.is_some();
-        let failed = matches!(facts.state, BuildState::Failed | BuildState::Canceled);
-        !of_others && !failed && production == (facts.target.as_deref() == Some("production"))
-    };
-    let index = made_by_us.or_else(|| found.iter().position(same))?;
-    found.into_iter().nth(index)
 }
 
 /// Stores a status if it differs.

@@ -254,6 +254,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 }
                 self.progress.applied.push(step);
             }
+            Err(error) if record::adapted(&mut self.record, self.desired, &step, &error) => {}
             Err(error) => {
                 if let Some(before) = intent {
                     record::failed(&mut self.record, before, &error);
