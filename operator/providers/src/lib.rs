@@ -1,3 +1,4 @@
 //! GitHub, Vercel and the journal behind the ports of `forkable-core`.
 
 pub mod journal;
+pub mod vercel;

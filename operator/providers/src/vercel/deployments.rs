@@ -1,0 +1,163 @@
+//! Builds of commits: beginning, finding and cancelling them, and the end of their log.
+
+use forkable_core::{
+    PortError,
+    hosting::{DeploymentFacts, DeploymentRequest, HostingDone, ProjectTarget},
+};
+use http::StatusCode;
+use serde_json::json;
+
+use super::{
+    Vercel,
+    client::Request,
+    errors, id,
+    models::{Deployment, DeploymentPage, Event, REQUEST_META},
+};
+
+/// Lines of a build's log that tell people why it failed.
+const TAIL: usize = 20;
+
+impl Vercel {
+    /// Begins a build. Vercel has no idempotency key: the request's id goes into `meta`, to be found again.
+    /// Without `force`, Vercel may answer with a build of the same commit that it made before.
+    pub(super) async fn create_deployment(
+        &self,
+        target: &ProjectTarget,
+        request: &DeploymentRequest,
+    ) -> Result<HostingDone, PortError> {
+        let mut body = json!({
+            "name": target.name,
+            "project": id(target)?,
+            "gitSource": {
+                "type": "github",
+                "repoId": request.repository_id,
+                "ref": request.branch,
+                "sha": request.commit,
+            },
+            "meta": { REQUEST_META: request.request },
+        });
+        match request.environment.as_str() {
+            "Production" => body["target"] = json!("production"),
+            "Preview" => {}
+            slug => body["customEnvironmentSlugOrId"] = json!(slug),
+        }
+        let call = Request::new("POST /v13/deployments", target.team.as_deref())
+            .about(format!("project {}", target.name))
+            .query("skipAutoDetectionConfirmation", "1");
+        let call = if request.force { call.query("forceNew", "1") } else { call };
+        let deployment: Deployment = self.client.send(call.json(body)).await?;
+        Ok(HostingDone::Deployment(read(deployment)?))
+    }
+
+    /// Stops a build; one that ended before is left as it ended.
+    pub(super) async fn cancel_deployment(
+        &self,
+        target: &ProjectTarget,
+        deployment: &str,
+    ) -> Result<HostingDone, PortError> {
+        let request = about("PATCH /v12/deployments/{id}/cancel", target, deployment);
+        let failure = match self.client.send::<Deployment>(request).await {
+            Ok(deployment) => return Ok(HostingDone::Deployment(read(deployment)?)),
+            Err(failure) => failure,
+        };
+        if !failure.is(StatusCode::BAD_REQUEST) {
+            return Err(failure.error);
+        }
+        let ended = self.read_deployment(target, deployment).await?;
+        ended.map(HostingDone::Deployment).ok_or(failure.error)
+    }
+
+    pub(super) async fn read_deployment(
+        &self,
+        target: &ProjectTarget,
+        deployment: &str,
+    ) -> Result<Option<DeploymentFacts>, PortError> {
+        let request = about("GET /v13/deployments/{idOrUrl}", target, deployment);
+        match self.client.send::<Deployment>(request).await {
+            Ok(deployment) if deployment.is_deleted() => Ok(None),
+            Ok(deployment) => read(deployment).map(Some),
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    pub(super) async fn list_deployments(
+        &self,
+        target: &ProjectTarget,
+        commit: &str,
+    ) -> Result<Vec<DeploymentFacts>, PortError> {
+        let request = Request::new("GET /v7/deployments", target.team.as_deref())
+            .about(format!("project {}", target.name))
+            .query("projectId", id(target)?)
+            .query("sha", commit)
+            .query("limit", "100");
+        let page: DeploymentPage = self.client.send(request).await?;
+        let there = page.deployments.into_iter().filter(|deployment| !deployment.is_deleted());
+        let mut deployments: Vec<DeploymentFacts> = there.map(read).collect::<Result<_, _>>()?;
+        deployments.sort_by_key(|deployment| std::cmp::Reverse(deployment.created_at));
+        Ok(deployments)
+    }
+
+    pub(super) async fn log_tail(&self, target: &ProjectTarget, deployment: &str) -> Result<Vec<String>, PortError> {
+        let request = about("GET /v3/deployments/{idOrUrl}/events", target, deployment)
+            .query("limit", "-1")
+            .query("builds", "1")
+            .query("direction", "forward");
+        let events: Vec<Option<Event>> = self.client.send(request).await?;
+        let texts = events.into_iter().flatten().filter_map(Event::text);
+        let lines =
+            texts.flat_map(|text| plain(&text).lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>());
+        let mut lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
+        lines.drain(..lines.len().saturating_sub(TAIL));
+        Ok(lines)
+    }
+}
+
+fn about(operation: &'static str, target: &ProjectTarget, deployment: &str) -> Request {
+    Request::new(operation, target.team.as_deref()).at(deployment).about(format!("deployment {deployment}"))
+}
+
+fn read(deployment: Deployment) -> Result<DeploymentFacts, PortError> {
+    deployment.facts().ok_or_else(|| errors::unavailable("the answer about a deployment has no id"))
+}
+
+/// The text without escape sequences of terminals and other control characters.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\u{1b}' => match chars.next() {
+                // CSI: parameters, then one letter or sign.
+                Some('[') => drop(chars.find(|c| ('\u{40}'..='\u{7e}').contains(c))),
+                // OSC: a string, up to BEL or ESC \.
+                Some(']') => {
+                    if chars.find(|c| matches!(c, '\u{7}' | '\u{1b}')) == Some('\u{1b}') {
+                        chars.next();
+                    }
+                }
+                _ => {}
+            },
+            // A progress line that overwrites itself.
+            '\r' if chars.peek() != Some(&'\n') => plain.push('\n'),
+            '\n' | '\t' => plain.push(char),
+            _ if char.is_control() => {}
+            _ => plain.push(char),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn logs_lose_colours_links_and_control_characters() {
+        assert_eq!(
+            plain("\u{1b}[31;1mError:\u{1b}[0m no \u{1b}]8;;https://x\u{7}link\u{1b}]8;;\u{1b}\\ é\u{8}"),
+            "Error: no link é"
+        );
+        assert_eq!(plain("10%\r20%\r\ndone"), "10%\n20%\ndone");
+    }
+}

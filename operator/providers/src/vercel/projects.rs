@@ -1,0 +1,336 @@
+//! Projects: looking at many, making, changing, linking, pausing and deleting one.
+
+use std::collections::{BTreeMap, HashSet};
+
+use forkable_core::{
+    PortError,
+    hosting::{
+        CustomEnvironment, EnvRow, HostingDone, ProjectAsk, ProjectFacts, ProjectSettings, ProjectSettingsPatch,
+        ProjectTarget,
+    },
+};
+use forkable_crds::fork::{FunctionMemory, LoginProtection, NodeVersion};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Vercel,
+    client::Request,
+    errors::{self, Failure},
+    id,
+    models::{Project, ProjectPage},
+};
+
+/// Requests in flight while a sweep reads what the pages left out.
+const CONCURRENT: usize = 8;
+
+impl Vercel {
+    /// One ask by a GET; more by pages, which end as soon as all asks are answered. What no page told is asked for
+    /// by a GET of its own, since a project can move between pages while they are read.
+    pub(super) async fn look(&self, asks: &[ProjectAsk]) -> Result<Vec<Option<ProjectFacts>>, PortError> {
+        if let [ask] = asks {
+            return Ok(vec![self.look_at(ask).await?]);
+        }
+        let mut teams: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+        for (index, ask) in asks.iter().enumerate() {
+            teams.entry(ask.team.as_deref()).or_default().push(index);
+        }
+        let mut answers = vec![None; asks.len()];
+        for (team, wanted) in teams {
+            let listed = self.sweep(team, asks, &wanted).await?;
+            let look = |(index, project): (usize, Option<Project>)| async move {
+                let ask = &asks[index];
+                let facts = match project {
+                    Some(project) => Some(self.complete(ask, project).await?),
+                    None => self.look_at(ask).await?,
+                };
+                Ok::<_, PortError>((index, facts))
+            };
+            let mut looks = stream::iter(listed).map(look).buffer_unordered(CONCURRENT);
+            while let Some((index, facts)) = looks.try_next().await? {
+                answers[index] = facts;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn look_at(&self, ask: &ProjectAsk) -> Result<Option<ProjectFacts>, PortError> {
+        let name = ask.id.as_deref().unwrap_or(&ask.name);
+        let request = project(("GET /v9/projects/{idOrName}", ask.team.as_deref()), name, &ask.name);
+        match self.client.send::<Project>(request).await {
+            Ok(project) => self.complete(ask, project).await.map(Some),
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => Ok(None),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Pages through the projects of a team until each of the wanted asks is answered or the pages end.
+    async fn sweep(
+        &self,
+        team: Option<&str>,
+        asks: &[ProjectAsk],
+        wanted: &[usize],
+    ) -> Result<Vec<(usize, Option<Project>)>, PortError> {
+        let mut missing: Vec<usize> = wanted.to_vec();
+        let mut found = Vec::new();
+        let mut from: Option<String> = None;
+        let mut seen = HashSet::new();
+        while !missing.is_empty() {
+            let request = Request::new("GET /v10/projects", team).about("the list of projects").in_background();
+            let request = request.query("limit", "100");
+            let request = match &from {
+                Some(cursor) => request.query("from", cursor),
+                None => request,
+            };
+            let page: ProjectPage = self.client.send(request).await?;
+            for project in page.projects {
+                let is_it = |index: &usize| match &asks[*index].id {
+                    Some(id) => *id == project.id,
+                    None => asks[*index].name == project.name,
+                };
+                if let Some(at) = missing.iter().position(is_it) {
+                    found.push((missing.swap_remove(at), Some(project)));
+                }
+            }
+            // A cursor that was there before would go round in circles.
+            match page.pagination.next.map(|cursor| cursor.to_string()) {
+                Some(cursor) if seen.insert(cursor.clone()) => from = Some(cursor),
+                _ => break,
+            }
+        }
+        found.extend(missing.into_iter().map(|index| (index, None)));
+        Ok(found)
+    }
+
+    /// Reads what a list left out: variables always, custom environments if they matter to the ask.
+    async fn complete(&self, ask: &ProjectAsk, mut project: Project) -> Result<ProjectFacts, PortError> {
+        let team = ask.team.as_deref();
+        let env = match project.env.take() {
+            Some(rows) => rows.into_iter().filter_map(super::models::EnvVar::row).collect(),
+            None => self.read_env(team, &project.id, &project.name).await?,
+        };
+        let told = project.custom_environments.take().map(|list| list.into_iter().map(Into::into).collect());
+        let environments = self.environments_of(team, &project, told, ask.environments).await?;
+        Ok(project.facts(sorted(env), environments))
+    }
+
+    /// Custom environments: as told; else, if they matter, as remembered since the project last changed, or read.
+    async fn environments_of(
+        &self,
+        team: Option<&str>,
+        project: &Project,
+        told: Option<Vec<CustomEnvironment>>,
+        matter: bool,
+    ) -> Result<Vec<CustomEnvironment>, PortError> {
+        let environments = match told {
+            Some(told) => told,
+            None if !matter => return Ok(Vec::new()),
+            None => {
+                let known = self.memory().environments.get(&project.id).cloned();
+                match known {
+                    Some((at, known)) if at.is_some() && at == project.updated_at => return Ok(known),
+                    _ => self.read_environments(team, &project.id, &project.name).await?,
+                }
+            }
+        };
+        let remembered = (project.updated_at, environments.clone());
+        self.memory().environments.insert(project.id.clone(), remembered);
+        Ok(environments)
+    }
+
+    /// The facts of an answer that carries the whole project.
+    async fn whole(&self, target: &ProjectTarget, project: Project) -> Result<HostingDone, PortError> {
+        let ask = ProjectAsk {
+            id: Some(project.id.clone()),
+            name: project.name.clone(),
+            team: target.team.clone(),
+            environments: true,
+        };
+        Ok(HostingDone::Project(Box::new(self.complete(&ask, project).await?)))
+    }
+
+    /// Makes it with everything that the call takes; the version of Node.js is a second change.
+    /// <https://vercel.com/docs/rest-api/reference/endpoints/projects/create-a-new-project>
+    pub(super) async fn create_project(
+        &self,
+        target: &ProjectTarget,
+        settings: &ProjectSettings,
+    ) -> Result<HostingDone, PortError> {
+        let mut body = Map::new();
+        body.insert("name".into(), json!(target.name));
+        if let Some((repository, _)) = &target.repository {
+            body.insert("gitRepository".into(), json!({ "type": "github", "repo": repository }));
+        }
+        let texts = [
+            ("framework", &settings.framework),
+            ("rootDirectory", &settings.root_directory),
+            ("installCommand", &settings.install_command),
+            ("buildCommand", &settings.build_command),
+            ("outputDirectory", &settings.output_directory),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                body.insert(name.into(), json!(text));
+            }
+        }
+        let functions =
+            functions(settings.regions.as_deref(), settings.memory, settings.max_duration_seconds, settings.fluid);
+        body.extend(functions.map(|functions| ("resourceConfig".to_owned(), functions)));
+        body.extend(settings.login.map(|login| ("ssoProtection".to_owned(), protection(login))));
+        let request = Request::new("POST /v11/projects", target.team.as_deref())
+            .about(format!("project {}", target.name))
+            .json(Value::Object(body));
+        let project: Project = self.client.send(request).await?;
+        let ask = ProjectAsk { team: target.team.clone(), ..ProjectAsk::default() };
+        let mut facts = self.complete(&ask, project).await?;
+        // Beside its own `vercel.app` name, which nobody has to be told of, a new project has no domain.
+        facts.domains = Some(Vec::new());
+        Ok(HostingDone::Project(Box::new(facts)))
+    }
+
+    pub(super) async fn update_project(
+        &self,
+        target: &ProjectTarget,
+        name: Option<&str>,
+        patch: &ProjectSettingsPatch,
+    ) -> Result<HostingDone, PortError> {
+        let ProjectSettingsPatch {
+            framework,
+            root_directory,
+            install_command,
+            build_command,
+            output_directory,
+            node_version,
+            regions,
+            memory,
+            max_duration_seconds,
+            fluid,
+            login,
+        } = patch;
+        let mut body = Map::new();
+        body.extend(name.map(|name| ("name".to_owned(), json!(name))));
+        let texts = [
+            ("framework", framework),
+            ("rootDirectory", root_directory),
+            ("installCommand", install_command),
+            ("buildCommand", build_command),
+            ("outputDirectory", output_directory),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                body.insert(name.into(), json!(text));
+            }
+        }
+        body.extend(node_version.map(|version| ("nodeVersion".to_owned(), json!(node(version)))));
+        let functions = functions(regions.as_deref(), *memory, *max_duration_seconds, *fluid);
+        body.extend(functions.map(|functions| ("resourceConfig".to_owned(), functions)));
+        body.extend(login.map(|login| ("ssoProtection".to_owned(), protection(login))));
+        let request = project(("PATCH /v9/projects/{idOrName}", target.team.as_deref()), id(target)?, &target.name);
+        let project = self.client.send(request.json(Value::Object(body))).await?;
+        self.whole(target, project).await
+    }
+
+    /// Unlinks what is linked, then links the target's repository. A failure in between leaves the project unlinked,
+    /// which the next look shows.
+    pub(super) async fn link_repository(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
+        let Some((repository, _)) = &target.repository else {
+            return Err(errors::stale("the repository to link is not known yet"));
+        };
+        let team = target.team.as_deref();
+        let unlink = project(("DELETE /v9/projects/{idOrName}/link", team), id(target)?, &target.name);
+        match self.client.send_for_nothing(unlink).await {
+            Ok(()) => {}
+            // It was not linked.
+            Err(failure) if failure.is(StatusCode::BAD_REQUEST) => {}
+            Err(failure) => return Err(failure.error),
+        }
+        let link = project(("POST /v9/projects/{idOrName}/link", team), id(target)?, &target.name);
+        let answer = self.client.send(link.json(json!({ "type": "github", "repo": repository }))).await?;
+        self.whole(target, answer).await
+    }
+
+    pub(super) async fn set_production_branch(
+        &self,
+        target: &ProjectTarget,
+        branch: &str,
+    ) -> Result<HostingDone, PortError> {
+        let request =
+            project(("PATCH /v9/projects/{idOrName}/branch", target.team.as_deref()), id(target)?, &target.name);
+        let answer = self.client.send(request.json(json!({ "branch": branch }))).await?;
+        self.whole(target, answer).await
+    }
+
+    pub(super) async fn pause_project(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
+        let request =
+            project(("POST /v1/projects/{projectId}/pause", target.team.as_deref()), id(target)?, &target.name);
+        self.client.send_for_nothing(request).await?;
+        Ok(HostingDone::Nothing)
+    }
+
+    pub(super) async fn delete_project(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
+        let request = project(("DELETE /v9/projects/{idOrName}", target.team.as_deref()), id(target)?, &target.name);
+        gone(self.client.send_for_nothing(request).await)?;
+        Ok(HostingDone::Nothing)
+    }
+}
+
+/// A request about a project: operation and team, id or name, and the name for people.
+pub(super) fn project(call: (&'static str, Option<&str>), id_or_name: &str, name: &str) -> Request {
+    Request::new(call.0, call.1).at(id_or_name).about(format!("project {name}"))
+}
+
+/// What is gone already was deleted well.
+pub(super) fn gone(answer: Result<(), Failure>) -> Result<(), PortError> {
+    match answer {
+        Err(failure) if !failure.is(StatusCode::NOT_FOUND) => Err(failure.error),
+        _ => Ok(()),
+    }
+}
+
+/// In an order that does not depend on the answer's.
+fn sorted(mut rows: Vec<EnvRow>) -> Vec<EnvRow> {
+    rows.sort_by(|a, b| (&a.key, &a.id).cmp(&(&b.key, &b.id)));
+    rows
+}
+
+/// `resourceConfig` with what is given; `None` if nothing is.
+fn functions(
+    regions: Option<&[String]>,
+    memory: Option<FunctionMemory>,
+    seconds: Option<i32>,
+    fluid: Option<bool>,
+) -> Option<Value> {
+    let memory = memory.map(|memory| match memory {
+        FunctionMemory::Standard => "standard",
+        FunctionMemory::Performance => "performance",
+    });
+    let all = [
+        ("functionDefaultRegions", regions.map(|regions| json!(regions))),
+        ("functionDefaultMemoryType", memory.map(|memory| json!(memory))),
+        ("functionDefaultTimeout", seconds.map(|seconds| json!(seconds))),
+        ("fluid", fluid.map(|fluid| json!(fluid))),
+    ];
+    let given: Map<String, Value> =
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    (!given.is_empty()).then_some(Value::Object(given))
+}
+
+/// `ssoProtection`; null turns it off. <https://vercel.com/docs/deployment-protection>
+fn protection(login: LoginProtection) -> Value {
+    let deployments = match login {
+        LoginProtection::Off => return Value::Null,
+        LoginProtection::Preview => "preview",
+        LoginProtection::Standard => "all_except_custom_domains",
+        LoginProtection::All => "all",
+    };
+    json!({ "deploymentType": deployments })
+}
+
+fn node(version: NodeVersion) -> &'static str {
+    match version {
+        NodeVersion::V20 => "20.x",
+        NodeVersion::V22 => "22.x",
+        NodeVersion::V24 => "24.x",
+    }
+}
