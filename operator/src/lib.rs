@@ -1,3 +1,14 @@
 //! Forkable: one manifest becomes a running product.
 
+pub mod accounts;
 pub mod admission;
+pub mod brake;
+pub mod clock;
+pub mod context;
+pub mod controllers;
+pub mod driver;
+pub mod fleet;
+pub mod metrics;
+pub mod observe;
+pub mod progress;
+pub mod server;

@@ -114,6 +114,26 @@ pub struct ProjectStatus {
     /// Whether Forkable made it (or adopted it) and may therefore delete it.
     #[serde(default)]
     pub owned: bool,
+    /// Custom environments that Forkable made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 24))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub environments: Vec<ProjectEnvironmentStatus>,
+    /// Generation of the manifest for which Vercel said that the plan has no (more) custom environments; for it,
+    /// previews of their branches stand in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_custom_environments: Option<i64>,
+}
+
+/// A custom environment that Forkable made.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ProjectEnvironmentStatus {
+    /// Its name, which is also its slug.
+    #[schemars(length(max = 32))]
+    pub name: String,
+    /// Vercel's id of it.
+    #[schemars(length(max = 64))]
+    pub id: String,
 }
 
 /// A file that Forkable wrote.

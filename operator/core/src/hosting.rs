@@ -30,8 +30,12 @@ pub trait Hosting: Send + Sync {
     /// One deployment by id; `None` if it was deleted.
     async fn deployment(&self, target: &ProjectTarget, id: &str) -> Result<Option<DeploymentFacts>, PortError>;
 
-    /// Deployments of a project for a commit, newest first.
-    async fn deployments(&self, target: &ProjectTarget, commit: &str) -> Result<Vec<DeploymentFacts>, PortError>;
+    /// Deployments of a project for a commit (or the newest of all), newest first, at most 100.
+    async fn deployments(
+        &self,
+        target: &ProjectTarget,
+        commit: Option<&str>,
+    ) -> Result<Vec<DeploymentFacts>, PortError>;
 
     /// The last lines of a build's log, at most 20.
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError>;
@@ -242,7 +246,8 @@ pub struct DomainItem {
 pub struct DeploymentRequest {
     /// Uid of the Deployment object; goes into `meta`.
     pub request: String,
-    pub commit: String,
+    /// `None`: the newest one of the branch.
+    pub commit: Option<String>,
     pub branch: String,
     pub repository_id: i64,
     /// `Production`, `Preview` or the slug of a custom environment.

@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::SignedDuration;
 
@@ -189,9 +190,13 @@ async fn after(
         Some(Effect::Truncate { truncate: true }) => {
             let (mut parts, _) = answer.into_parts();
             parts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-            let half: Result<_, std::io::Error> = Ok(body.slice(..body.len() / 2));
-            let end = Err(std::io::ErrorKind::UnexpectedEof.into());
-            Response::from_parts(parts, Body::from_stream(futures::stream::iter([half, end])))
+            let half = futures::stream::iter([Ok(body.slice(..body.len() / 2))]);
+            // The pause between the two lets the half out before the end of the connection drops what is buffered.
+            let end = futures::stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))
+            });
+            Response::from_parts(parts, Body::from_stream(half.chain(end)))
         }
         Some(Effect::Malformed { malformed: true }) => {
             let (mut parts, _) = answer.into_parts();

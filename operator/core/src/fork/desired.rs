@@ -14,6 +14,8 @@ pub struct Desired {
     pub uid: String,
     pub namespace: String,
     pub name: String,
+    /// Generation of the manifest.
+    pub generation: i64,
     pub template: Template,
     pub repository: Repository,
     pub files: Vec<File>,

@@ -35,6 +35,7 @@ pub(crate) fn desired() -> Desired {
         uid: "uid-acme".into(),
         namespace: "default".into(),
         name: "acme".into(),
+        generation: 1,
         template: Template {
             owner: "forkable-ai".into(),
             repo: "framework".into(),

@@ -40,6 +40,15 @@ pub fn failed(status: &mut ForkStatus, before: Vec<PendingCreate>, error: &PortE
     }
 }
 
+/// Notes that the provider's plan lacks what a step needs, if there is another way to what the manifest asks for.
+/// Answers whether there is: then the step has not failed, and the next plan does not want it.
+pub fn adapted(status: &mut ForkStatus, desired: &Desired, step: &Step, error: &PortError) -> bool {
+    match &step.change {
+        Change::Hosting(change) => hosting::adapted(status, desired, change, error),
+        Change::Forge(_) | Change::Store(_) => false,
+    }
+}
+
 /// Notes what an observation tells about what is ours: ids of what an earlier, interrupted pass has made or a person
 /// has allowed to take over, names after renames, the provider's times of our own writes. For the report.
 pub fn seen(status: &mut ForkStatus, input: Input<'_>) {

@@ -99,7 +99,8 @@ fn hosting(f: &mut Formatter<'_>, change: &HostingChange) -> fmt::Result {
         HostingChange::VerifyDomain { name } => write!(f, "verify {name}"),
         HostingChange::RemoveDomain { name } => write!(f, "remove {name}"),
         HostingChange::CreateDeployment(request) => {
-            write!(f, "build {} for {}", short(&request.commit), request.environment)
+            let commit = request.commit.as_deref().map_or(request.branch.as_str(), short);
+            write!(f, "build {commit} for {}", request.environment)
         }
         HostingChange::CancelDeployment { id } => write!(f, "cancel {id}"),
         HostingChange::PauseProject => f.write_str("pause the project"),

@@ -10,31 +10,45 @@ use crate::{
     hosting::{DeploymentFacts, DeploymentRequest},
 };
 
+/// All that a release is planned from, beside what was seen of its build.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub release: &'a Deployment,
+    /// `None`: it does not exist.
+    pub fork: Option<&'a Fork>,
+    /// All Deployments of the Fork, newest first.
+    pub siblings: &'a [Deployment],
+    pub now: Timestamp,
+}
+
 /// What was seen of a release's build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The newest commit of the Fork's production branch or of `source.ref`, if it had to be looked up.
+    /// The newest commit of the Fork's default branch, for the message and author of a commit.
     pub head: Option<crate::forge::Head>,
-    /// The deployment with the recorded id, or the one found by our request mark or commit.
+    /// The deployment with the recorded id, or the one that [`find`] chose.
     pub deployment: Option<DeploymentFacts>,
-    /// Last lines of the log of a failed build.
-    pub log: Vec<String>,
+    /// Last lines of the log of a failed build; `None`: not read yet.
+    pub log: Option<Vec<String>>,
 }
 
-/// What to look up before planning. At most one of them is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+/// What to look up before planning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    Nothing,
     /// Read the deployment with this id.
-    pub deployment: Option<String>,
-    /// An earlier try may have been answered without our noticing (or Vercel's Git integration may have built it):
-    /// list deployments of this commit and take ours, or one for the same commit and target.
-    pub find: Option<String>,
+    Deployment(String),
+    /// An earlier try may have been answered without our noticing, or Vercel's Git integration may have built it:
+    /// list deployments (of the commit, if it is known) and let [`find`] choose.
+    Find {
+        commit: Option<String>,
+    },
 }
 
 /// What happens next with a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Store the status (with `requested_at`), then begin the build.
+    /// Store [`begin`]'s status, then begin the build.
     Create(DeploymentRequest),
     /// Ask for the log of the failed build, then plan again.
     ReadLog(String),
@@ -43,22 +57,27 @@ pub enum Next {
 }
 
 /// What to look up for this release, given what is on record.
-pub fn look(_release: &Deployment, _now: Timestamp) -> Look {
+pub fn look(_input: Input<'_>) -> Look {
+    todo!()
+}
+
+/// The deployment, among those found, that is this release's: made by our request, or by Vercel's Git integration for
+/// the same commit and target, with the same variables.
+pub fn find(_input: Input<'_>, _found: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
     todo!()
 }
 
 /// The next change.
-pub fn plan(_release: &Deployment, _fork: &Fork, _observed: &Observed, _now: Timestamp) -> Next {
+pub fn plan(_input: Input<'_>, _observed: &Observed) -> Next {
+    todo!()
+}
+
+/// The status to store before a build is begun, so that it is found again if its answer is lost.
+pub fn begin(_input: Input<'_>) -> DeploymentStatus {
     todo!()
 }
 
 /// The status after a pass.
-pub fn status(
-    _release: &Deployment,
-    _fork: Option<&Fork>,
-    _observed: &Observed,
-    _error: Option<&PortError>,
-    _now: Timestamp,
-) -> DeploymentStatus {
+pub fn status(_input: Input<'_>, _observed: &Observed, _error: Option<&PortError>) -> DeploymentStatus {
     todo!()
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::Refusal;
 use super::git::{Files, Sha, Signature};
-use super::git_data::{demand_content, empty};
+use super::git_data::demand_content;
 use super::push::Changes;
 use super::rest::{Ctx, Outcome, Reply};
 use super::view::second;
@@ -172,26 +172,5 @@ pub(super) fn compare(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
         "total_commits": new.len(),
         "commits": new.iter().filter_map(|sha| view(ctx, id, sha)).collect::<Vec<_>>(),
         "files": changed(ctx, Some(&common), &head),
-    })))
-}
-
-/// `GET /repos/{owner}/{repo}/commits/{ref}/check-runs`: nothing in the sandbox runs checks.
-pub(super) fn check_runs(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
-    let missing = || Refusal::unprocessable(format!("No commit found for SHA: {}", ctx.path("ref")));
-    resolve(ctx, id, ctx.path("ref")).ok_or_else(missing)?;
-    Ok(Reply::PageIn("check_runs", Vec::new()))
-}
-
-/// `GET /repos/{owner}/{repo}/commits/{ref}/status`: `pending`, as GitHub says when there are none.
-pub(super) fn status(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
-    if ctx.repo(id).branches.is_empty() {
-        return Err(empty());
-    }
-    let sha = resolve(ctx, id, ctx.path("ref")).ok_or_else(Refusal::not_found)?;
-    let repo = accounts::repo_in_list(&ctx.world.github, &ctx.call.base, ctx.repo(id), ctx.actor);
-    let url = format!("{}/github/repos/{}/commits/{sha}", ctx.call.base, ctx.repo(id).full_name());
-    Ok(Reply::ok(json!({
-        "state": "pending", "statuses": [], "sha": sha, "total_count": 0, "repository": repo,
-        "commit_url": url, "url": format!("{url}/status"),
     })))
 }

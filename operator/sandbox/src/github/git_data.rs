@@ -11,14 +11,9 @@ use super::push::{Push, is_ancestor, push};
 use super::rest::{Ctx, Outcome, Reply};
 use super::{commits, node_id};
 
-/// The refusal for a repository without any commit.
-pub(super) fn empty() -> Refusal {
-    Refusal::conflict("Git Repository is empty.")
-}
-
 /// Refuses while there is nothing in the repository yet.
 pub(super) fn demand_content(ctx: &Ctx<'_>, id: u64) -> Result<(), Refusal> {
-    if ctx.repo(id).branches.is_empty() { Err(empty()) } else { Ok(()) }
+    if ctx.repo(id).branches.is_empty() { Err(Refusal::conflict("Git Repository is empty.")) } else { Ok(()) }
 }
 
 fn reference(ctx: &Ctx<'_>, id: u64, branch: &str, sha: &str) -> Value {

@@ -5,6 +5,7 @@ mod accounts;
 mod actions;
 mod answer;
 mod app;
+mod checks;
 mod commits;
 mod contents;
 mod create;
@@ -13,6 +14,7 @@ mod events;
 mod gate;
 pub mod git;
 mod git_data;
+mod graphql;
 mod protect;
 mod push;
 pub mod repo;
@@ -36,6 +38,10 @@ use serde_json::{Value, json};
 pub use repo::{Repo, Visibility};
 pub use state::{Account, AccountKind, CommitInfo, State};
 
+use answer::Refusal;
+use create::plan_lacks;
+use rulesets::UPGRADE;
+
 pub(crate) use gate::{admit, primary_limit_answer, secondary_limit_answer};
 pub(crate) use push::tick;
 
@@ -43,11 +49,14 @@ use crate::sandbox::{Sandbox, World};
 
 /// The routes below `/github`.
 pub fn router() -> Router<Arc<Sandbox>> {
-    rest::mount(routes::ROUTES).fallback(not_found).method_not_allowed_fallback(not_found)
+    rest::mount(routes::ROUTES)
+        .route("/graphql", axum::routing::post(graphql::serve))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
 }
 
 async fn not_found() -> Response {
-    answer::Refusal::not_found().into_response()
+    Refusal::not_found().into_response()
 }
 
 /// The name of a GraphQL operation for the log, and whether it changes anything.
@@ -109,4 +118,13 @@ pub(crate) fn node_id(kind: &str, id: u64) -> String {
     let mut bytes = vec![0x92, 0x00, 0xce];
     bytes.extend_from_slice(&u32::try_from(id).unwrap_or(u32::MAX).to_be_bytes());
     format!("{kind}_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The id in a node id of that kind.
+fn id_of_node(kind: &str, node: &str) -> Option<u64> {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    let text = node.strip_prefix(kind)?.strip_prefix('_')?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+    let number: [u8; 4] = bytes.get(3..)?.try_into().ok()?;
+    Some(u64::from(u32::from_be_bytes(number)))
 }

@@ -150,6 +150,42 @@ pub struct Hook {
     pub created_at: Timestamp,
 }
 
+/// What an App says about a commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckRun {
+    /// Never changes.
+    pub id: u64,
+    /// Of the job or tool.
+    pub name: String,
+    /// `queued`, `in_progress` or `completed`.
+    pub status: String,
+    /// How it ended, once it is completed.
+    pub conclusion: Option<String>,
+    /// Where its log is.
+    pub details_url: Option<String>,
+    /// The App that says so.
+    pub app_id: u64,
+    /// When it was reported.
+    pub created_at: Timestamp,
+}
+
+/// What anybody with write access says about a commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Never changes.
+    pub id: u64,
+    /// Tells statuses of one commit apart.
+    pub context: String,
+    /// `error`, `failure`, `pending` or `success`.
+    pub state: String,
+    /// A sentence.
+    pub description: Option<String>,
+    /// Where more is said.
+    pub target_url: Option<String>,
+    /// When it was reported.
+    pub created_at: Timestamp,
+}
+
 /// What can be switched by `PATCH`, under GitHub's own names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -251,6 +287,10 @@ pub struct Repo {
     pub security: BTreeMap<String, bool>,
     /// Custom properties of the organization.
     pub properties: BTreeMap<String, Value>,
+    /// Check runs, by commit.
+    pub checks: BTreeMap<Sha, Vec<CheckRun>>,
+    /// Statuses, by commit.
+    pub statuses: BTreeMap<Sha, Vec<Status>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its settings last changed.
@@ -286,6 +326,8 @@ impl Repo {
             security_fixes: false,
             security: BTreeMap::new(),
             properties: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            statuses: BTreeMap::new(),
             created_at: now,
             updated_at: now,
             pushed_at: now,

@@ -5,7 +5,7 @@ use axum::routing::MethodFilter;
 use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
-use super::{accounts, actions, commits, contents, create, environments, git_data, repos, rulesets, security};
+use super::{accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, security};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -88,8 +88,10 @@ pub(super) const ROUTES: &[Route] = &[
     at(DELETE, "/contents/{*path}", Repo(PUSH, contents::delete)),
     at(GET, "/commits", Repo(CONTENTS, commits::list)),
     at(GET, "/commits/{ref}", Repo(CONTENTS, commits::get)),
-    at(GET, "/commits/{ref}/check-runs", Repo(Need::read("checks"), commits::check_runs)),
-    at(GET, "/commits/{ref}/status", Repo(Need::read("statuses"), commits::status)),
+    at(GET, "/commits/{ref}/check-runs", Repo(Need::read("checks"), checks::list)),
+    at(GET, "/commits/{ref}/status", Repo(Need::read("statuses"), checks::combined)),
+    at(POST, "/check-runs", Repo(Need::write("checks"), checks::create)),
+    at(POST, "/statuses/{sha}", Repo(Need::write("statuses"), checks::create_status)),
     at(GET, "/compare/{*basehead}", Repo(CONTENTS, commits::compare)),
     at(GET, "/rulesets", Repo(METADATA, rulesets::list)),
     at(POST, "/rulesets", Repo(ADMIN, rulesets::create)),

@@ -10,7 +10,8 @@ use super::repo::Ruleset;
 use super::rest::{Ctx, Outcome, Reply};
 use crate::GithubPlan;
 
-const UPGRADE: &str = "Upgrade to GitHub Pro or make this repository public to enable this feature.";
+/// What GitHub says where the plan lacks a feature.
+pub(crate) const UPGRADE: &str = "Upgrade to GitHub Pro or make this repository public to enable this feature.";
 
 /// Private repositories have rulesets from the Team plan on.
 fn demand_plan(ctx: &Ctx<'_>, id: u64) -> Result<(), Refusal> {

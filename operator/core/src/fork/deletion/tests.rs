@@ -11,7 +11,12 @@ fn world(policy: DeletionPolicy) -> (Fork, Observed) {
     let (mut fork, mut seen) = (fork(), observed());
     fork.spec.deletion_policy = policy;
     fork.status = Some(ForkStatus {
-        project: Some(ProjectStatus { id: "prj_1".into(), name: "acme".into(), owned: true, team_id: None }),
+        project: Some(ProjectStatus {
+            id: "prj_1".into(),
+            name: "acme".into(),
+            owned: true,
+            ..ProjectStatus::default()
+        }),
         ..record()
     });
     seen.project = Some(ProjectFacts {

@@ -1,0 +1,108 @@
+//! Whose credentials calls are made with: the process's own, or those that a Fork names.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use forkable_core::{DigestKey, Secret, forge::Forge, hosting::Hosting};
+
+/// Credentials of both providers.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub github: GitHubCredentials,
+    pub vercel: Secret,
+    /// Vercel team of projects that name none.
+    pub team: Option<String>,
+}
+
+/// How to be let in at GitHub.
+#[derive(Clone, Debug)]
+pub enum GitHubCredentials {
+    Token(Secret),
+    App { id: String, installation: String, private_key: Secret },
+}
+
+/// Both providers, reached with one set of credentials.
+pub struct Account {
+    /// Tells accounts apart and says nothing about the credentials.
+    pub key: String,
+    pub forge: Arc<dyn Forge>,
+    pub hosting: Arc<dyn Hosting>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Makes clients of both providers from credentials; no call is made.
+pub trait Connect: Send + Sync {
+    /// Errors say what is wrong with the credentials' form, and nothing of their content.
+    fn connect(&self, credentials: &Credentials) -> Result<(Arc<dyn Forge>, Arc<dyn Hosting>), String>;
+}
+
+/// Accounts by credentials; one client each, so that they share budgets.
+pub struct Accounts {
+    connect: Box<dyn Connect>,
+    own: Credentials,
+    key: DigestKey,
+    open: Mutex<HashMap<String, Arc<Account>>>,
+}
+
+impl Accounts {
+    /// `key` digests credentials in memory.
+    pub fn new(connect: Box<dyn Connect>, own: Credentials, key: DigestKey) -> Self {
+        Self { connect, own, key, open: Mutex::default() }
+    }
+
+    /// The process's own account.
+    pub fn own(&self) -> Result<Arc<Account>, String> {
+        self.open(&self.own)
+    }
+
+    /// The account of a Secret's data: what it does not have is taken from the process's own credentials.
+    pub fn of_secret(&self, data: &BTreeMap<String, Secret>) -> Result<Arc<Account>, String> {
+        let text = |key: &str| data.get(key).map(|value| value.expose().trim().to_owned());
+        let github = match (text("githubToken"), text("githubAppId"), data.get("githubAppPrivateKey")) {
+            (Some(token), ..) => GitHubCredentials::Token(Secret::new(token)),
+            (None, Some(id), Some(private_key)) => GitHubCredentials::App {
+                id,
+                installation: text("githubAppInstallationId").ok_or("it lacks the key githubAppInstallationId")?,
+                private_key: private_key.clone(),
+            },
+            (None, Some(_), None) => return Err("it lacks the key githubAppPrivateKey".into()),
+            (None, None, _) => self.own.github.clone(),
+        };
+        let vercel = text("vercelToken").map_or_else(|| self.own.vercel.clone(), Secret::new);
+        let team = text("vercelTeamId").or_else(|| self.own.team.clone());
+        self.open(&Credentials { github, vercel, team })
+    }
+
+    /// An account that was opened before.
+    pub(crate) fn by_key(&self, key: &str) -> Option<Arc<Account>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn open(&self, credentials: &Credentials) -> Result<Arc<Account>, String> {
+        let Credentials { github, vercel, team } = credentials;
+        let github = match github {
+            GitHubCredentials::Token(token) => token.expose().to_owned(),
+            GitHubCredentials::App { id, installation, private_key } => {
+                format!("{id}\n{installation}\n{}", private_key.expose())
+            }
+        };
+        let whole = format!("{github}\0{}\0{}", vercel.expose(), team.as_deref().unwrap_or_default());
+        let key = self.key.digest("credentials", &whole);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = open.get(&key) {
+            return Ok(account.clone());
+        }
+        let (forge, hosting) = self.connect.connect(credentials)?;
+        let account = Arc::new(Account { key: key.clone(), forge, hosting });
+        open.insert(key, account.clone());
+        Ok(account)
+    }
+}

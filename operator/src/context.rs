@@ -1,0 +1,74 @@
+//! Everything that a pass works with.
+
+use std::sync::Arc;
+
+use forkable_core::{
+    journal::{Entry, Journal},
+    store::{ObjectRef, Store},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics,
+    observe::Cache, progress::Teller,
+};
+
+/// Everything that a pass works with.
+pub struct Context<S> {
+    pub store: S,
+    pub accounts: Accounts,
+    pub journal: Arc<dyn Journal>,
+    pub clock: Clock,
+    pub cache: Cache,
+    pub builds: Builds,
+    pub fleet: Fleet,
+    pub brake: Brake,
+    pub metrics: Metrics,
+    pub progress: Teller,
+    wakes: mpsc::UnboundedSender<ObjectRef>,
+}
+
+/// The parts of a [`Context`] that differ between hosts.
+pub struct Parts<S> {
+    pub store: S,
+    pub accounts: Accounts,
+    pub journal: Arc<dyn Journal>,
+    pub clock: Clock,
+    pub metrics: Metrics,
+}
+
+impl<S: Store> Context<S> {
+    /// The context, and the wishes for passes that the driver has to hear.
+    pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
+        let Parts { store, accounts, journal, clock, metrics } = parts;
+        let (wakes, woken) = mpsc::unbounded_channel();
+        let context = Self {
+            store,
+            accounts,
+            journal,
+            clock,
+            metrics,
+            cache: Cache::default(),
+            builds: Builds::default(),
+            fleet: Fleet::default(),
+            brake: Brake::default(),
+            progress: Teller::default(),
+            wakes,
+        };
+        (Arc::new(context), woken)
+    }
+
+    /// Asks for a pass of an object now.
+    pub fn wake(&self, object: ObjectRef) {
+        // The driver is gone only when the process ends.
+        let _ = self.wakes.send(object);
+    }
+
+    /// Writes to the journal; losing it never matters to a pass.
+    pub async fn record(&self, entry: Entry) {
+        if let Err(error) = self.journal.record(entry).await {
+            self.metrics.journal_failed();
+            tracing::warn!(%error, "a step is missing in the journal");
+        }
+    }
+}

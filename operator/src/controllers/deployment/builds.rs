@@ -1,0 +1,59 @@
+//! What was last seen of each build, so that a pass that is early asks nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use forkable_core::{release::Observed, store::ObjectRef};
+use jiff::Timestamp;
+
+use crate::{
+    clock::{after, until},
+    observe::Holds,
+};
+
+/// What was last seen of each build.
+#[derive(Debug, Default)]
+pub struct Builds(Mutex<HashMap<ObjectRef, Build>>);
+
+/// What was last seen of one build.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Build {
+    pub(super) observed: Observed,
+    /// Before this, what was seen is good enough.
+    pub(super) look_at: Option<Timestamp>,
+    pub(super) holds: Holds,
+}
+
+impl Build {
+    /// Notes when to look again; a look that is already due sooner stays.
+    pub(super) fn wait(&mut self, wait: Option<Duration>, now: Timestamp) -> Option<Duration> {
+        let at = after(now, wait?);
+        let at = self.look_at.filter(|sooner| *sooner > now).map_or(at, |sooner| sooner.min(at));
+        self.look_at = Some(at);
+        Some(until(now, at))
+    }
+}
+
+impl Builds {
+    pub(super) fn take(&self, release: &ObjectRef) -> Build {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(release).unwrap_or_default()
+    }
+
+    pub(super) fn put(&self, release: &ObjectRef, build: Build) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
+    }
+
+    pub(super) fn forget(&self, release: &ObjectRef) {
+        self.take(release);
+    }
+
+    /// Something happened to the build: the next pass looks at it.
+    pub(crate) fn hint(&self, release: &ObjectRef) {
+        if let Some(build) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
+            build.look_at = None;
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The pass of a Deployment: one release is built, waited for without blocking, and told about.
+
+mod builds;
+
+use std::time::{Duration, Instant};
+
+use forkable_core::{
+    PortError,
+    hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
+    journal::Entry,
+    plan::Outcome,
+    release::{self, Input, Look, Next, Observed},
+    store::{Kind, ObjectRef, Store, StoreError},
+};
+use forkable_crds::{Deployment, DeploymentStatus, Fork};
+use jiff::Timestamp;
+
+use builds::Build;
+pub use builds::Builds;
+
+use super::fork::{resolve, withheld};
+use crate::{accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What};
+
+/// Rounds of planning within one pass; create, read the log and wait are three.
+const ROUNDS: usize = 4;
+/// Facet that a release's steps are told and journalled under.
+const BUILD: &str = "build";
+
+pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> Result<Passed, StoreError> {
+    let Some(release) = context.store.get::<Deployment>(&object.namespace, &object.name).await? else {
+        context.builds.forget(object);
+        return Ok(Passed::default());
+    };
+    context.fleet.put_release(release.clone());
+    if release.is_deleting() {
+        return Ok(Passed::default());
+    }
+    let owner = fork_of(&release);
+    let fork = context.store.get::<Fork>(&owner.namespace, &owner.name).await?.filter(|fork| !fork.is_deleting());
+    let Some(fork) = fork else {
+        let input = Input { release: &release, fork: None, siblings: &[], now: context.clock.now() };
+        let status = release::status(input, &Observed::default(), None);
+        write(context, release, status).await?;
+        return Ok(Passed::default());
+    };
+    // The Fork says what is wrong with its credentials, and wakes its releases once it is mended.
+    let Ok(account) = resolve::account(context, &fork).await? else { return Ok(Passed::default()) };
+    let mut build = context.builds.take(object);
+    let siblings = context.fleet.releases(&owner);
+    let pass = Pass { context, account: &account, object, target: target(&fork), fork: &fork, siblings };
+    let passed = pass.run(release, &mut build).await;
+    context.builds.put(object, build);
+    passed
+}
+
+fn target(fork: &Fork) -> ProjectTarget {
+    let project = fork.status.as_ref().and_then(|status| status.project.as_ref());
+    ProjectTarget {
+        team: fork.spec.project.team_id.clone(),
+        id: project.map(|project| project.id.clone()),
+        name: project.map_or_else(|| fork.spec.project.name.clone(), |project| project.name.clone()),
+        repository: None,
+    }
+}
+
+struct Pass<'a, S> {
+    context: &'a Context<S>,
+    account: &'a Account,
+    object: &'a ObjectRef,
+    fork: &'a Fork,
+    target: ProjectTarget,
+    /// All Deployments of the Fork, newest first.
+    siblings: Vec<Deployment>,
+}
+
+impl<S: Store> Pass<'_, S> {
+    fn input<'b>(&'b self, release: &'b Deployment, now: Timestamp) -> Input<'b> {
+        Input { release, fork: Some(self.fork), siblings: &self.siblings, now }
+    }
+
+    async fn run(&self, mut release: Deployment, build: &mut Build) -> Result<Passed, StoreError> {
+        let now = self.context.clock.now();
+        build.holds.begin(u64::try_from(release.generation()).unwrap_or_default());
+        if let Some(Outcome::Failed { .. }) = build.holds.outcome(What::Observation, now) {
+            return Ok(Passed::after(build.holds.until(now).map(|at| until(now, at))));
+        }
+        // observe
+        let mut error = self.observe(&release, build).await.err();
+        let mut next = None;
+        for _ in 0..ROUNDS {
+            if error.is_some() {
+                break;
+            }
+            // plan
+            let now = self.context.clock.now();
+            match release::plan(self.input(&release, now), &build.observed) {
+                Next::Wait(wait) => {
+                    next = wait;
+                    break;
+                }
+                Next::ReadLog(id) => match self.account.hosting.build_log(&self.target, &id).await {
+                    Ok(log) => build.observed.log = Some(log),
+                    Err(failed) => error = Some(failed),
+                },
+                // A Fork that is suspended or only observed wakes its releases when that ends.
+                Next::Create(_) if withheld(self.fork, now).is_some() => break,
+                Next::Create(request) => {
+                    (release, error) = self.create(release, request, build).await?;
+                }
+            }
+        }
+        self.report(release, build, error, next).await
+    }
+
+    /// Looks at the build, unless that was done a moment ago.
+    async fn observe(&self, release: &Deployment, build: &mut Build) -> Result<(), PortError> {
+        let now = self.context.clock.now();
+        build.observed.head = self.head(release);
+        if build.look_at.is_some_and(|at| at > now) || self.target.id.is_none() {
+            return Ok(());
+        }
+        let input = self.input(release, now);
+        match release::look(input) {
+            Look::Nothing => {}
+            Look::Deployment(id) => {
+                build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+            }
+            Look::Find { commit } => {
+                let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
+                build.observed.deployment = release::find(input, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of the production branch, if that is what the release is of.
+    fn head(&self, release: &Deployment) -> Option<forkable_core::forge::Head> {
+        let source = &release.spec.source;
+        self.context.cache.peek(&self.fork.reference(), |view| {
+            let repository = view.observed.repository.as_ref()?;
+            let head = repository.head.as_ref()?;
+            let named = source.git_ref.is_some() && source.git_ref == repository.default_branch;
+            (named || source.commit.as_ref() == Some(&head.oid)).then(|| head.clone())
+        })?
+    }
+
+    /// Stores the intent, begins the build, stores its id.
+    async fn create(
+        &self,
+        release: Deployment,
+        request: DeploymentRequest,
+        build: &mut Build,
+    ) -> Result<(Deployment, Option<PortError>), StoreError> {
+        let now = self.context.clock.now();
+        let status = release::begin(self.input(&release, now));
+        let release = write(self.context, release, status).await?;
+        let what =
+            request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
+        let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
+        tracing::info!(object = %self.object, step, "begins");
+        let began = Instant::now();
+        let change = HostingChange::CreateDeployment(request);
+        let result = self.account.hosting.apply(&self.target, &change).await;
+        let error = match result {
+            Ok(HostingDone::Deployment(facts)) => {
+                build.observed.deployment = Some(facts);
+                None
+            }
+            // An answer of another kind tells nothing: the next look finds it.
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        let outcome = error.as_ref().map_or_else(|| "done".into(), ToString::to_string);
+        self.context
+            .record(Entry {
+                at: now,
+                object: self.object.clone(),
+                facet: BUILD,
+                step,
+                outcome,
+                duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            })
+            .await;
+        let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());
+        Ok((write(self.context, release, status).await?, error))
+    }
+
+    async fn report(
+        &self,
+        release: Deployment,
+        build: &mut Build,
+        error: Option<PortError>,
+        next: Option<Duration>,
+    ) -> Result<Passed, StoreError> {
+        let now = self.context.clock.now();
+        let status = release::status(self.input(&release, now), &build.observed, error.as_ref());
+        write(self.context, release, status).await?;
+        let failed = error.as_ref().map(PortError::reason);
+        if let Some(error) = &error {
+            tracing::warn!(object = %self.object, %error, "failed");
+        }
+        let outcome = error.map_or(Outcome::Applied, |error| Outcome::Failed { step: BUILD.into(), error });
+        build.holds.note(What::Observation, &outcome, now);
+        let next = match build.holds.until(now) {
+            Some(at) => Some(until(now, at)),
+            None => build.wait(next, now),
+        };
+        Ok(Passed { next, failed })
+    }
+}
+
+/// Stores a status if it differs.
+async fn write<S: Store>(
+    context: &Context<S>,
+    release: Deployment,
+    status: DeploymentStatus,
+) -> Result<Deployment, StoreError> {
+    if release.status.as_ref() == Some(&status) {
+        return Ok(release);
+    }
+    let release = context.store.write_status(&release, status).await?;
+    context.fleet.put_release(release.clone());
+    Ok(release)
+}

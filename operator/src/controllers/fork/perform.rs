@@ -1,0 +1,150 @@
+//! Makes one change: which port it goes to, what is noted of it.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use forkable_core::{
+    Change, PortError, Step,
+    forge::RepositoryTarget,
+    hosting::ProjectTarget,
+    journal::Entry,
+    plan::{Done, StoreChange},
+    store::{Kind, ObjectRef, Store, StoreError},
+};
+use forkable_crds::{
+    Deployment, DeploymentSpec, FORK_LABEL, Fork,
+    deployment::{Source, Strategy},
+    fork::LocalRef,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+
+use crate::{
+    accounts::Account,
+    context::Context,
+    fleet::{REVISION_ANNOTATION, revision},
+    progress::Progress,
+};
+
+/// Where changes go.
+#[derive(Clone, Debug)]
+pub(super) struct Targets {
+    pub(super) repository: RepositoryTarget,
+    pub(super) project: ProjectTarget,
+}
+
+/// A step that was tried.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub(super) step: Step,
+    pub(super) result: Result<Done, PortError>,
+    pub(super) took: Duration,
+}
+
+/// Makes a change at a provider.
+pub(super) async fn outside(account: &Account, targets: Targets, step: Step) -> Tried {
+    let began = Instant::now();
+    let result = match &step.change {
+        Change::Forge(change) => account.forge.apply(&targets.repository, change).await.map(Done::Forge),
+        Change::Hosting(change) => account.hosting.apply(&targets.project, change).await.map(Done::Hosting),
+        Change::Store(_) => Ok(Done::Store),
+    };
+    Tried { step, result, took: began.elapsed() }
+}
+
+/// Makes a change to the Deployments of a Fork.
+pub(super) async fn inside<S: Store>(
+    context: &Context<S>,
+    fork: &Fork,
+    change: &StoreChange,
+) -> Result<(), StoreError> {
+    let reference = fork.reference();
+    let releases = context.fleet.releases(&reference);
+    match change {
+        StoreChange::CreateRelease { name, commit, env_revision } => {
+            let number = releases.iter().map(revision).max().unwrap_or_default() + 1;
+            let release = release(fork, name, commit, env_revision.clone(), number);
+            let release = match context.store.create(release).await {
+                // Made by a pass that ended before it could take note: the name tells commit and variables.
+                Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, name).await?,
+                created => Some(created?),
+            };
+            if let Some(release) = release {
+                context.fleet.put_release(release);
+            }
+        }
+        StoreChange::DeleteRelease { name } => {
+            if let Some(release) = releases.iter().find(|release| release.metadata.name.as_ref() == Some(name)) {
+                context.store.delete(release).await?;
+                context.fleet.remove_release(&release.reference());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, number: u64) -> Deployment {
+    let fork_name = fork.metadata.name.clone().unwrap_or_default();
+    let owner = OwnerReference {
+        api_version: Fork::api_version(&()).into(),
+        kind: Fork::kind(&()).into(),
+        name: fork_name.clone(),
+        uid: fork.uid().into(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    };
+    let mut release = Deployment::new(
+        name,
+        DeploymentSpec {
+            fork_ref: LocalRef { name: fork_name.clone() },
+            source: Source { commit: Some(commit.into()), git_ref: None },
+            environment: "Production".into(),
+            strategy: Strategy::default(),
+            env_revision,
+        },
+    );
+    release.metadata = ObjectMeta {
+        namespace: fork.metadata.namespace.clone(),
+        labels: Some(BTreeMap::from([(FORK_LABEL.into(), fork_name)])),
+        annotations: Some(BTreeMap::from([(REVISION_ANNOTATION.into(), number.to_string())])),
+        owner_references: Some(vec![owner]),
+        ..release.metadata
+    };
+    release
+}
+
+/// Tells that a step begins.
+pub(super) fn tell_began<S>(context: &Context<S>, object: &ObjectRef, step: &Step) {
+    tracing::info!(%object, facet = step.facet.name(), step = %step, "begins");
+    context.progress.tell(Progress::StepBegan { object: object.clone(), facet: step.facet, step: step.to_string() });
+}
+
+/// Tells and writes down what became of a step.
+pub(super) async fn tell_ended<S: Store>(context: &Context<S>, object: &ObjectRef, tried: &Tried) {
+    let Tried { step, result, took } = tried;
+    let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+    let error = result.as_ref().err().map(ToString::to_string);
+    match &error {
+        None => tracing::info!(%object, facet = step.facet.name(), step = %step, duration_ms, "done"),
+        Some(error) => tracing::warn!(%object, facet = step.facet.name(), step = %step, duration_ms, error, "failed"),
+    }
+    context.progress.tell(Progress::StepEnded {
+        object: object.clone(),
+        facet: step.facet,
+        step: step.to_string(),
+        error: error.clone(),
+        took: *took,
+    });
+    context
+        .record(Entry {
+            at: context.clock.now(),
+            object: object.clone(),
+            facet: step.facet.name(),
+            step: step.to_string(),
+            outcome: error.unwrap_or_else(|| "done".into()),
+            duration_ms,
+        })
+        .await;
+}

@@ -1,0 +1,197 @@
+//! The one place that says what a pass has come to: status, events, progress. It runs on every exit.
+
+use forkable_core::{
+    Facet, Plan, PortError, Retry,
+    condition::{self, Report, State},
+    fork::{claims::Claim, validate::Invalid},
+    plan::{Outcome, Verdict},
+    store::{EventType, Kind, ObjectRef, Store, StoreError},
+};
+use forkable_crds::{Fork, ForkStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::{
+    context::Context,
+    progress::{Mark, Progress, Standing},
+};
+
+/// Condition of a Fork whose manifest cannot be honoured.
+const VALID: &str = "Valid";
+/// Condition of a Fork of which the outside cannot be seen.
+const OBSERVED: &str = "Observed";
+/// Condition that says whether the credentials may do what the manifest asks for.
+pub(super) const CREDENTIALS: &str = "CredentialsValid";
+/// Reason of a Fork that claims what an older one holds.
+pub(super) const CONFLICT: &str = "Conflict";
+
+/// A status after a pass that got as far as a plan.
+pub(super) struct Planned<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) outcomes: &'a std::collections::BTreeMap<Facet, Outcome>,
+}
+
+/// Why a pass ended before there was a plan.
+pub(super) enum Early<'a> {
+    Invalid(&'a [Invalid]),
+    Unobserved(&'a PortError),
+    Conflict(&'a Claim),
+}
+
+impl Early<'_> {
+    fn reports(&self, now: Timestamp) -> Vec<Report> {
+        match self {
+            Self::Invalid(invalid) => vec![invalid_report(invalid)],
+            Self::Unobserved(error) => unobserved_reports(error, now),
+            Self::Conflict(Claim { what, name, holder }) => vec![Report {
+                condition: VALID,
+                state: State::Stalled,
+                reason: CONFLICT.into(),
+                message: format!(
+                    "the {what} {name} belongs to the older Fork {holder}; nothing is changed for this one until it \
+                     claims another {what} or {holder} is gone"
+                ),
+            }],
+        }
+    }
+
+    /// The status: what was known stays, conditions say why there is nothing new.
+    pub(super) fn status(&self, fork: &Fork, now: Timestamp) -> ForkStatus {
+        let previous = fork.status.clone().unwrap_or_default();
+        let mut conditions = condition::summarize(&previous.conditions, &self.reports(now), fork.generation(), now);
+        let facets = Facet::ALL.map(Facet::condition);
+        let kept = previous.conditions.iter().filter(|old| facets.contains(&old.type_.as_str()));
+        conditions.extend(kept.cloned());
+        ForkStatus { observed_generation: Some(fork.generation()), conditions, ..previous }
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        match self {
+            Self::Invalid(_) | Self::Conflict(_) => Standing::Person,
+            Self::Unobserved(error) => state_of(error, now).1,
+        }
+    }
+}
+
+fn invalid_report(invalid: &[Invalid]) -> Report {
+    let transient = invalid.iter().all(|invalid| invalid.transient);
+    let lines: Vec<_> = invalid.iter().map(|invalid| format!("{}: {}", invalid.field, invalid.message)).collect();
+    Report {
+        condition: VALID,
+        state: if transient { State::PersonNeeded } else { State::Stalled },
+        reason: invalid.first().map_or("Invalid", |first| first.reason).into(),
+        message: lines.join("; "),
+    }
+}
+
+fn unobserved_reports(error: &PortError, now: Timestamp) -> Vec<Report> {
+    let condition = if is_about_credentials(error) { CREDENTIALS } else { OBSERVED };
+    let (state, _) = state_of(error, now);
+    vec![Report { condition, state, reason: error.reason().into(), message: remedied(error) }]
+}
+
+pub(super) fn is_about_credentials(error: &PortError) -> bool {
+    matches!(error, PortError::Unauthorized { .. } | PortError::Forbidden { .. })
+}
+
+/// The error, and what a person can do about it if anything.
+pub(super) fn remedied(error: &PortError) -> String {
+    let provider = error.provider();
+    match error {
+        PortError::Unauthorized { .. } => format!("{error}; give it valid credentials for {provider}"),
+        PortError::Forbidden { .. } => format!("{error}; grant it to the credentials for {provider}"),
+        _ => error.to_string(),
+    }
+}
+
+/// How it stands after an error.
+pub(super) fn state_of(error: &PortError, now: Timestamp) -> (State, Standing) {
+    match error.retry(now) {
+        Retry::Never => (State::Stalled, Standing::Person),
+        Retry::After(_) => (State::Progressing, Standing::Working),
+        Retry::Backoff => (State::Retrying, Standing::Working),
+    }
+}
+
+/// Stores a status if it differs, tells of transitions, and answers the object as it is now.
+pub(super) async fn write<S: Store>(
+    context: &Context<S>,
+    object: &ObjectRef,
+    fork: Fork,
+    status: ForkStatus,
+    planned: Result<Planned<'_>, Early<'_>>,
+) -> Result<Fork, StoreError> {
+    let before = fork.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+    let now = context.clock.now();
+    let (standing, facets) = match &planned {
+        Ok(planned) => (planned.standing(&status.conditions, now), planned.marks()),
+        Err(early) => (early.standing(now), Vec::new()),
+    };
+    let fork = if fork.status.as_ref() == Some(&status) {
+        fork
+    } else {
+        let current = |status: Option<&ForkStatus>| status.and_then(|status| status.current_release.clone());
+        let replaced = current(fork.status.as_ref()) != current(Some(&status));
+        let fork = context.store.write_status(&fork, status).await?;
+        context.fleet.put_fork(fork.clone());
+        if replaced {
+            context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
+        }
+        fork
+    };
+    let status = fork.status.as_ref();
+    let conditions = status.map_or(&[][..], |status| &status.conditions);
+    tell_transition(context, object, &before, conditions).await;
+    let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+    context.progress.tell(Progress::PassEnded {
+        object: object.clone(),
+        standing,
+        reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+        message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+        url: status.and_then(|status| status.url.clone()),
+        facets,
+    });
+    Ok(fork)
+}
+
+async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, before: &[Condition], now: &[Condition]) {
+    let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.type_ == "Ready").cloned();
+    let Some(now) = ready(now) else { return };
+    let same = |before: &Condition| (&before.status, &before.reason) == (&now.status, &now.reason);
+    if ready(before).as_ref().is_some_and(same) {
+        return;
+    }
+    let (event_type, reason) = match now.status.as_str() {
+        "True" => (EventType::Normal, "Ready"),
+        "Unknown" => (EventType::Normal, "Progressing"),
+        _ => (EventType::Warning, "NotReady"),
+    };
+    context.store.event(object, event_type, reason, &format!("{}: {}", now.reason, now.message)).await;
+}
+
+impl Planned<'_> {
+    fn standing(&self, conditions: &[Condition], now: Timestamp) -> Standing {
+        if condition::is_true(conditions, "Ready") {
+            return Standing::Ready;
+        }
+        let working = self.plan.facets.iter().any(|(facet, plan)| match self.outcomes.get(facet) {
+            Some(Outcome::Failed { error, .. }) => state_of(error, now).1 == Standing::Working,
+            Some(Outcome::Applied) => matches!(plan.verdict, Verdict::Waiting { .. }),
+            _ => false,
+        });
+        if working { Standing::Working } else { Standing::Person }
+    }
+
+    fn marks(&self) -> Vec<(Facet, Mark)> {
+        let mark = |(facet, plan): (&Facet, &forkable_core::plan::FacetPlan)| {
+            let mark = match (self.outcomes.get(facet), &plan.verdict) {
+                (Some(Outcome::Failed { .. } | Outcome::Withheld { .. }), _) => Mark::Failed,
+                (Some(Outcome::Blocked { .. }), _) | (_, Verdict::Waiting { .. }) => Mark::Working,
+                (_, Verdict::Synced { .. }) => Mark::Done,
+                (_, Verdict::PersonNeeded { .. } | Verdict::Refused { .. }) => Mark::Failed,
+            };
+            (*facet, mark)
+        };
+        self.plan.facets.iter().map(mark).collect()
+    }
+}

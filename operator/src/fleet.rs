@@ -1,0 +1,134 @@
+//! All Forks and their Deployments as last read from the store, so that no pass has to list them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use forkable_core::{
+    fork::claims::{self, Claim},
+    store::{Kind, ObjectRef},
+};
+use forkable_crds::{Deployment, Fork};
+
+/// All objects of the kinds that are worked on.
+#[derive(Debug, Default)]
+pub struct Fleet(RwLock<Objects>);
+
+#[derive(Debug, Default)]
+struct Objects {
+    forks: Vec<Fork>,
+    index: HashMap<ObjectRef, usize>,
+    releases: HashMap<ObjectRef, BTreeMap<String, Deployment>>,
+    /// The Fork of each Deployment, which is asked for when the Deployment is gone.
+    owners: HashMap<ObjectRef, ObjectRef>,
+}
+
+/// How a Fork differs from what was known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// New, gone, or with another spec: what it claims may be different.
+    Claims,
+    /// Only its status or metadata.
+    Other,
+}
+
+/// The Fork that a Deployment is of.
+pub fn fork_of(release: &Deployment) -> ObjectRef {
+    ObjectRef { kind: Fork::KIND, name: release.spec.fork_ref.name.clone(), ..release.reference() }
+}
+
+impl Fleet {
+    fn read(&self) -> RwLockReadGuard<'_, Objects> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Objects> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn put_fork(&self, fork: Fork) -> Change {
+        let mut objects = self.write();
+        let claims = |fork: &Fork| (fork.uid().to_owned(), fork.generation(), fork.is_deleting());
+        let reference = fork.reference();
+        if let Some(&index) = objects.index.get(&reference) {
+            let same = claims(&objects.forks[index]) == claims(&fork);
+            objects.forks[index] = fork;
+            return if same { Change::Other } else { Change::Claims };
+        }
+        let next = objects.forks.len();
+        objects.index.insert(reference, next);
+        objects.forks.push(fork);
+        Change::Claims
+    }
+
+    pub fn remove_fork(&self, fork: &ObjectRef) {
+        let mut objects = self.write();
+        let Some(index) = objects.index.remove(fork) else { return };
+        objects.forks.swap_remove(index);
+        if let Some(moved) = objects.forks.get(index).map(Kind::reference) {
+            objects.index.insert(moved, index);
+        }
+    }
+
+    pub fn put_release(&self, release: Deployment) {
+        let (reference, fork) = (release.reference(), fork_of(&release));
+        let mut objects = self.write();
+        objects.owners.insert(reference.clone(), fork.clone());
+        objects.releases.entry(fork).or_default().insert(reference.name, release);
+    }
+
+    /// Forgets a Deployment and answers the Fork that it was of.
+    pub fn remove_release(&self, release: &ObjectRef) -> Option<ObjectRef> {
+        let mut objects = self.write();
+        let fork = objects.owners.remove(release)?;
+        if let Some(releases) = objects.releases.get_mut(&fork) {
+            releases.remove(&release.name);
+        }
+        Some(fork)
+    }
+
+    /// The Deployments of a Fork, newest first.
+    pub fn releases(&self, fork: &ObjectRef) -> Vec<Deployment> {
+        let mut releases: Vec<_> =
+            self.read().releases.get(fork).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        let age = |release: &Deployment| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        releases.sort_by(|a, b| revision(b).cmp(&revision(a)).then_with(|| age(b).cmp(&age(a))));
+        releases
+    }
+
+    pub fn fork(&self, fork: &ObjectRef) -> Option<Fork> {
+        let objects = self.read();
+        objects.index.get(fork).map(|&index| objects.forks[index].clone())
+    }
+
+    /// What an older Fork holds of what this one claims.
+    pub fn conflict(&self, fork: &Fork) -> Option<Claim> {
+        claims::conflict(fork, &self.read().forks)
+    }
+
+    /// Looks at all Forks.
+    pub fn with_forks<T>(&self, look: impl FnOnce(&[Fork]) -> T) -> T {
+        look(&self.read().forks)
+    }
+
+    /// Looks at all Deployments.
+    pub fn with_releases<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Deployment>) -> T) -> T {
+        let objects = self.read();
+        look(&mut objects.releases.values().flat_map(BTreeMap::values))
+    }
+
+    pub fn references(&self) -> Vec<ObjectRef> {
+        let objects = self.read();
+        objects.index.keys().chain(objects.owners.keys()).cloned().collect()
+    }
+}
+
+/// Which release of its Fork a Deployment is: 1 is the first. Deployments that people made have none and sort last.
+pub fn revision(release: &Deployment) -> u64 {
+    let annotations = release.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(REVISION_ANNOTATION)).and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Annotation on Deployments that the operator makes: the number of the release, counted up within its Fork.
+pub const REVISION_ANNOTATION: &str = "forkable.dev/revision";
