@@ -44,6 +44,8 @@ pub struct World {
     pub owned_elsewhere: BTreeSet<String>,
     /// Full names of repositories that Vercel's GitHub App does not see.
     pub hidden_repositories: BTreeSet<String>,
+    /// Newest commit of each branch, for builds that name no commit.
+    pub heads: BTreeMap<String, String>,
     /// Custom environments that the plan has for each project.
     pub environment_limit: usize,
     /// Keys of variables that are refused, as Vercel refuses names of its own.
@@ -88,6 +90,7 @@ impl Default for World {
             proofs: BTreeSet::new(),
             owned_elsewhere: BTreeSet::new(),
             hidden_repositories: BTreeSet::new(),
+            heads: BTreeMap::new(),
             environment_limit: 12,
             reserved_keys: ["VERCEL", "VERCEL_ENV", "VERCEL_URL", "VERCEL_REGION", "NOW_REGION", "CI"]
                 .map(str::to_owned)
@@ -161,10 +164,15 @@ impl Hosting for FakeHosting {
         Ok(found.map(|deployment| deployment.facts.clone()))
     }
 
-    async fn deployments(&self, target: &ProjectTarget, commit: &str) -> Result<Vec<DeploymentFacts>, PortError> {
+    async fn deployments(
+        &self,
+        target: &ProjectTarget,
+        commit: Option<&str>,
+    ) -> Result<Vec<DeploymentFacts>, PortError> {
         let mut world = self.world();
         let all = world.of(target)?.deployments.iter().rev().map(|deployment| &deployment.facts);
-        Ok(all.filter(|facts| facts.commit.as_deref() == Some(commit)).cloned().collect())
+        let wanted = all.filter(|facts| commit.is_none() || facts.commit.as_deref() == commit);
+        Ok(wanted.take(100).cloned().collect())
     }
 
     async fn build_log(&self, _target: &ProjectTarget, _id: &str) -> Result<Vec<String>, PortError> {

@@ -32,10 +32,12 @@ impl Vercel {
                 "type": "github",
                 "repoId": request.repository_id,
                 "ref": request.branch,
-                "sha": request.commit,
             },
             "meta": { REQUEST_META: request.request },
         });
+        if let Some(commit) = &request.commit {
+            body["gitSource"]["sha"] = json!(commit);
+        }
         match request.environment.as_str() {
             "Production" => body["target"] = json!("production"),
             "Preview" => {}
@@ -84,13 +86,16 @@ impl Vercel {
     pub(super) async fn list_deployments(
         &self,
         target: &ProjectTarget,
-        commit: &str,
+        commit: Option<&str>,
     ) -> Result<Vec<DeploymentFacts>, PortError> {
         let request = Request::new("GET /v7/deployments", target.team.as_deref())
             .about(format!("project {}", target.name))
             .query("projectId", id(target)?)
-            .query("sha", commit)
             .query("limit", "100");
+        let request = match commit {
+            Some(commit) => request.query("sha", commit),
+            None => request,
+        };
         let page: DeploymentPage = self.client.send(request).await?;
         let there = page.deployments.into_iter().filter(|deployment| !deployment.is_deleted());
         let mut deployments: Vec<DeploymentFacts> = there.map(read).collect::<Result<_, _>>()?;

@@ -111,7 +111,11 @@ impl Hosting for Vercel {
         self.read_deployment(target, id).await
     }
 
-    async fn deployments(&self, target: &ProjectTarget, commit: &str) -> Result<Vec<DeploymentFacts>, PortError> {
+    async fn deployments(
+        &self,
+        target: &ProjectTarget,
+        commit: Option<&str>,
+    ) -> Result<Vec<DeploymentFacts>, PortError> {
         self.list_deployments(target, commit).await
     }
 

@@ -16,6 +16,10 @@ impl World {
     ) -> Result<HostingDone, PortError> {
         let id = self.id("dpl_");
         let created_at = self.tick();
+        let Some(commit) = request.commit.as_ref().or_else(|| self.heads.get(&request.branch)).cloned() else {
+            let message = format!("Deploying branch \"{}\" failed, because it does not exist.", request.branch);
+            return Err(rejected("incorrect_git_source_info", message));
+        };
         let project = self.of(target)?;
         let custom = !["Production", "Preview"].contains(&request.environment.as_str());
         if custom && !project.facts.environments.iter().any(|known| known.slug == request.environment) {
@@ -25,7 +29,7 @@ impl World {
         let first = project.deployments.is_empty();
         let environment = if first { "Production".to_owned() } else { request.environment.clone() };
         let same = |deployment: &&Deployment| {
-            deployment.facts.commit.as_ref() == Some(&request.commit)
+            deployment.facts.commit.as_ref() == Some(&commit)
                 && deployment.environment == environment
                 && !matches!(deployment.facts.state, BuildState::Failed | BuildState::Canceled)
         };
@@ -38,7 +42,7 @@ impl World {
             url: format!("{}-{}.vercel.app", project.facts.name, id.trim_start_matches("dpl_")),
             id,
             request: Some(request.request.clone()),
-            commit: Some(request.commit.clone()),
+            commit: Some(commit),
             target: (environment == "Production").then(|| "production".into()),
             created_at,
             ..DeploymentFacts::default()
