@@ -15,7 +15,7 @@ pub trait Forge: Send + Sync {
     /// A repository that is gone (or may not be seen) is `None`; a failed look is an error, never `None`.
     async fn observe(&self, asks: &[RepositoryAsk]) -> Result<Vec<RepositoryView>, PortError>;
 
-    /// Makes one change. Not idempotent for the `Create…` changes that take a name: those answer
+    /// Makes one change. Taking away what is gone already is no error. Not idempotent for the `Create…` changes that take a name: those answer
     /// [`PortError::Conflict`] when the name is taken, whoever took it.
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError>;
 

@@ -10,6 +10,8 @@ pub mod facets;
 pub(crate) mod fixtures;
 mod ownership;
 pub mod placeholders;
+#[cfg(test)]
+mod properties;
 pub mod record;
 pub mod report;
 pub mod targets;

@@ -1,6 +1,6 @@
 //! What must be written down for the next pass: ids, digests, intents.
 
-mod forge;
+pub(super) mod forge;
 mod hosting;
 
 pub(super) use forge::{branches_digest, is_value};

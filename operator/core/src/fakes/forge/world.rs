@@ -185,7 +185,6 @@ impl Repository {
                 self.put_ruleset(*id, ruleset, plan)
             }
             ForgeChange::DeleteRuleset { id } => {
-                self.ruleset(*id)?;
                 self.facts.rulesets.retain(|ruleset| ruleset.id != *id);
                 Ok(ForgeDone::Nothing)
             }
@@ -351,10 +350,14 @@ impl Repository {
         else {
             return Err(rejected("not a change of a repository that exists"));
         };
-        if let Some(environment) = environment
-            && !self.facts.environments.iter().any(|there| there.name.eq_ignore_ascii_case(environment))
-        {
-            return Err(not_found(&format!("environment {environment}")));
+        let is_gone = environment.as_ref().is_some_and(|environment| {
+            !self.facts.environments.iter().any(|there| there.name.eq_ignore_ascii_case(environment))
+        });
+        if is_gone {
+            return match change {
+                ForgeChange::DeleteSecret { .. } | ForgeChange::DeleteVariable { .. } => Ok(ForgeDone::Nothing),
+                _ => Err(not_found(&format!("environment {}", environment.as_deref().unwrap_or_default()))),
+            };
         }
         let key = (environment.clone(), name.clone());
         let is_it = |there: &StoredValue| (&there.environment, &there.name) == (environment, name);
@@ -376,15 +379,10 @@ impl Repository {
                 deep.variables.push(stored(Some(value)));
             }
             ForgeChange::DeleteSecret { .. } => {
-                self.secrets.remove(&key).ok_or_else(|| not_found(&format!("secret {name}")))?;
+                self.secrets.remove(&key);
                 deep.secrets.retain(|there| !is_it(there));
             }
-            _ => {
-                if !deep.variables.iter().any(is_it) {
-                    return Err(not_found(&format!("variable {name}")));
-                }
-                deep.variables.retain(|there| !is_it(there));
-            }
+            _ => deep.variables.retain(|there| !is_it(there)),
         }
         for values in [&mut deep.secrets, &mut deep.variables] {
             values.sort_by(|a, b| (&a.environment, &a.name).cmp(&(&b.environment, &b.name)));

@@ -100,7 +100,7 @@ pub(super) fn done(
     }
 }
 
-pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
+pub(in crate::fork) fn seen(status: &mut ForkStatus, input: Input<'_>) {
     let stand = ownership::repository(input);
     repository(status, input.desired, input.observed);
     let Stand::Ours(facts) = stand else { return };

@@ -1,0 +1,306 @@
+//! A pass in miniature, on the fakes: observe, plan, apply, absorb, record, as the driver does it.
+
+use std::collections::BTreeMap;
+
+use forkable_crds::{ForkStatus, fork::Visibility};
+use futures::executor::block_on;
+use jiff::Timestamp;
+
+use super::Meddling;
+use crate::{
+    PortError,
+    error::Provider,
+    fakes::forge::FakeForge,
+    forge::{BranchRules, Forge, ForgeDone, RepositoryAsk, RepositoryFacts, RulesetFacts},
+    fork::{Desired, Input, MARKER, Observed, absorb, facets, record, targets},
+    plan::{Change, Done, Facet, Plan, Step, Verdict},
+};
+
+/// The facets that are run here.
+const FACETS: [Facet; 5] = [Facet::Repository, Facet::Content, Facet::Actions, Facet::Security, Facet::Protection];
+
+/// A Fork, what is remembered of it, and the outside.
+pub(super) struct World {
+    pub(super) forge: FakeForge,
+    pub(super) desired: Desired,
+    record: ForkStatus,
+    /// The record as it would be found after a crash.
+    stored: ForkStatus,
+    observed: Observed,
+    is_fresh: bool,
+    now: Timestamp,
+    /// Calls until the process dies, right after the call was answered.
+    calls_left: Option<usize>,
+    /// Calls until one is answered with an error although it was done.
+    failing: Option<usize>,
+}
+
+/// The process died.
+struct Crash;
+
+impl World {
+    pub(super) fn new(desired: Desired) -> Self {
+        let forge = FakeForge::default();
+        let files = [("README.md", "hello\n"), ("LICENSE", "license\n")];
+        forge.world().add_template("forkable-ai", "framework", &files).facts.visibility = Visibility::Public;
+        let now = forge.world().now;
+        Self {
+            forge,
+            desired,
+            record: ForkStatus::default(),
+            stored: ForkStatus::default(),
+            observed: Observed::default(),
+            is_fresh: false,
+            now,
+            calls_left: None,
+            failing: None,
+        }
+    }
+
+    fn input(&self) -> Input<'_> {
+        Input { desired: &self.desired, observed: &self.observed, record: &self.record, now: self.now }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let facets = FACETS.into_iter().filter_map(|facet| Some((facet, facets::plan_of(facet, self.input())?)));
+        Plan { facets: facets.collect() }
+    }
+
+    pub(super) fn plan_is_empty(&self) -> bool {
+        self.plan().is_empty()
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.plan().facets.values().all(|facet| matches!(facet.verdict, Verdict::Synced { .. }))
+    }
+
+    /// One pass; what is due is done.
+    pub(super) fn pass(&mut self) {
+        if self.try_pass().is_err() {
+            self.restart();
+        }
+    }
+
+    /// Passes until the process dies after so many calls, or until nothing is left to do.
+    pub(super) fn crash_after(&mut self, calls: usize) {
+        self.calls_left = Some(calls);
+        for _ in 0..super::MANY {
+            if self.try_pass().is_err() {
+                break;
+            }
+        }
+        self.restart();
+    }
+
+    /// The call of that number is done and answered with an error.
+    pub(super) fn fail_call(&mut self, call: usize) {
+        self.failing = Some(call);
+    }
+
+    fn restart(&mut self) {
+        self.calls_left = None;
+        self.record = self.stored.clone();
+        self.observed = Observed::default();
+        self.is_fresh = false;
+    }
+
+    pub(super) fn look_again(&mut self, deep: bool) {
+        self.observe(deep);
+    }
+
+    pub(super) fn change_manifest(&mut self, desired: Desired) {
+        // The mode is immutable.
+        let template = self.desired.template.clone();
+        self.desired = Desired { template, ..desired };
+        if self.desired.template.mode == forkable_crds::fork::TemplateMode::Fork {
+            self.desired.repository.visibility = Visibility::Public;
+        }
+        self.is_fresh = false;
+    }
+
+    fn try_pass(&mut self) -> Result<(), Crash> {
+        self.now = self.forge.world().now;
+        if !self.is_fresh || self.observed.repository_is_untold() {
+            // What a deep look has found is not forgotten over it.
+            self.observe(self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some()));
+        }
+        let mut applied = Vec::new();
+        for facet in FACETS {
+            let is_blocked = facet.needs().iter().any(|need| !applied.contains(need));
+            let Some(plan) = facets::plan_of(facet, self.input()).filter(|_| !is_blocked) else { continue };
+            let mut is_done = true;
+            for step in &plan.steps {
+                is_done = self.apply(step)?;
+                if !is_done {
+                    break;
+                }
+            }
+            if is_done && matches!(plan.verdict, Verdict::Synced { .. }) {
+                applied.push(facet);
+            }
+        }
+        let mut status = self.record.clone();
+        record::forge::seen(&mut status, self.input());
+        let mut again = status.clone();
+        record::forge::seen(&mut again, Input { record: &status, ..self.input() });
+        assert_eq!(again, status, "a report on nothing new changes nothing");
+        self.record = status;
+        self.store();
+        Ok(())
+    }
+
+    /// Whether it was done.
+    fn apply(&mut self, step: &Step) -> Result<bool, Crash> {
+        let Change::Forge(change) = &step.change else { panic!("not a change to a repository: {step}") };
+        let target = targets::repository(self.input());
+        let before = record::begin(&mut self.record, &self.desired, step, self.now);
+        if step.needs_intent() {
+            self.store();
+        }
+        let answer = block_on(self.forge.apply(&target, change));
+        if let Some(left) = &mut self.calls_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Err(Crash);
+            }
+        }
+        match self.fault(answer) {
+            Ok(done) => {
+                let done = Done::Forge(done);
+                absorb::absorb(&mut self.observed, &step.change, &done);
+                record::done(&mut self.record, &self.desired, &self.observed, &step.change, &done);
+                if step.needs_intent() {
+                    self.store();
+                }
+                self.check_absorbed(step);
+                Ok(true)
+            }
+            Err(error) => {
+                record::failed(&mut self.record, before, &error);
+                self.is_fresh = false;
+                Ok(false)
+            }
+        }
+    }
+
+    fn fault(&mut self, answer: Result<ForgeDone, PortError>) -> Result<ForgeDone, PortError> {
+        let Some(left) = &mut self.failing else { return answer };
+        *left -= 1;
+        if *left > 0 {
+            return answer;
+        }
+        self.failing = None;
+        Err(PortError::Unavailable { provider: Provider::GitHub, message: "the connection was cut".into() })
+    }
+
+    /// What was absorbed is what a look would tell.
+    fn check_absorbed(&mut self, step: &Step) {
+        if !self.is_fresh || self.observed.repository_is_untold() {
+            return;
+        }
+        let is_deep = self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some());
+        let seen = self.look(is_deep);
+        assert_eq!(comparable(self.observed.repository.as_ref()), comparable(seen.repository.as_ref()), "after {step}");
+    }
+
+    /// What is stored is read back as it was, but for the fractions of seconds that it does not carry.
+    fn store(&mut self) {
+        let json = serde_json::to_string(&self.record).expect("a status");
+        self.stored = serde_json::from_str(&json).expect("a status");
+        assert_eq!(self.stored, self.record, "the record is stored as it is");
+    }
+
+    fn observe(&mut self, deep: bool) {
+        self.observed = self.look(deep);
+        self.is_fresh = true;
+    }
+
+    fn look(&self, deep: bool) -> Observed {
+        let wanted = &self.desired.repository;
+        let begun = targets::pending(&self.record, "repository").and_then(|begun| begun.name.split_once('/'));
+        let (owner, name) = begun.unwrap_or((&wanted.owner, &wanted.name));
+        let template = &self.desired.template;
+        let ask = RepositoryAsk {
+            node_id: self.record.repository.as_ref().map(|repository| repository.node_id.clone()),
+            owner: owner.into(),
+            name: name.into(),
+            template: Some((template.owner.clone(), template.repo.clone())),
+            paths: ["README.md", "brand.json", MARKER].map(Into::into).into(),
+            deep,
+        };
+        let mut views = block_on(self.forge.observe(&[ask])).expect("an observation");
+        let view = views.remove(0);
+        Observed { repository: view.repository, template: view.template, ..Observed::default() }
+    }
+
+    /// Somebody's repository under the name that the manifest wants.
+    pub(super) fn add_foreign(&mut self) {
+        let wanted = &self.desired.repository;
+        let mut forge = self.forge.world();
+        let foreign = forge.add(&wanted.owner, &wanted.name, &[("README.md", "theirs\n"), ("LICENSE", "theirs\n")]);
+        foreign.facts.rulesets = vec![ruleset(1)];
+    }
+
+    /// What people do to the repository, whatever its name.
+    pub(super) fn meddle(&mut self, all: &[Meddling]) {
+        let mut forge = self.forge.world();
+        let Some(repository) = forge.repositories.values_mut().find(|repository| !repository.facts.is_template) else {
+            return;
+        };
+        for meddling in all {
+            let facts = &mut repository.facts.seen;
+            let deep = facts.deep.get_or_insert_default();
+            match meddling {
+                Meddling::Rename => facts.full_name = "acme-inc/renamed".into(),
+                Meddling::Settings => {
+                    facts.description = Some("theirs".into());
+                    facts.topics = vec!["theirs".into()];
+                    facts.wiki = !facts.wiki;
+                }
+                Meddling::WriteFile => repository.write("README.md", "a person's\n"),
+                Meddling::ReplaceManaged => repository.write(MARKER, "broken\n"),
+                Meddling::ChangeSecret => {
+                    for secret in &mut deep.secrets {
+                        secret.updated_at = Some(Timestamp::from_second(1).expect("a time"));
+                    }
+                    repository.secrets.values_mut().for_each(|secret| *secret = crate::Secret::new("theirs"));
+                }
+                Meddling::DeleteSecrets => {
+                    deep.secrets.clear();
+                    repository.secrets.clear();
+                }
+                Meddling::ChangeVariable => {
+                    deep.variables.iter_mut().for_each(|variable| variable.value = Some("theirs".into()));
+                }
+                Meddling::DeleteEnvironment => repository.delete_environment("production"),
+                Meddling::BranchPolicy => {
+                    deep.branch_patterns.clear();
+                    deep.protected_only.clear();
+                }
+                Meddling::ChangeRuleset => facts.rulesets.iter_mut().for_each(|ruleset| ruleset.active = false),
+                Meddling::AddRuleset => facts.rulesets.push(ruleset(2)),
+                Meddling::SecurityOff => {
+                    facts.dependabot_alerts = Some(false);
+                    deep.dependabot_fixes = Some(false);
+                    deep.secret_scanning = Some(false);
+                }
+            }
+        }
+    }
+}
+
+/// A ruleset of somebody.
+fn ruleset(id: i64) -> RulesetFacts {
+    RulesetFacts { id, name: "theirs".into(), rules: Some(BranchRules::default()), active: true }
+}
+
+/// Without what no answer to a change tells: the times of writes, and whether alerts are on in what was just made.
+fn comparable(facts: Option<&RepositoryFacts>) -> Option<RepositoryFacts> {
+    let mut facts = facts?.clone();
+    facts.dependabot_alerts = facts.dependabot_alerts.filter(|on| *on);
+    if let Some(deep) = &mut facts.deep {
+        deep.secrets.iter_mut().chain(&mut deep.variables).for_each(|value| value.updated_at = None);
+        deep.branch_patterns = deep.branch_patterns.clone().into_iter().collect::<BTreeMap<_, _>>();
+    }
+    Some(facts)
+}
