@@ -8,6 +8,7 @@ pub mod context;
 pub mod controllers;
 pub mod driver;
 pub mod fleet;
+pub mod hosts;
 pub mod metrics;
 pub mod observe;
 pub mod progress;

@@ -45,7 +45,7 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// It is not an object of the API at all, or has unknown fields or fields of a wrong type.
-    Malformed(String),
+    Malformed { message: String, field: Option<String> },
     /// No such kind.
     UnknownKind { api_version: String, kind: String, known: Vec<String> },
     /// It breaks the schema or the rules.
@@ -53,11 +53,24 @@ pub enum Refused {
 }
 
 impl Refused {
+    fn malformed(message: impl Into<String>) -> Self {
+        Self::Malformed { message: message.into(), field: None }
+    }
+
+    /// The field to look at first.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Malformed { field, .. } => field.as_deref(),
+            Self::UnknownKind { .. } => Some("kind"),
+            Self::Invalid { errors, .. } => errors.first().map(FieldError::field),
+        }
+    }
+
     /// The fields that are wrong, if that is why.
     pub fn errors(&self) -> &[FieldError] {
         match self {
             Self::Invalid { errors, .. } => errors,
-            Self::Malformed(_) | Self::UnknownKind { .. } => &[],
+            Self::Malformed { .. } | Self::UnknownKind { .. } => &[],
         }
     }
 }
@@ -65,7 +78,7 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(message) => f.write_str(message),
+            Self::Malformed { message, .. } => f.write_str(message),
             Self::UnknownKind { api_version, kind, known } => {
                 write!(f, "no matches for kind {} in version {}", go::quote(kind), go::quote(api_version))?;
                 write!(f, " (known kinds: {})", known.join(", "))
@@ -109,21 +122,25 @@ impl Admission {
         Self { kinds }
     }
 
+    /// Whether objects of the kind are admitted at all.
+    pub fn knows(&self, api_version: &str, kind: &str) -> bool {
+        self.kinds.contains_key(&(api_version.to_owned(), kind.to_owned()))
+    }
+
     /// Takes an object, defaulted and with only the metadata that a manifest decides, or says what is wrong with it.
     /// `old` is the object that it replaces, for rules about transitions.
     ///
     /// # Errors
     /// [`Refused`], with the messages of the apiserver.
     pub fn admit(&self, object: Value, old: Option<&Value>) -> Result<Value, Refused> {
-        let malformed = |message: &str| Refused::Malformed(message.to_owned());
-        let Value::Object(object) = object else { return Err(malformed("invalid object to validate")) };
+        let Value::Object(object) = object else { return Err(Refused::malformed("invalid object to validate")) };
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if api_version.is_empty() {
-            return Err(malformed("apiVersion not set"));
+            return Err(Refused::malformed("apiVersion not set"));
         }
         if kind.is_empty() {
-            return Err(malformed("kind not set"));
+            return Err(Refused::malformed("kind not set"));
         }
         let key = (api_version, kind);
         match self.kinds.get(&key) {
@@ -144,7 +161,7 @@ fn admit_custom(
     old: Option<&Value>,
 ) -> Result<Value, Refused> {
     let raw = object.get("metadata").cloned().unwrap_or(Value::Null);
-    let mut unknown = decode::decode(&metadata::rooted(&raw), metadata::ROOTED).map_err(Refused::Malformed)?;
+    let mut unknown = decode::decode(&metadata::rooted(&raw), metadata::ROOTED).map_err(Refused::malformed)?;
     let mut object = Value::Object(object);
     coerce::default(&mut object, schema);
     unknown.extend(coerce::remove_unknown(&mut object, schema));
@@ -180,11 +197,11 @@ fn typed(kind: &str, object: &Value) -> Result<(), Refused> {
         "Deployment" => serde_json::from_value::<Deployment>(object.clone()).map(drop),
         _ => Ok(()),
     };
-    read.map_err(|error| Refused::Malformed(format!("the {kind} cannot be read: {error}")))
+    read.map_err(|error| Refused::malformed(format!("the {kind} cannot be read: {error}")))
 }
 
 fn admit_data(data: DataKind, kind: &str, mut object: Map<String, Value>) -> Result<Value, Refused> {
-    strict(&decode::decode(&Value::Object(object.clone()), data.go()).map_err(Refused::Malformed)?)?;
+    strict(&decode::decode(&Value::Object(object.clone()), data.go()).map_err(Refused::malformed)?)?;
     data.normalize(&mut object);
     let (declared, mut errors) = declared_metadata(object.get("metadata").unwrap_or(&Value::Null))?;
     errors.extend(data.validate(&object));
@@ -196,7 +213,7 @@ fn admit_data(data: DataKind, kind: &str, mut object: Map<String, Value>) -> Res
 fn declared_metadata(raw: &Value) -> Result<(Map<String, Value>, Vec<FieldError>), Refused> {
     let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("name").is_empty() && !text("generateName").is_empty() {
-        return Err(Refused::Malformed("cannot use generate name with apply".into()));
+        return Err(Refused::malformed("cannot use generate name with apply"));
     }
     let declared = metadata::declared(raw);
     let errors = metadata::validate(&declared);
@@ -208,7 +225,8 @@ fn strict(unknown: &[String]) -> Result<(), Refused> {
         return Ok(());
     }
     let fields: Vec<_> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    Err(Refused::Malformed(format!("strict decoding error: {}", fields.join(", "))))
+    let message = format!("strict decoding error: {}", fields.join(", "));
+    Err(Refused::Malformed { message, field: unknown.first().cloned() })
 }
 
 fn conclude(kind: &str, metadata: &Map<String, Value>, mut errors: Vec<FieldError>) -> Result<(), Refused> {

@@ -27,6 +27,21 @@ pub struct Document {
 }
 
 impl Document {
+    /// The objects that it declares: itself, or what a `v1/List` lists.
+    pub fn objects(self) -> Vec<Self> {
+        let is_list = self.value["kind"] == "List" && self.value["apiVersion"] == "v1";
+        let Some(items) = self.value.get("items").and_then(Value::as_array).filter(|_| is_list) else {
+            return vec![self];
+        };
+        let item = |(i, value): (usize, &Value)| {
+            let (at, below) = (format!("items[{i}]"), format!("items[{i}]."));
+            let positions = self.positions.iter();
+            let positions = positions.filter_map(|(path, at)| Some((path.strip_prefix(&below)?.to_owned(), *at)));
+            Self { value: value.clone(), index: self.index, start: self.position(&at), positions: positions.collect() }
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
     /// Where the field is, or the nearest thing around it that is written.
     pub fn position(&self, field: &str) -> Position {
         let mut path = field;

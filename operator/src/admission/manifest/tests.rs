@@ -278,3 +278,13 @@ fn documents_that_explode_are_refused() {
     let SyntaxError { message, .. } = read_yaml(&lines.join("\n")).expect_err("a billion laughs");
     assert_eq!(message, "document contains excessive aliasing");
 }
+
+#[test]
+fn a_list_is_its_items_at_their_places() {
+    let text = "apiVersion: v1\nkind: List\nitems:\n- kind: Fork\n  spec:\n    a: 1\n- kind: Secret\n";
+    let objects: Vec<_> = read_yaml(text).expect("YAML").into_iter().flat_map(Document::objects).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0].position("spec.a"), Position { line: 6, column: 5 });
+    assert_eq!(objects[1].start, Position { line: 7, column: 3 });
+    assert_eq!(objects[1].value, json!({"kind": "Secret"}));
+}

@@ -1,0 +1,3 @@
+//! Where objects live: on one machine, in a folder and a SQLite file.
+
+pub mod local;
