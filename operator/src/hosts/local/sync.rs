@@ -129,7 +129,7 @@ impl Sync {
 
     /// Takes over what is declared. Secrets and ConfigMaps come first, so that a new Fork finds its own.
     async fn apply(&self, manifests: Vec<Manifest>, rows: &BTreeMap<Id, Row>) -> Result<(), StoreError> {
-        let (data, objects): (Vec<_>, Vec<_>) =
+        let (data, mut objects): (Vec<_>, Vec<_>) =
             manifests.into_iter().partition(|manifest| DataKind::of(&manifest.id.kind).is_some());
         let mut changed = Vec::new();
         for Manifest { id, object, source } in data {
@@ -140,32 +140,35 @@ impl Sync {
             }
         }
         self.tell_forks(&changed).await?;
-        for manifest in objects {
-            let same = |row: &Row| !row.clone().declare(&manifest.object, &manifest.source);
-            if !rows.get(&manifest.id).is_some_and(same) {
-                self.apply_object(&manifest).await?;
-            }
-        }
-        Ok(())
+        objects.retain(|Manifest { id, object, source }| {
+            rows.get(id).is_none_or(|row| row.clone().declare(object, source))
+        });
+        self.apply_objects(&objects).await
     }
 
-    async fn apply_object(&self, Manifest { id, object, source }: &Manifest) -> Result<(), StoreError> {
+    /// Takes over objects in one step, so that a watcher who hears of one finds the others.
+    async fn apply_objects(&self, manifests: &[Manifest]) -> Result<(), StoreError> {
+        if manifests.is_empty() {
+            return Ok(());
+        }
+        let mut changed = Vec::new();
         let mut transaction = self.store.begin().await?;
-        let row = rows::find(&mut transaction, &id.kind, &id.namespace, &id.name).await.map_err(unavailable)?;
-        let mut row = match row {
-            // What is being deleted is made anew once it is gone.
-            Some(row) if row.deletion_requested_at.is_some() => return Ok(()),
-            Some(mut row) => {
-                if !row.declare(object, source) {
-                    return Ok(());
+        for Manifest { id, object, source } in manifests {
+            let row = rows::find(&mut transaction, &id.kind, &id.namespace, &id.name).await.map_err(unavailable)?;
+            let mut row = match row {
+                // What is being deleted is made anew once it is gone.
+                Some(row) if row.deletion_requested_at.is_some() => continue,
+                Some(mut row) => {
+                    row.declare(object, source);
+                    row
                 }
-                row
-            }
-            None => Row::new(object, Some(source)),
-        };
-        row.save(&mut transaction).await.map_err(unavailable)?;
+                None => Row::new(object, Some(source)),
+            };
+            row.save(&mut transaction).await.map_err(unavailable)?;
+            changed.push(row.reference());
+        }
         transaction.commit().await.map_err(unavailable)?;
-        self.store.changed([row.reference()]);
+        self.store.changed(changed);
         Ok(())
     }
 
