@@ -1,4 +1,5 @@
 //! GitHub, Vercel and the journal behind the ports of `forkable-core`.
 
 pub mod journal;
+pub mod transport;
 pub mod vercel;
