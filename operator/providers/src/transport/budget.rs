@@ -22,7 +22,7 @@ use super::{
 /// The longest that a call waits for its turn; beyond it the caller is told when to come again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long to keep quiet when the provider says "too much" and not for how long; doubles while it goes on.
-const UNTOLD: Duration = Duration::from_secs(60);
+const UNTOLD: Duration = Duration::from_mins(1);
 
 pub(super) struct Budget {
     provider: Provider,

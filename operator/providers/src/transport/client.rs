@@ -19,21 +19,21 @@ const LARGEST: usize = 32 << 20;
 
 #[derive(Clone)]
 pub(super) struct Client {
-    client: reqwest::Client,
+    http: reqwest::Client,
     within: Duration,
     provider: Provider,
 }
 
 impl Client {
     pub(super) fn new(timeouts: Timeouts) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder()
+        let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(timeouts.connect)
             .timeout(timeouts.call)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { client, within: timeouts.call, provider: Provider::GitHub })
+        Ok(Self { http, within: timeouts.call, provider: Provider::GitHub })
     }
 
     pub(super) fn of(self, provider: Provider) -> Self {
@@ -41,7 +41,7 @@ impl Client {
     }
 
     async fn exchange(self, request: http::Request<Bytes>) -> Result<Answer, PortError> {
-        let sent = async { self.client.execute(request.try_into()?).await };
+        let sent = async { self.http.execute(request.try_into()?).await };
         let answer = sent.await.map_err(|error| self.unavailable(&error))?;
         let (parts, body) = http::Response::from(answer).into_parts();
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {

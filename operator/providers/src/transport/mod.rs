@@ -123,7 +123,7 @@ impl Network {
     /// A transport for one credential, whose budget it keeps.
     pub fn transport(&self, limits: Limits) -> Transport {
         let client = self.client.clone().of(limits.provider);
-        Transport::over(client, limits, self.metrics.clone(), Arc::clone(&self.clock))
+        Transport::over(client, limits, &self.metrics, Arc::clone(&self.clock))
     }
 }
 
@@ -137,7 +137,7 @@ pub struct Transport {
 
 impl Transport {
     /// The stack over any client, such as one that a test wrote.
-    pub fn over<S>(client: S, limits: Limits, metrics: Metrics, clock: Arc<dyn Clock>) -> Self
+    pub fn over<S>(client: S, limits: Limits, metrics: &Metrics, clock: Arc<dyn Clock>) -> Self
     where
         S: Service<Call, Response = Answer, Error = PortError> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
