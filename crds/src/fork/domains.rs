@@ -25,7 +25,7 @@ pub struct Domain {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("self in [301, 302, 307, 308]", "must be 301, 302, 307 or 308"))]
     pub redirect_status: Option<i32>,
-    /// `Production` (if absent), `Preview` or the name of an entry of `project.environments`.
+    /// `Production` (if absent) or the name of an entry of `project.environments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub environment: Option<String>,

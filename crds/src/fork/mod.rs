@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("self.template.owner == oldSelf.template.owner && self.template.repo == oldSelf.template.repo").message("template.owner and template.repo are immutable: make a new Fork for another template").field_path(".template"),
     validation = Rule::new("self.template.mode == oldSelf.template.mode").message("template.mode is immutable").field_path(".template.mode"),
-    validation = ("!has(self.domains) || !has(self.project) || self.domains.all(d, !has(d.environment) || d.environment in ['Production', 'Preview'] || (has(self.project.environments) && self.project.environments.exists(e, e.name == d.environment)))", "domains[].environment must be Production, Preview or a name in project.environments"),
+    validation = ("!has(self.domains) || !has(self.project) || self.domains.all(d, !has(d.environment) || d.environment == 'Production' || (has(self.project.environments) && self.project.environments.exists(e, e.name == d.environment)))", "domains[].environment must be Production or a name in project.environments"),
     validation = ("!has(self.domains) || self.domains.all(d, !has(d.redirectTo) || self.domains.exists(t, t.name == d.redirectTo && !has(t.redirectTo)))", "domains[].redirectTo must name another entry of domains that is not itself a redirect")
 )]
 pub struct ForkSpec {

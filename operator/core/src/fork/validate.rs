@@ -1,18 +1,30 @@
 //! From a manifest and what it refers to, to what it asks for.
 
+mod env;
+mod lookup;
+mod repository;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use forkable_crds::{Fork, ForkSpec};
+use forkable_crds::{ADOPT_ANNOTATION, Fork, ForkSpec, fork};
 
-use super::Desired;
-use crate::{DigestKey, Secret};
+use super::{Desired, desired};
+use crate::{
+    DigestKey, Secret,
+    hosting::{DomainItem, ProjectSettings},
+    store::Kind,
+};
+use lookup::Lookup;
 
 /// Names of what a spec refers to, all in the Fork's own namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
     pub secrets: BTreeSet<String>,
     pub config_maps: BTreeSet<String>,
-    /// Name of the variable and length of the value to generate.
+    /// Name of the variable and length of the value to generate. Variables of one name share one value, so that no
+    /// other change to the manifest can make it anew.
     pub generated: BTreeMap<String, usize>,
 }
 
@@ -38,11 +50,110 @@ pub struct Invalid {
 }
 
 /// What a spec refers to.
-pub fn references(_spec: &ForkSpec) -> References {
-    todo!()
+pub fn references(spec: &ForkSpec) -> References {
+    let mut found = References::default();
+    for variable in &spec.env {
+        let Some(source) = &variable.value_from else { continue };
+        found.secrets.extend(source.secret_key_ref.iter().map(|key| key.name.clone()));
+        found.config_maps.extend(source.config_map_key_ref.iter().map(|key| key.name.clone()));
+        if let Some(generate) = &source.generate {
+            let length = usize::try_from(generate.length).unwrap_or_default();
+            found.generated.entry(variable.name.clone()).or_insert(length);
+        }
+    }
+    for source in &spec.env_from {
+        found.secrets.extend(source.secret_ref.iter().map(|secret| secret.name.clone()));
+        found.config_maps.extend(source.config_map_ref.iter().map(|map| map.name.clone()));
+    }
+    found.secrets.extend(spec.repository.secrets.iter().map(|secret| secret.secret_key_ref.name.clone()));
+    found
 }
 
 /// What the Fork asks for, or every field that cannot be honoured.
-pub fn validate(_fork: &Fork, _resolved: &Resolved, _key: &DigestKey) -> Result<Desired, Vec<Invalid>> {
-    todo!()
+pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Desired, Vec<Invalid>> {
+    let Fork { metadata, spec, .. } = fork;
+    let reference = fork.reference();
+    let mut lookup = Lookup::new(&reference.namespace, resolved);
+    let files = repository::files(fork, &mut lookup);
+    let actions = repository::actions(&spec.repository, &mut lookup, key);
+    let project = project(&spec.project, &mut lookup);
+    let env = env::variables(spec, &mut lookup, key);
+    let domains = domains(&spec.domains, &mut lookup);
+    lookup.finish()?;
+    let annotations = metadata.annotations.as_ref();
+    Ok(Desired {
+        uid: fork.uid().into(),
+        namespace: reference.namespace,
+        name: reference.name,
+        generation: fork.generation(),
+        template: desired::Template {
+            owner: spec.template.owner.clone(),
+            repo: spec.template.repo.clone(),
+            git_ref: spec.template.git_ref.clone(),
+            mode: spec.template.mode,
+        },
+        repository: repository::settings(&spec.repository),
+        files,
+        protection: spec.repository.protection.as_ref().map(repository::rules),
+        actions,
+        security: spec.repository.security.clone(),
+        project,
+        env,
+        env_policy: spec.env_policy,
+        domains,
+        revision_history_limit: usize::try_from(spec.release.revision_history_limit).unwrap_or_default(),
+        on_env_change: spec.release.on_env_change,
+        deletion_policy: spec.deletion_policy,
+        adopt: annotations.and_then(|all| all.get(ADOPT_ANNOTATION)).is_some_and(|adopt| adopt == "true"),
+        digest_key: key.clone(),
+    })
+}
+
+fn project(spec: &fork::Project, lookup: &mut Lookup<'_>) -> desired::Project {
+    if spec.name.contains("---") {
+        lookup.refuse("spec.project.name", "InvalidName", "Vercel does not take \"---\" in a name: choose another");
+    }
+    let functions = spec.functions.clone().unwrap_or_default();
+    let settings = ProjectSettings {
+        framework: spec.framework.clone(),
+        root_directory: spec.root_directory.clone(),
+        install_command: spec.install_command.clone(),
+        build_command: spec.build_command.clone(),
+        output_directory: spec.output_directory.clone(),
+        node_version: spec.node_version,
+        regions: functions.regions.map(sorted),
+        memory: functions.memory,
+        max_duration_seconds: functions.max_duration_seconds,
+        fluid: functions.fluid,
+        login: spec.protection.as_ref().map(|protection| protection.login),
+    };
+    let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
+    desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments }
+}
+
+/// Those that others redirect to go first, because a redirect needs its target.
+fn domains(spec: &[fork::Domain], lookup: &mut Lookup<'_>) -> Vec<DomainItem> {
+    let mut items = Vec::with_capacity(spec.len());
+    for (index, domain) in spec.iter().enumerate() {
+        if let Some(target) = domain.redirect_to.as_ref().filter(|target| target.starts_with("*.")) {
+            let message = format!("{target} is no single name to redirect to: name one without *");
+            lookup.refuse(format!("spec.domains[{index}].redirectTo"), "InvalidRedirect", message);
+        }
+        items.push(DomainItem {
+            name: domain.name.clone(),
+            redirect: domain.redirect_to.clone(),
+            redirect_status: domain.redirect_to.as_ref().map(|_| domain.redirect_status.unwrap_or(308)),
+            branch: None,
+            environment: domain.environment.clone().filter(|environment| environment != "Production"),
+            custom_environment_id: None,
+        });
+    }
+    items.sort_by_key(|item| item.redirect.is_some());
+    items
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort_unstable();
+    list.dedup();
+    list
 }
