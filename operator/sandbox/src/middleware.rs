@@ -42,7 +42,6 @@ pub(crate) async fn provider_call(
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let fault = sandbox.note(|world, _| {
-        world.requests.push(&call);
         let fault = world.faults.hit(&call);
         world.requests.update(call.seq, |entry| entry.fault = fault.as_ref().map(|(id, _)| *id));
         fault
@@ -55,7 +54,11 @@ pub(crate) async fn provider_call(
         });
         return answer;
     }
-    let answer = handle(&sandbox, &call, request, next).await;
+    // Held until the answer is out, as GitHub counts.
+    let slot = (call.provider == Provider::Github).then(|| sandbox.slots.try_acquire());
+    let crowded = slot.as_ref().is_some_and(Result::is_err) && sandbox.read(|world, _| world.settings.limits);
+    let answer =
+        if crowded { github::secondary_limit_answer(Some(60)) } else { handle(&sandbox, &call, request, next).await };
     let (mut parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap_or_default();
     let committed = call.write && parts.status.as_u16() < 400 && parts.extensions.remove::<NotCommitted>().is_none();
@@ -76,6 +79,7 @@ pub(crate) async fn provider_call(
     let answer = Response::from_parts(parts, Body::from(body.clone()));
     let answer = after(&sandbox, &connection, fault_id, effect.as_ref(), answer, body).await;
     wait(&sandbox, latency).await;
+    drop(slot);
     answer
 }
 
@@ -88,25 +92,30 @@ async fn arrive(sandbox: &Arc<Sandbox>, request: Request) -> Result<(Arc<Call>, 
         Some(path) => (Provider::Vercel, path),
         None => (Provider::Github, full.strip_prefix("/github").unwrap_or(full)),
     };
-    let template = parts.extensions.get::<MatchedPath>().map(|template| template.as_str());
+    let template = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let template = template.and_then(|template| template.strip_prefix("/github").or(template.strip_prefix("/vercel")));
     let template = template.unwrap_or(path).replace("{*", "{");
     let (operation, write) = match provider {
         Provider::Github if template == "/graphql" => github::graphql_operation(&body),
         _ => (format!("{} {template}", parts.method), !parts.method.is_safe()),
     };
-    let call = sandbox.note(|world, now| Call {
-        seq: world.requests.next_seq(),
-        provider,
-        method: parts.method.clone(),
-        path: path.to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        operation,
-        write,
-        headers: parts.headers.clone(),
-        body: body.clone(),
-        now,
-        base: Arc::clone(&sandbox.base),
+    // Numbered and logged under one lock, so that the log is in the order of its numbers.
+    let call = sandbox.note(|world, now| {
+        let call = Call {
+            seq: world.requests.next_seq(),
+            provider,
+            method: parts.method.clone(),
+            path: path.to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            operation,
+            write,
+            headers: parts.headers.clone(),
+            body: body.clone(),
+            now,
+            base: Arc::clone(&sandbox.base),
+        };
+        world.requests.push(&call);
+        call
     });
     let call = Arc::new(call);
     let mut request = Request::from_parts(parts, Body::from(body));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -106,6 +106,8 @@ pub struct Sandbox {
     snapshot: Option<PathBuf>,
     saved: Mutex<Saved>,
     events: mpsc::UnboundedSender<Event>,
+    /// GitHub answers so many calls at a time.
+    pub(crate) slots: Arc<Semaphore>,
     pub(crate) released: watch::Sender<BTreeSet<u64>>,
     pub(crate) shutdown: CancellationToken,
     /// Where this sandbox is reached: `http://127.0.0.1:PORT`.
@@ -127,6 +129,7 @@ impl Sandbox {
             snapshot,
             saved: Mutex::default(),
             events,
+            slots: Arc::new(Semaphore::new(github::CONCURRENT)),
             released: watch::Sender::default(),
             shutdown: CancellationToken::new(),
             base,

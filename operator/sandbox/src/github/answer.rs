@@ -14,12 +14,12 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     pub(crate) errors: Option<Value>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Box<HeaderMap>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), errors: None, headers: HeaderMap::new() }
+        Self { status, message: message.into(), errors: None, headers: Box::default() }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -69,6 +69,6 @@ impl IntoResponse for Refusal {
         if let Some(errors) = self.errors {
             body["errors"] = errors;
         }
-        (self.status, self.headers, Json(body)).into_response()
+        (self.status, *self.headers, Json(body)).into_response()
     }
 }

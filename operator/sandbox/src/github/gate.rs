@@ -22,6 +22,8 @@ pub(crate) const GRAPHQL: Rule = Rule { limit: 5000, window: 3600 };
 pub(crate) const SEARCH: Rule = Rule { limit: 30, window: 60 };
 /// Requests an hour of somebody unknown.
 const ANONYMOUS: Rule = Rule { limit: 60, window: 3600 };
+/// Calls at a time, of everybody together.
+pub(crate) const CONCURRENT: usize = 100;
 /// The secondary limits: REST and GraphQL points a minute, content a minute and an hour.
 const REST_POINTS: Rule = Rule { limit: 900, window: 60 };
 const GRAPHQL_POINTS: Rule = Rule { limit: 2000, window: 60 };
@@ -159,7 +161,7 @@ pub(crate) fn quota_headers(resource: &'static str, quota: &Quota) -> HeaderMap 
 
 fn primary_refusal(quota: &Quota) -> Refusal {
     let mut refusal = Refusal::forbidden("API rate limit exceeded for user ID 1001.");
-    refusal.headers = quota_headers("core", quota);
+    *refusal.headers = quota_headers("core", quota);
     refusal
 }
 

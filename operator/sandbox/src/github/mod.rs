@@ -1,4 +1,5 @@
 //! GitHub's REST and GraphQL APIs.
+#![expect(clippy::unnecessary_wraps, reason = "the handlers of one table have one signature")]
 
 mod access;
 mod accounts;
@@ -42,7 +43,7 @@ use answer::Refusal;
 use create::plan_lacks;
 use rulesets::UPGRADE;
 
-pub(crate) use gate::{admit, primary_limit_answer, secondary_limit_answer};
+pub(crate) use gate::{CONCURRENT, admit, primary_limit_answer, secondary_limit_answer};
 pub(crate) use push::tick;
 
 use crate::sandbox::{Sandbox, World};

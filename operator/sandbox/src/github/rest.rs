@@ -119,28 +119,29 @@ pub(crate) struct Route {
 }
 
 /// Mounts operations; those of repositories also by the repository's id.
-pub(crate) fn mount(routes: &[Route]) -> Router<Arc<Sandbox>> {
-    let mut router = Router::new();
-    for route in routes {
+pub(crate) fn mount(table: &[Route]) -> Router<Arc<Sandbox>> {
+    let mut all = Router::new();
+    for route in table {
         let handler = route.handler;
-        let serve = move |sandbox, call, actor, params| serve(handler, sandbox, call, actor, params);
+        let serve =
+            async move |sandbox, call, actor, params: RawPathParams| serve(handler, sandbox, call, actor, &params);
         let prefixes: &[&str] = match handler {
             Handler::Plain(_) => &[""],
             Handler::Repo(..) => &["/repos/{owner}/{repo}", "/repositories/{repository_id}"],
         };
         for prefix in prefixes {
-            router = router.route(&format!("{prefix}{}", route.path), on(route.method, serve));
+            all = all.route(&format!("{prefix}{}", route.path), on(route.method, serve));
         }
     }
-    router
+    all
 }
 
-async fn serve(
+fn serve(
     handler: Handler,
     State(sandbox): State<Arc<Sandbox>>,
     Extension(call): Extension<Arc<Call>>,
     Extension(actor): Extension<Actor>,
-    params: RawPathParams,
+    params: &RawPathParams,
 ) -> Response {
     let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     sandbox.write(|world, now| {

@@ -149,8 +149,8 @@ fn filled(ctx: &Ctx<'_>, id: u64, mut set: Ruleset) -> Result<Ruleset, Refusal> 
         set.rules.clone_from(rules);
         let mut kinds: Vec<_> = rules.iter().filter_map(|rule| rule["type"].as_str()).collect();
         kinds.sort_unstable();
-        if let Some(twice) = kinds.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Refusal::invalid_because([format!("Invalid rules: duplicate rule '{}'", twice[0])]));
+        if let Some([twice, _]) = kinds.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Refusal::invalid_because([format!("Invalid rules: duplicate rule '{twice}'")]));
         }
         set.rules.iter_mut().try_for_each(complete)?;
     }

@@ -33,13 +33,13 @@ pub(crate) fn admit(world: &mut World, call: &Call, now: Timestamp) -> Result<Ad
     let scope = call.param("teamId").or_else(|| token.teams.first().cloned()).unwrap_or_else(|| actor.key());
     let mut headers = HeaderMap::new();
     for (name, rule) in buckets(&call.method, template(&call.operation), world.settings.vercel_plan) {
-        let taken = world.buckets.take(&format!("vercel:{scope}:{name}"), rule, 1, now);
-        let (Ok(quota) | Err(quota)) = taken;
+        let counted = world.buckets.take(&format!("vercel:{scope}:{name}"), rule, 1, now);
+        let (Ok(quota) | Err(quota)) = counted;
         // The first bucket is the one the headers tell about, unless another one refuses.
-        if headers.is_empty() || taken.is_err() {
+        if headers.is_empty() || counted.is_err() {
             headers = quota_headers(&quota);
         }
-        if taken.is_err() && world.settings.limits {
+        if counted.is_err() && world.settings.limits {
             return Err(Box::new(refused(&quota, now, Some(quota.retry_after(now)))));
         }
     }

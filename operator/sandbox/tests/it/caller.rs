@@ -91,7 +91,7 @@ impl Caller {
     /// Adds a token and calls with it from now on.
     pub(crate) async fn use_token(&mut self, token: Value) -> Result {
         self.admin("POST /tokens", token.clone()).await?.expect(201)?;
-        self.token = token["token"].as_str().unwrap_or_default().to_owned();
+        token["token"].as_str().unwrap_or_default().clone_into(&mut self.token);
         Ok(())
     }
 

@@ -34,7 +34,7 @@ async fn head(caller: &Caller, name: &str) -> Result<Value> {
 const COMMIT: &str = "mutation CreateCommit($input: CreateCommitOnBranchInput!) {
     createCommitOnBranch(input: $input) { commit { oid url messageHeadline messageBody } clientMutationId } }";
 
-fn input(head: &Value, changes: Value) -> Value {
+fn input(head: &Value, changes: &Value) -> Value {
     json!({ "input": {
         "branch": { "repositoryNameWithOwner": "acme-inc/acme", "branchName": "main" },
         "message": { "headline": "Change", "body": "Because" },
@@ -128,7 +128,7 @@ async fn one_commit_carries_many_files() -> Result {
         "additions": [{ "path": "a.txt", "contents": "YQ==" }, { "path": "deep/b.txt", "contents": "Yg==" }],
         "deletions": [{ "path": "LICENSE" }],
     });
-    let made = caller.graphql(COMMIT, input(&first, changes.clone())).await?;
+    let made = caller.graphql(COMMIT, input(&first, &changes)).await?;
     let commit = &made["data"]["createCommitOnBranch"]["commit"];
     assert_eq!((&commit["messageHeadline"], &commit["messageBody"]), (&json!("Change"), &json!("Because")));
     assert_eq!(made["data"]["createCommitOnBranch"]["clientMutationId"], "m1");
@@ -136,7 +136,7 @@ async fn one_commit_carries_many_files() -> Result {
     caller.get("/repos/acme-inc/acme/contents/deep/b.txt").await?.expect(200)?;
     caller.get("/repos/acme-inc/acme/contents/LICENSE").await?.expect(404)?;
 
-    let stale = caller.graphql(COMMIT, input(&first, changes)).await?;
+    let stale = caller.graphql(COMMIT, input(&first, &changes)).await?;
     assert_eq!(stale["data"]["createCommitOnBranch"], Value::Null);
     assert_eq!(stale["errors"][0]["type"], "STALE_DATA");
     let log = caller.admin("GET /requests", Value::Null).await?.expect(200)?;
@@ -157,13 +157,13 @@ async fn a_commit_is_refused_where_rules_or_files_are_against_it() -> Result {
     caller.generate("acme").await?;
     let first = head(&caller, "acme").await?;
     let missing = json!({ "deletions": [{ "path": "nowhere" }] });
-    assert_eq!(caller.graphql(COMMIT, input(&first, missing)).await?["errors"][0]["type"], "UNPROCESSABLE");
+    assert_eq!(caller.graphql(COMMIT, input(&first, &missing)).await?["errors"][0]["type"], "UNPROCESSABLE");
     let rules = json!({
         "name": "main", "enforcement": "active", "rules": [{ "type": "update" }],
         "conditions": { "ref_name": { "include": ["refs/heads/main"], "exclude": [] } },
     });
     caller.github("POST /repos/acme-inc/acme/rulesets", rules).await?.expect(201)?;
-    let refused = caller.graphql(COMMIT, input(&first, json!({}))).await?;
+    let refused = caller.graphql(COMMIT, input(&first, &json!({}))).await?;
     let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
     assert!(message.starts_with("Repository rule violations found"), "{message}");
     assert_eq!(head(&caller, "acme").await?, first);
@@ -215,13 +215,13 @@ async fn repositories_can_be_made_from_a_template_by_mutation() -> Result {
     let ids =
         "{ repository(owner: \"forkable-ai\", name: \"framework\") { id } organization(login: \"acme-inc\") { id } }";
     let ids = caller.graphql(ids, json!({})).await?["data"].clone();
-    let make = "mutation M($input: CloneTemplateRepositoryInput!) { cloneTemplateRepository(input: $input) {
+    let mutation = "mutation M($input: CloneTemplateRepositoryInput!) { cloneTemplateRepository(input: $input) {
         repository { nameWithOwner visibility templateRepository { name } } } }";
     let input = json!({ "input": {
         "repositoryId": ids["repository"]["id"], "ownerId": ids["organization"]["id"], "name": "acme", "visibility": "PRIVATE",
     }});
-    let made = caller.graphql(make, input.clone()).await?;
+    let made = caller.graphql(mutation, input.clone()).await?;
     assert_eq!(made["data"]["cloneTemplateRepository"]["repository"]["nameWithOwner"], "acme-inc/acme", "{made}");
-    assert_eq!(caller.graphql(make, input).await?["errors"][0]["type"], "UNPROCESSABLE");
+    assert_eq!(caller.graphql(mutation, input).await?["errors"][0]["type"], "UNPROCESSABLE");
     Ok(())
 }

@@ -101,7 +101,7 @@ pub(super) async fn serve(
     let gql = Gql { sandbox, call, actor, cost, quota };
     let mut query = async_graphql::Request::new(request.query).variables(Variables::from_json(variables)).data(gql);
     query.operation_name = request.operation_name;
-    let answer = shaped(SCHEMA.execute(query).await);
+    let answer = shaped(&SCHEMA.execute(query).await);
     let failed = answer.get("errors").is_some();
     let mut answer = (headers, Json(answer)).into_response();
     if failed {
@@ -116,7 +116,7 @@ fn exhausted() -> Value {
 }
 
 /// The answer with GitHub's error objects: `type` beside `message`, and no `data` when the query was not valid.
-fn shaped(response: async_graphql::Response) -> Value {
+fn shaped(response: &async_graphql::Response) -> Value {
     let valid = response.errors.iter().all(|error| !error.path.is_empty());
     let errors: Vec<Value> = response.errors.iter().map(error).collect();
     let mut answer = json!({});

@@ -1,5 +1,7 @@
 //! The mutations: one commit for many files, and repositories from templates.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -179,7 +181,7 @@ fn branch(ctx: &Ctx<'_>, input: &CommittableBranch) -> Result<(u64, String), Fai
     Ok((id, branch))
 }
 
-fn commit_on_branch(ctx: &mut Ctx<'_>, input: &CreateCommitOnBranchInput) -> Result<(Repo, String, Sha), Failure> {
+fn commit_on_branch(ctx: &mut Ctx<'_>, input: &CreateCommitOnBranchInput) -> Result<(Arc<Repo>, String, Sha), Failure> {
     let (id, branch) = branch(ctx, &input.branch)?;
     access::demand(&ctx.world.github, ctx.actor, ctx.repo(id), Need::write("contents"))?;
     if ctx.repo(id).archived {
@@ -207,7 +209,7 @@ fn commit_on_branch(ctx: &mut Ctx<'_>, input: &CreateCommitOnBranchInput) -> Res
     let parents = vec![head];
     let sha = ctx.world.github.objects.put_commit(git::Commit { tree, parents, author, committer, message });
     move_branch(ctx, id, &branch, Some(&sha))?;
-    Ok((ctx.repo(id).clone(), branch, sha))
+    Ok((Arc::new(ctx.repo(id).clone()), branch, sha))
 }
 
 /// The files after the deletions and additions.

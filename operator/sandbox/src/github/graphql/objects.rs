@@ -1,5 +1,7 @@
 //! Git objects and refs as GraphQL shows them, and what checks say about a commit.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, Interface, SimpleObject, Union};
 
 use super::super::repo::{CheckRun as StoredCheck, Repo, Status};
@@ -23,7 +25,7 @@ pub(super) enum GitObject {
 }
 
 /// The object of that name, if the repository has it.
-pub(super) fn object(gql: &Gql, repo: &Repo, oid: &str) -> Option<GitObject> {
+pub(super) fn object(gql: &Gql, repo: &Arc<Repo>, oid: &str) -> Option<GitObject> {
     if !repo.objects.contains(oid) {
         return None;
     }
@@ -34,7 +36,7 @@ pub(super) fn object(gql: &Gql, repo: &Repo, oid: &str) -> Option<GitObject> {
     let oid = Oid(oid.to_owned());
     Some(match found {
         git::Object::Blob(bytes) => {
-            let text = String::from_utf8(bytes).map_err(|error| error.into_bytes());
+            let text = String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes);
             let byte_size = text.as_ref().map_or_else(Vec::len, String::len);
             let is_binary = Some(text.as_ref().map_or(true, |text| text.contains('\0')));
             let text = text.ok().filter(|_| is_binary == Some(false));
@@ -50,7 +52,7 @@ pub(super) fn object(gql: &Gql, repo: &Repo, oid: &str) -> Option<GitObject> {
             })
         }
         git::Object::Tree(entries) => {
-            let repo = repo.clone();
+            let repo = Arc::clone(repo);
             GitObject::Tree(Tree { id, oid, abbreviated_oid, commit_url, repo, lines: entries })
         }
         git::Object::Commit(_) => GitObject::Commit(Box::new(commit(gql, repo, &oid.0)?)),
@@ -79,7 +81,7 @@ pub(super) struct Tree {
     abbreviated_oid: String,
     commit_url: Uri,
     #[graphql(skip)]
-    repo: Repo,
+    repo: Arc<Repo>,
     #[graphql(skip)]
     lines: Vec<git::Entry>,
 }
@@ -94,7 +96,7 @@ impl Tree {
             oid: Oid(line.sha.clone()),
             kind: if line.is_tree() { "tree".to_owned() } else { "blob".to_owned() },
             path: line.name.clone(),
-            repo: self.repo.clone(),
+            repo: Arc::clone(&self.repo),
         };
         self.lines.iter().map(entry).collect()
     }
@@ -111,7 +113,7 @@ pub(super) struct TreeEntry {
     kind: String,
     path: String,
     #[graphql(skip)]
-    repo: Repo,
+    repo: Arc<Repo>,
 }
 
 #[ComplexObject]
@@ -145,6 +147,7 @@ impl GitActor {
 }
 
 /// A commit.
+#[expect(clippy::struct_field_names, reason = "the field's name is GitHub's")]
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub(super) struct Commit {
@@ -161,13 +164,13 @@ pub(super) struct Commit {
     author: GitActor,
     committer: GitActor,
     #[graphql(skip)]
-    repo: Repo,
+    repo: Arc<Repo>,
     #[graphql(skip)]
     data: git::Commit,
 }
 
 /// A commit of a repository.
-pub(super) fn commit(gql: &Gql, repo: &Repo, oid: &str) -> Option<Commit> {
+pub(super) fn commit(gql: &Gql, repo: &Arc<Repo>, oid: &str) -> Option<Commit> {
     let data = gql.read(|world| world.github.objects.commit(oid).cloned())?;
     let (headline, body) = data.message.split_once("\n\n").unwrap_or((&data.message, ""));
     let url = Uri(format!("https://github.com/{}/commit/{oid}", repo.full_name()));
@@ -189,7 +192,7 @@ pub(super) fn commit(gql: &Gql, repo: &Repo, oid: &str) -> Option<Commit> {
         authored_date: data.author.date.into(),
         author: actor(&data.author),
         committer: actor(&data.committer),
-        repo: repo.clone(),
+        repo: Arc::clone(repo),
         data,
     })
 }
@@ -408,17 +411,17 @@ pub(super) struct Ref {
     name: String,
     prefix: String,
     #[graphql(skip)]
-    repo: Repo,
+    repo: Arc<Repo>,
     #[graphql(skip)]
     sha: String,
 }
 
 impl Ref {
     /// The branch of that name.
-    pub(super) fn of(repo: &Repo, branch: &str) -> Option<Self> {
+    pub(super) fn of(repo: &Arc<Repo>, branch: &str) -> Option<Self> {
         let sha = repo.branches.get(branch)?.clone();
         let id = ID(format!("{}:refs/heads/{branch}", node_id("REF", repo.id)));
-        Some(Self { id, name: branch.to_owned(), prefix: "refs/heads/".to_owned(), repo: repo.clone(), sha })
+        Some(Self { id, name: branch.to_owned(), prefix: "refs/heads/".to_owned(), repo: Arc::clone(repo), sha })
     }
 }
 

@@ -1,5 +1,7 @@
 //! A repository as GraphQL shows it.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 
 use super::super::access::{self, Need};
@@ -64,7 +66,7 @@ pub(super) struct Repository {
     pushed_at: Option<DateTime>,
     updated_at: DateTime,
     #[graphql(skip)]
-    repo: Repo,
+    repo: Arc<Repo>,
 }
 
 impl Repository {
@@ -106,7 +108,7 @@ impl Repository {
             created_at: repo.created_at.into(),
             pushed_at: (!repo.branches.is_empty()).then(|| repo.pushed_at.into()),
             updated_at: repo.updated_at.into(),
-            repo: repo.clone(),
+            repo: Arc::new(repo.clone()),
         }
     }
 }
