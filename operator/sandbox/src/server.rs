@@ -130,6 +130,7 @@ async fn tick(sandbox: Arc<Sandbox>) {
 
 fn router(sandbox: &Arc<Sandbox>) -> Router {
     let providers = Router::new()
+        .merge(github::root())
         .nest("/github", github::router())
         .nest("/vercel", vercel::router())
         .layer(from_fn_with_state(Arc::clone(sandbox), middleware::provider_call));

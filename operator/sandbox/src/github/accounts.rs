@@ -14,16 +14,46 @@ use super::view;
 use crate::requests::Provider;
 use crate::tokens::{Access, Actor, Token, TokenKind};
 
+/// What the root links to: name → path, from the published description.
+const ROOT: [(&str, &str); 31] = [
+    ("current_user_url", "/user"),
+    ("current_user_authorizations_html_url", "https://github.com/settings/connections/applications{/client_id}"),
+    ("authorizations_url", "/authorizations"),
+    ("code_search_url", "/search/code?q={query}{&page,per_page,sort,order}"),
+    ("commit_search_url", "/search/commits?q={query}{&page,per_page,sort,order}"),
+    ("emails_url", "/user/emails"),
+    ("emojis_url", "/emojis"),
+    ("events_url", "/events"),
+    ("feeds_url", "/feeds"),
+    ("followers_url", "/user/followers"),
+    ("following_url", "/user/following{/target}"),
+    ("gists_url", "/gists{/gist_id}"),
+    ("issue_search_url", "/search/issues?q={query}{&page,per_page,sort,order}"),
+    ("issues_url", "/issues"),
+    ("keys_url", "/user/keys"),
+    ("label_search_url", "/search/labels?q={query}&repository_id={repository_id}{&page,per_page}"),
+    ("notifications_url", "/notifications"),
+    ("organization_url", "/orgs/{org}"),
+    ("organization_repositories_url", "/orgs/{org}/repos{?type,page,per_page,sort}"),
+    ("organization_teams_url", "/orgs/{org}/teams"),
+    ("public_gists_url", "/gists/public"),
+    ("rate_limit_url", "/rate_limit"),
+    ("repository_url", "/repos/{owner}/{repo}"),
+    ("repository_search_url", "/search/repositories?q={query}{&page,per_page,sort,order}"),
+    ("current_user_repositories_url", "/user/repos{?type,page,per_page,sort}"),
+    ("starred_url", "/user/starred{/owner}{/repo}"),
+    ("starred_gists_url", "/gists/starred"),
+    ("user_url", "/users/{user}"),
+    ("user_organizations_url", "/user/orgs"),
+    ("user_repositories_url", "/users/{user}/repos{?type,page,per_page,sort}"),
+    ("user_search_url", "/search/users?q={query}{&page,per_page,sort,order}"),
+];
+
 /// `GET /`
 pub(super) fn root(ctx: &mut Ctx<'_>) -> Outcome {
-    let base = format!("{}/github", ctx.call.base);
-    Ok(Reply::ok(json!({
-        "current_user_url": format!("{base}/user"),
-        "organization_url": format!("{base}/orgs/{{org}}"),
-        "rate_limit_url": format!("{base}/rate_limit"),
-        "repository_url": format!("{base}/repos/{{owner}}/{{repo}}"),
-        "user_url": format!("{base}/users/{{user}}"),
-    })))
+    let link =
+        |(name, path): &(&str, &str)| ((*name).to_owned(), Value::from(format!("{}/github{path}", ctx.call.base)));
+    Ok(Reply::ok(Value::Object(ROOT.iter().map(link).collect())))
 }
 
 /// `GET /meta`
@@ -130,15 +160,23 @@ fn app_permissions() -> BTreeMap<String, Access> {
 /// `GET /app`
 pub(super) fn app(ctx: &mut Ctx<'_>) -> Outcome {
     demand_app(ctx)?;
-    let state = &ctx.world.github;
+    let mut body = show_app(ctx, ctx.world.github.app.id);
+    body["installations_count"] = 1.into();
+    Ok(Reply::ok(body))
+}
+
+/// The installed App, or GitHub Actions.
+pub(super) fn show_app(ctx: &Ctx<'_>, id: u64) -> Value {
+    let ours = id == ctx.world.github.app.id;
+    let slug = if ours { "forkable" } else { "github-actions" };
     let since = "2024-01-01T00:00:00Z";
-    Ok(Reply::ok(json!({
-        "id": state.app.id, "slug": "forkable", "node_id": super::node_id("A", state.app.id), "client_id": "Iv1.sandbox",
-        "owner": view::login(state, &ctx.call.base, "acme-inc"), "name": "forkable", "description": null,
-        "external_url": "https://forkable.dev", "html_url": "https://github.com/apps/forkable",
+    json!({
+        "id": id, "slug": slug, "node_id": super::node_id("A", id), "client_id": "Iv1.sandbox",
+        "owner": view::login(&ctx.world.github, &ctx.call.base, if ours { "acme-inc" } else { "github" }),
+        "name": if ours { "forkable" } else { "GitHub Actions" }, "description": null,
+        "external_url": format!("https://github.com/apps/{slug}"), "html_url": format!("https://github.com/apps/{slug}"),
         "created_at": since, "updated_at": since, "permissions": app_permissions(), "events": ["push", "repository"],
-        "installations_count": 1,
-    })))
+    })
 }
 
 fn installation(ctx: &Ctx<'_>, owner: &str) -> Value {

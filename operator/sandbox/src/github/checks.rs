@@ -6,7 +6,7 @@ use super::answer::Refusal;
 use super::commits::resolve;
 use super::repo::{CheckRun, Status};
 use super::rest::{Ctx, Outcome, Reply};
-use super::{node_id, view};
+use super::{accounts, node_id, view};
 use crate::tokens::TokenKind;
 
 /// GitHub Actions, whose check runs a test may report for.
@@ -25,7 +25,7 @@ fn show_check(ctx: &Ctx<'_>, id: u64, sha: &str, check: &CheckRun) -> Value {
         "status": check.status, "conclusion": check.conclusion, "started_at": view::second(check.created_at),
         "completed_at": check.conclusion.as_ref().map(|_| view::second(check.created_at)),
         "output": { "title": null, "summary": null, "text": null, "annotations_count": 0, "annotations_url": format!("{url}/annotations") },
-        "check_suite": { "id": check.id }, "app": { "id": check.app_id, "slug": if check.app_id == ACTIONS { "github-actions" } else { "forkable" } },
+        "check_suite": { "id": check.id }, "app": accounts::show_app(ctx, check.app_id),
         "pull_requests": [],
     })
 }
@@ -63,6 +63,7 @@ fn show_status(ctx: &Ctx<'_>, id: u64, sha: &str, status: &Status) -> Value {
     json!({
         "id": status.id, "node_id": node_id("SC", status.id), "state": status.state, "context": status.context,
         "description": status.description, "target_url": status.target_url, "avatar_url": null,
+        "creator": view::login(&ctx.world.github, &ctx.call.base, &status.creator),
         "url": format!("{}/github/repos/{}/statuses/{sha}", ctx.call.base, ctx.repo(id).full_name()),
         "created_at": view::second(status.created_at), "updated_at": view::second(status.created_at),
     })
@@ -77,6 +78,7 @@ pub(super) fn create_status(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
         state: ctx.text("state").unwrap_or_default().to_owned(),
         description: ctx.text("description").map(str::to_owned),
         target_url: ctx.text("target_url").map(str::to_owned),
+        creator: ctx.login(),
         created_at: ctx.now,
     };
     let body = show_status(ctx, id, &sha, &status);

@@ -58,7 +58,8 @@ fn admit_or_refuse(world: &mut World, call: &Call, now: Timestamp) -> Result<Adm
     if matches!(actor, Actor::Anonymous) && (graphql || call.write) {
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Requires authentication"));
     }
-    let mut headers = secondary(world, call, &actor, now)?;
+    secondary(world, call, &actor, now)?;
+    let mut headers = HeaderMap::new();
     if !graphql && call.path != "/rate_limit" {
         let rule = if matches!(actor, Actor::Anonymous) { ANONYMOUS } else { CORE };
         let taken = world.buckets.take(&primary_key("core", &actor), rule, 1, now);
@@ -127,7 +128,7 @@ fn identify(world: &World, call: &Call, now: Timestamp) -> Result<Actor, Refusal
     Ok(Actor::App { id: app })
 }
 
-fn secondary(world: &mut World, call: &Call, actor: &Actor, now: Timestamp) -> Result<HeaderMap, Refusal> {
+fn secondary(world: &mut World, call: &Call, actor: &Actor, now: Timestamp) -> Result<(), Refusal> {
     let (rule, cost) = match (call.path == "/graphql", call.write) {
         (true, write) => (GRAPHQL_POINTS, if write { 5 } else { 1 }),
         (false, write) => (REST_POINTS, if write { 5 } else { 1 }),
@@ -145,7 +146,7 @@ fn secondary(world: &mut World, call: &Call, actor: &Actor, now: Timestamp) -> R
             return Err(secondary_refusal(Some(quota.retry_after(now))));
         }
     }
-    Ok(HeaderMap::new())
+    Ok(())
 }
 
 /// The headers that tell where a counter stands.

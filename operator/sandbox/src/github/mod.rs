@@ -56,6 +56,11 @@ pub fn router() -> Router<Arc<Sandbox>> {
         .method_not_allowed_fallback(not_found)
 }
 
+/// The root of the API, mounted beside what is below it.
+pub fn root() -> Router<Arc<Sandbox>> {
+    rest::mount(routes::ROOT)
+}
+
 async fn not_found() -> Response {
     Refusal::not_found().into_response()
 }

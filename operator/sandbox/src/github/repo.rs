@@ -182,6 +182,8 @@ pub struct Status {
     pub description: Option<String>,
     /// Where more is said.
     pub target_url: Option<String>,
+    /// Whose login it was reported with.
+    pub creator: String,
     /// When it was reported.
     pub created_at: Timestamp,
 }

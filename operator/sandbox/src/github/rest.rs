@@ -239,6 +239,9 @@ fn body(call: &Call) -> Result<Value, Refusal> {
 fn render(ctx: &Ctx<'_>, reply: Reply) -> Response {
     match reply {
         Reply::Empty(status) => status.into_response(),
+        Reply::Redirect(StatusCode::SEE_OTHER, location) => {
+            (StatusCode::SEE_OTHER, [(http::header::LOCATION, location)]).into_response()
+        }
         Reply::Redirect(status, location) => {
             let message =
                 if status == StatusCode::MOVED_PERMANENTLY { "Moved Permanently" } else { "Temporary Redirect" };

@@ -42,8 +42,11 @@ const ENV_SECRET: &str = "/environments/{environment_name}/secrets/{secret_name}
 const ENV_VARIABLES: &str = "/environments/{environment_name}/variables";
 const ENV_VARIABLE: &str = "/environments/{environment_name}/variables/{name}";
 
+/// The root, which clients ask for with a slash at the end: nesting does not match that.
+pub(super) const ROOT: &[Route] =
+    &[at(GET, "/github/", Plain(accounts::root)), at(GET, "/github", Plain(accounts::root))];
+
 pub(super) const ROUTES: &[Route] = &[
-    at(GET, "/", Plain(accounts::root)),
     at(GET, "/meta", Plain(accounts::meta)),
     at(GET, "/rate_limit", Plain(accounts::rate_limit)),
     at(GET, "/user", Plain(accounts::user)),

@@ -9,7 +9,7 @@ use super::state::{Account, AccountKind, State};
 use crate::tokens::Actor;
 
 /// What only links tell: `key_url` → path below the repository's own URL.
-const LINKS: [(&str, &str); 35] = [
+const LINKS: [(&str, &str); 36] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
     ("blobs_url", "/git/blobs{/sha}"),
@@ -45,6 +45,7 @@ const LINKS: [(&str, &str); 35] = [
     ("subscription_url", "/subscription"),
     ("tags_url", "/tags"),
     ("teams_url", "/teams"),
+    ("trees_url", "/git/trees{/sha}"),
 ];
 
 /// A user or organization in short, `simple-user` of the description.

@@ -202,3 +202,24 @@ async fn reset_leads_back_to_the_seed() -> Result {
     caller.admin("PUT /clock", json!({ "speed": 0 })).await?.expect(400)?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_hundred_calls_at_a_time_are_all_that_github_takes() -> Result {
+    let caller = Caller::with(forkable_sandbox::Settings::default()).await?;
+    let matching = json!({ "operation": "GET /user" });
+    let id = fault(&caller, json!({ "match": matching, "times": null, "effect": { "hold": "after" } })).await?;
+    let calls: Vec<_> = (0..100).map(|_| tokio::spawn(caller.github_request("GET /user").send())).collect();
+    eventually(async || {
+        let fault = caller.admin(&format!("GET /faults/{id}"), NONE).await?.expect(200)?;
+        Ok((fault["held"] == 100).then_some(()))
+    })
+    .await?;
+    let crowded = caller.get("/rate_limit").await?;
+    assert_eq!((crowded.status.as_u16(), crowded.header("retry-after")), (403, "60"));
+    caller.admin(&format!("POST /faults/{id}/release"), NONE).await?.expect(204)?;
+    for call in calls {
+        assert_eq!(call.await??.status(), 200);
+    }
+    caller.get("/rate_limit").await?.expect(200)?;
+    Ok(())
+}

@@ -225,3 +225,19 @@ async fn repositories_can_be_made_from_a_template_by_mutation() -> Result {
     assert_eq!(caller.graphql(mutation, input).await?["errors"][0]["type"], "UNPROCESSABLE");
     Ok(())
 }
+
+#[tokio::test]
+async fn points_run_out_with_an_answer_of_200() -> Result {
+    let caller = Caller::with(Settings::default()).await?;
+    let dear = "{ viewer { repositories(first: 100) { nodes { rulesets(first: 50) { nodes { rules(first: 10) { totalCount } } } } } }
+        rateLimit { cost remaining } }";
+    let mut answer = caller.graphql(dear, json!({})).await?;
+    assert_eq!(answer["data"]["rateLimit"], json!({ "cost": 51, "remaining": 4949 }));
+    for _ in 0..98 {
+        answer = caller.graphql(dear, json!({})).await?;
+    }
+    assert_eq!(answer["errors"][0]["type"], "RATE_LIMITED", "98 times 51 points is all there is");
+    caller.admin("PUT /clock", json!({ "advanceSeconds": 3601 })).await?.expect(200)?;
+    assert_eq!(caller.graphql(dear, json!({})).await?["data"]["rateLimit"]["remaining"], 4949);
+    Ok(())
+}

@@ -26,7 +26,6 @@ pub(super) enum RepositoryRulesetTarget {
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
 pub(super) enum RepositoryRulesetBypassActorBypassMode {
     Always,
-    Exempt,
     PullRequest,
 }
 
@@ -251,7 +250,8 @@ struct UpdateParameters {
 pub(super) struct RepositoryRulesetBypassActor {
     id: ID,
     actor: Option<BypassActor>,
-    bypass_mode: RepositoryRulesetBypassActorBypassMode,
+    /// Null for `exempt`, which GraphQL has no name for.
+    bypass_mode: Option<RepositoryRulesetBypassActorBypassMode>,
     deploy_key: bool,
     enterprise_owner: bool,
     organization_admin: bool,
@@ -286,9 +286,9 @@ impl RepositoryRulesetBypassActor {
                 _ => None,
             },
             bypass_mode: match actor["bypass_mode"].as_str() {
-                Some("pull_request") => RepositoryRulesetBypassActorBypassMode::PullRequest,
-                Some("exempt") => RepositoryRulesetBypassActorBypassMode::Exempt,
-                _ => RepositoryRulesetBypassActorBypassMode::Always,
+                Some("pull_request") => Some(RepositoryRulesetBypassActorBypassMode::PullRequest),
+                Some("always") => Some(RepositoryRulesetBypassActorBypassMode::Always),
+                _ => None,
             },
             deploy_key: kind == "DeployKey",
             enterprise_owner: false,
