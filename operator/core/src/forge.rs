@@ -97,8 +97,9 @@ pub struct RepositoryFacts {
     pub projects: bool,
     pub discussions: bool,
     pub delete_branch_on_merge: bool,
+    /// `None` when looked at: there is no such branch (yet). Answers to changes name it also where there is none.
     pub default_branch: Option<String>,
-    /// `None`: no commit yet, which is "not yet" for a repository that was just made.
+    /// `None`: no commit yet, which is "not yet" for a repository that was just made; or not told by an answer.
     pub head: Option<Head>,
     /// Blob per asked path; absent paths are not in it.
     pub blobs: BTreeMap<String, String>,

@@ -43,14 +43,6 @@ pub struct Observed {
     pub releases: Vec<Deployment>,
 }
 
-impl Observed {
-    /// Whether the repository must be looked at again before the next plan: it has no content yet, or our last change
-    /// moved it to where the answer does not tell.
-    pub fn repository_is_untold(&self) -> bool {
-        self.repository.as_ref().is_some_and(|repository| repository.head.is_none())
-    }
-}
-
 /// All that planning may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

@@ -32,6 +32,8 @@ pub(super) enum Stand<'a> {
     Unfinished,
     /// Ours, without a commit on its default branch, and nothing is on the way.
     Empty(&'a RepositoryFacts),
+    /// Ours; we have given it another default branch and not looked at that yet.
+    Switched(&'a RepositoryFacts),
     Ours(&'a RepositoryFacts),
 }
 
@@ -42,7 +44,7 @@ impl<'a> Stand<'a> {
         match self {
             Self::Ours(facts) => Some(facts),
             Self::Absent | Self::Pending { .. } | Self::Unfinished => Some(&NOTHING),
-            Self::Gone | Self::Foreign(_) | Self::Empty(_) => None,
+            Self::Gone | Self::Foreign(_) | Self::Empty(_) | Self::Switched(_) => None,
         }
     }
 }
@@ -66,6 +68,7 @@ pub(super) fn repository(input: Input<'_>) -> Stand<'_> {
     match (&facts.head, begun) {
         (None, _) if interrupted && desired.template.mode == TemplateMode::Copy => Stand::Unfinished,
         (None, Some(begun)) => Stand::Pending { since: begun.since.0 },
+        (None, None) if facts.default_branch.is_some() => Stand::Switched(facts),
         (None, None) => Stand::Empty(facts),
         (Some(head), Some(_)) if desired.template.mode == TemplateMode::Copy && head.message == INITIAL_COMMIT => {
             Stand::Unfinished

@@ -2,7 +2,7 @@
 
 use forkable_crds::{Fork, ForkStatus, fork::PendingCreate};
 
-use super::{Input, Observed};
+use super::Input;
 use crate::{
     forge::{RepositoryAsk, RepositoryTarget},
     hosting::ProjectTarget,
@@ -38,31 +38,10 @@ pub fn repository_ask(fork: &Fork, deep: bool) -> RepositoryAsk {
 /// The repository in force, or the one to create.
 pub fn repository(input: Input<'_>) -> RepositoryTarget {
     let Input { desired, observed, record, .. } = input;
-    repository_target(&desired.repository.owner, &desired.repository.name, observed, record)
-}
-
-/// The project in force, or the one to create.
-pub fn project(input: Input<'_>) -> ProjectTarget {
-    let Input { desired, observed, record, .. } = input;
-    project_target(desired.project.team.as_ref(), &desired.project.name, observed, record)
-}
-
-/// Repository and project of a Fork that is being deleted, whose manifest need not be valid.
-pub fn of_deleted(fork: &Fork, observed: &Observed) -> (RepositoryTarget, ProjectTarget) {
-    let nothing = ForkStatus::default();
-    let record = fork.status.as_ref().unwrap_or(&nothing);
-    let spec = &fork.spec;
-    (
-        repository_target(&spec.repository.owner, &spec.repository.name, observed, record),
-        project_target(spec.project.team_id.as_ref(), &spec.project.name, observed, record),
-    )
-}
-
-fn repository_target(owner: &str, name: &str, observed: &Observed, record: &ForkStatus) -> RepositoryTarget {
     let facts = observed.repository.as_ref();
     let recorded = record.repository.as_ref();
     let full_name = facts.and_then(|facts| facts.full_name.split_once('/'));
-    let (owner, name) = full_name.unwrap_or((owner, name));
+    let (owner, name) = full_name.unwrap_or((&desired.repository.owner, &desired.repository.name));
     RepositoryTarget {
         id: facts.map(|facts| facts.id).or(recorded.map(|repository| repository.id)),
         node_id: facts
@@ -74,12 +53,14 @@ fn repository_target(owner: &str, name: &str, observed: &Observed, record: &Fork
     }
 }
 
-fn project_target(team: Option<&String>, name: &str, observed: &Observed, record: &ForkStatus) -> ProjectTarget {
+/// The project in force, or the one to create.
+pub fn project(input: Input<'_>) -> ProjectTarget {
+    let Input { desired, observed, record, .. } = input;
     let facts = observed.project.as_ref().map(|project| project.id.clone());
     ProjectTarget {
-        team: team.cloned(),
+        team: desired.project.team.clone(),
         id: facts.or_else(|| record.project.as_ref().map(|project| project.id.clone())),
-        name: name.into(),
+        name: desired.project.name.clone(),
         repository: observed.repository.as_ref().map(|repository| (repository.full_name.clone(), repository.id)),
     }
 }

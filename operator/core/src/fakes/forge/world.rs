@@ -144,6 +144,7 @@ impl Repository {
         let ids = |path: &String| Some((path.clone(), blob::id(self.read(path)?.as_bytes())));
         seen.blobs = ask.paths.iter().filter_map(ids).collect();
         seen.deep = seen.deep.filter(|_| ask.deep);
+        seen.default_branch = seen.default_branch.filter(|_| seen.head.is_some());
         seen
     }
 

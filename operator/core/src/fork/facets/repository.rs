@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often a repository is looked at that only a person can set right.
-const PERSON: Duration = Duration::from_mins(1);
+const PERSON: Duration = Duration::from_mins(5);
 
 pub(super) fn plan(input: Input<'_>) -> FacetPlan {
     let wanted = &input.desired.repository;
@@ -44,6 +44,7 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
             message: format!("{} has no commit on its default branch: push one", facts.full_name),
             recheck: PERSON,
         }),
+        Stand::Switched(facts) => nothing(switching(&facts.full_name)),
         Stand::Ours(facts) if facts.archived => nothing(Verdict::PersonNeeded {
             reason: "Archived",
             message: format!("{} is archived: unarchive it in its settings at GitHub", facts.full_name),
@@ -147,16 +148,7 @@ fn keep(desired: &Desired, facts: &RepositoryFacts) -> FacetPlan {
         .iter()
         .any(|change| matches!(change, ForgeChange::UpdateRepository(patch) if patch.default_branch.is_some()));
     let name = format!("{owner}/{}", wanted.name);
-    let verdict = if moves_branch {
-        // What is on the new default branch has to be seen before anything is built on it.
-        Verdict::Waiting {
-            reason: "SwitchingBranch",
-            message: format!("{name} gets another default branch"),
-            recheck: Duration::from_millis(250),
-        }
-    } else {
-        Verdict::synced(name)
-    };
+    let verdict = if moves_branch { switching(&name) } else { Verdict::synced(name) };
     FacetPlan { steps: forge_steps(Facet::Repository, changes), verdict }
 }
 
@@ -224,6 +216,15 @@ fn generating(name: &str, desired: &Desired, recheck: Duration) -> Verdict {
     let message =
         format!("GitHub brings the content of {}/{} to {name}", desired.template.owner, desired.template.repo);
     Verdict::Waiting { reason: "Generating", message, recheck }
+}
+
+/// What is on the new default branch has to be seen before anything is built on it.
+fn switching(name: &str) -> Verdict {
+    Verdict::Waiting {
+        reason: "SwitchingBranch",
+        message: format!("{name} gets another default branch"),
+        recheck: Duration::from_millis(250),
+    }
 }
 
 fn fork_visibility(name: &str, visibility: Visibility) -> FacetPlan {

@@ -1,6 +1,6 @@
 //! A pass in miniature, on the fakes: observe, plan, apply, absorb, record, as the driver does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use forkable_crds::{ForkStatus, fork::Visibility};
 use futures::executor::block_on;
@@ -13,7 +13,7 @@ use crate::{
     fakes::forge::FakeForge,
     forge::{BranchRules, Forge, ForgeDone, RepositoryAsk, RepositoryFacts, RulesetFacts},
     fork::{Desired, Input, MARKER, Observed, absorb, facets, record, targets},
-    plan::{Change, Done, Facet, Plan, Step, Verdict},
+    plan::{Change, Done, Facet, FacetPlan, Plan, Step, Verdict},
 };
 
 /// The facets that are run here.
@@ -120,25 +120,11 @@ impl World {
 
     fn try_pass(&mut self) -> Result<(), Crash> {
         self.now = self.forge.world().now;
-        if !self.is_fresh || self.observed.repository_is_untold() {
+        if !self.is_fresh || self.is_waiting() {
             // What a deep look has found is not forgotten over it.
             self.observe(self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some()));
         }
-        let mut applied = Vec::new();
-        for facet in FACETS {
-            let is_blocked = facet.needs().iter().any(|need| !applied.contains(need));
-            let Some(plan) = facets::plan_of(facet, self.input()).filter(|_| !is_blocked) else { continue };
-            let mut is_done = true;
-            for step in &plan.steps {
-                is_done = self.apply(step)?;
-                if !is_done {
-                    break;
-                }
-            }
-            if is_done && matches!(plan.verdict, Verdict::Synced { .. }) {
-                applied.push(facet);
-            }
-        }
+        self.apply_all()?;
         let mut status = self.record.clone();
         record::forge::seen(&mut status, self.input());
         let mut again = status.clone();
@@ -147,6 +133,30 @@ impl World {
         self.record = status;
         self.store();
         Ok(())
+    }
+
+    /// Makes the plan anew after every step, and runs the first one that may run.
+    fn apply_all(&mut self) -> Result<(), Crash> {
+        let (mut failed, mut applied) = (BTreeSet::new(), Vec::new());
+        loop {
+            let plan = self.plan().filtered(|step| !applied.contains(step));
+            let is_done = |facet: &Facet| {
+                let plan = plan.facets.get(facet);
+                let is_synced =
+                    |plan: &FacetPlan| plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. });
+                !failed.contains(facet) && plan.is_none_or(is_synced)
+            };
+            let runnable = plan.facets.iter().find_map(|(facet, plan)| {
+                let may_run = !failed.contains(facet) && facet.needs().iter().all(is_done);
+                plan.steps.first().filter(|_| may_run)
+            });
+            let Some(step) = runnable else { return Ok(()) };
+            if self.apply(step)? {
+                applied.push(step.clone());
+            } else {
+                failed.insert(step.facet);
+            }
+        }
     }
 
     /// Whether it was done.
@@ -195,7 +205,7 @@ impl World {
 
     /// What was absorbed is what a look would tell.
     fn check_absorbed(&mut self, step: &Step) {
-        if !self.is_fresh || self.observed.repository_is_untold() {
+        if !self.is_fresh || self.is_waiting() {
             return;
         }
         let is_deep = self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some());
@@ -208,6 +218,12 @@ impl World {
         let json = serde_json::to_string(&self.record).expect("a status");
         self.stored = serde_json::from_str(&json).expect("a status");
         assert_eq!(self.stored, self.record, "the record is stored as it is");
+    }
+
+    /// Whether the repository has to be looked at again, as its facet says.
+    fn is_waiting(&self) -> bool {
+        let plan = facets::plan_of(Facet::Repository, self.input());
+        plan.is_some_and(|plan| matches!(plan.verdict, Verdict::Waiting { .. }))
     }
 
     fn observe(&mut self, deep: bool) {

@@ -39,20 +39,14 @@ pub(super) fn done(
     change: &ForgeChange,
     done: &ForgeDone,
 ) {
+    repository(status, desired, observed);
+    // Content of a copy is there with the answer, and nothing else is done before there is content.
+    if !matches!(change, ForgeChange::CreateFromTemplate { .. } | ForgeChange::CreateFork { .. }) {
+        status.pending.retain(|pending| pending.what != "repository");
+    }
     match change {
-        ForgeChange::CreateFromTemplate { .. } | ForgeChange::CreateFork { .. } => {
-            repository(status, desired, observed);
-        }
-        ForgeChange::CreateCopy { .. } => {
-            repository(status, desired, observed);
-            status.pending.retain(|pending| pending.what != "repository");
-        }
-        ForgeChange::UpdateRepository(patch) => {
-            repository(status, desired, observed);
-            security(status, patch);
-        }
+        ForgeChange::UpdateRepository(patch) => security(status, patch),
         ForgeChange::CommitFiles { .. } => {
-            repository(status, desired, observed);
             if let ForgeDone::Committed { blobs, .. } = done {
                 for (path, blob) in blobs {
                     status.files.retain(|file| file.path != *path);
@@ -91,7 +85,10 @@ pub(super) fn done(
         ForgeChange::SetDependabotFixes(on) => {
             status.security.get_or_insert_default().dependabot_fixes = Some(*on);
         }
-        ForgeChange::SetTopics(_)
+        ForgeChange::CreateFromTemplate { .. }
+        | ForgeChange::CreateFork { .. }
+        | ForgeChange::CreateCopy { .. }
+        | ForgeChange::SetTopics(_)
         | ForgeChange::CreateRuleset(_)
         | ForgeChange::UpdateRuleset { .. }
         | ForgeChange::DeleteRuleset { .. }

@@ -292,9 +292,18 @@ fn unfinished_ones() {
             |world| {
                 world.desired.template.mode = TemplateMode::Copy;
                 repository(world).head = None;
+                repository(world).default_branch = None;
             },
             "RepositoryEmpty",
             "push one",
+            &[],
+        ),
+        (
+            "another default branch that was not looked at yet",
+            done(),
+            |world| repository(world).head = None,
+            "SwitchingBranch",
+            "",
             &[],
         ),
         ("archived", done(), |world| repository(world).archived = true, "Archived", "unarchive it", &[]),
