@@ -112,8 +112,8 @@ pub(crate) struct Fault {
     seen: u64,
     /// Calls that were hit.
     hits: u64,
-    /// Calls that reached the point where they are held.
-    pub(crate) held: u64,
+    /// Calls that are held right now; one whose caller is gone is not.
+    held: u64,
 }
 
 /// All faults, oldest first; the first one that hits a call decides.
@@ -161,9 +161,10 @@ impl Faults {
         self.list.iter().find(|fault| fault.id == id)
     }
 
-    pub(crate) fn reached_hold(&mut self, id: u64) {
+    /// Counts a call that begins, or ceases, to be held.
+    pub(crate) fn count_held(&mut self, id: u64, begins: bool) {
         if let Some(fault) = self.list.iter_mut().find(|fault| fault.id == id) {
-            fault.held += 1;
+            fault.held = if begins { fault.held + 1 } else { fault.held.saturating_sub(1) };
         }
     }
 

@@ -240,10 +240,29 @@ fn answer_with(
 
 /// Waits until the fault is released or removed.
 async fn hold(sandbox: &Sandbox, id: u64) {
-    sandbox.note(|world, _| world.faults.reached_hold(id));
+    let _held = Held::begin(sandbox, id);
     let mut released = sandbox.released.subscribe();
     let free = released.wait_for(|released| released.contains(&id));
     let _ = sandbox.shutdown.run_until_cancelled(free).await;
+}
+
+/// A call that is held; ends with the wait, also when the caller goes away.
+struct Held<'a> {
+    sandbox: &'a Sandbox,
+    fault: u64,
+}
+
+impl<'a> Held<'a> {
+    fn begin(sandbox: &'a Sandbox, fault: u64) -> Self {
+        sandbox.note(|world, _| world.faults.count_held(fault, true));
+        Self { sandbox, fault }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.sandbox.note(|world, _| world.faults.count_held(self.fault, false));
+    }
 }
 
 async fn wait(sandbox: &Sandbox, duration: Duration) {
