@@ -44,7 +44,8 @@ pub struct Repository {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 250))]
     pub default_branch: Option<String>,
-    /// Files that are added or overwritten, all of them in one commit.
+    /// Files that are added or overwritten, all of them in one commit. A file that is taken out of the manifest is
+    /// left in the repository. The commit also carries `.forkable.yaml`, which says which Fork made the repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
@@ -52,7 +53,7 @@ pub struct Repository {
     /// Rules of the default branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<BranchProtection>,
-    /// Deployment environments of the repository.
+    /// Deployment environments of the repository; one that is taken out of the manifest is left in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

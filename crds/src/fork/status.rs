@@ -163,12 +163,16 @@ pub struct EnvironmentStatus {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityStatus {
+    /// Secret scanning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_scanning: Option<bool>,
+    /// Push protection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_protection: Option<bool>,
+    /// Dependabot alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependabot_alerts: Option<bool>,
+    /// Dependabot security updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependabot_fixes: Option<bool>,
 }
