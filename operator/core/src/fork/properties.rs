@@ -1,17 +1,20 @@
 //! Properties of planning as a whole: applied to a world, it comes to rest, there is nothing left to do, what is
 //! remembered of the world is true, and nothing of others is touched.
 
+mod checks;
+mod meddling;
 mod pass;
 mod strategies;
 
-use forkable_crds::fork::{Overwrite, TemplateMode};
+use forkable_crds::fork::TemplateMode;
 use proptest::prelude::*;
 
 use self::{
+    meddling::{Meddling, meddling},
     pass::World,
-    strategies::{Meddling, desired, meddling},
+    strategies::desired,
 };
-use super::{Desired, MARKER};
+use super::Desired;
 
 /// More passes than any of these worlds takes.
 const MANY: usize = 40;
@@ -20,8 +23,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_comes_to_rest_and_the_world_is_as_the_manifest_says(desired in desired()) {
+    fn it_comes_to_rest_and_the_world_is_as_the_manifest_says(desired in desired(), environments in 0..2_usize) {
         let mut world = World::new(desired);
+        world.hosting.world().environment_limit = environments;
         world.rest();
         world.check_done();
     }
@@ -56,6 +60,8 @@ proptest! {
         world.check_done();
         let made = world.forge.world().repositories.len();
         prop_assert_eq!(made, 2, "the template and one repository");
+        let made = world.hosting.world().projects.len();
+        prop_assert!(made <= 1, "one project");
     }
 
     #[test]
@@ -78,6 +84,7 @@ proptest! {
             world.pass();
         }
         prop_assert_eq!(&world.forge.world().changes, &Vec::new());
+        prop_assert_eq!(&world.hosting.world().changes, &Vec::new());
         prop_assert!(world.plan_is_empty());
     }
 
@@ -91,7 +98,7 @@ proptest! {
         let mut world = World::new(desired);
         world.add_foreign();
         world.rest();
-        world.check_settings();
+        world.check_repository();
     }
 }
 
@@ -111,74 +118,5 @@ impl World {
             }
         }
         panic!("it does not come to rest: {:#?}", self.plan());
-    }
-
-    /// A fresh look tells what the cache says and gives no other plan.
-    fn check_cache(&mut self) {
-        self.look_again(true);
-        let plan = self.plan();
-        assert!(plan.is_empty(), "a fresh look finds more to do: {plan:#?}");
-        assert!(self.is_synced(), "a fresh look finds another verdict: {plan:#?}");
-        // GitHub's times of our writes come on record.
-        self.pass();
-    }
-
-    /// All that the manifest asks for is there.
-    fn check_done(&mut self) {
-        self.check_settings();
-        let desired = self.desired.clone();
-        let name = format!("{}/{}", desired.repository.owner, desired.repository.name);
-        let mut forge = self.forge.world();
-        let repository = forge.named(&name).expect("the repository");
-        assert!(repository.read(MARKER).is_some_and(|marker| marker.contains(&desired.uid)), "the marker");
-        for file in desired.files.iter().filter(|file| file.overwrite == Overwrite::Always) {
-            assert_eq!(repository.read(&file.path), Some(file.content.as_str()), "{}", file.path);
-        }
-        assert_eq!(repository.read("LICENSE"), Some("license\n"), "the template's content");
-    }
-
-    fn check_settings(&mut self) {
-        let desired = self.desired.clone();
-        let name = format!("{}/{}", desired.repository.owner, desired.repository.name);
-        let mut forge = self.forge.world();
-        let repository = forge.named(&name).expect("the repository");
-        let facts = &repository.facts.seen;
-        let wanted = &desired.repository;
-        assert_eq!(facts.visibility, wanted.visibility);
-        if let Some(topics) = &wanted.topics {
-            assert_eq!(&facts.topics, topics);
-        }
-        if let Some(description) = &wanted.description {
-            assert_eq!(facts.description.as_deref().unwrap_or_default(), description);
-        }
-        if let Some(branch) = &wanted.default_branch {
-            assert_eq!(facts.default_branch.as_ref(), Some(branch));
-        }
-        assert!(wanted.wiki.is_none_or(|wiki| wiki == facts.wiki));
-        let ours: Vec<_> = facts.rulesets.iter().filter(|ruleset| ruleset.name == "forkable").collect();
-        assert_eq!(
-            ours.iter().filter_map(|ruleset| ruleset.rules.as_ref()).collect::<Vec<_>>(),
-            desired.protection.iter().collect::<Vec<_>>()
-        );
-        for secret in &desired.actions.secrets {
-            let there = repository.secrets.get(&(secret.environment.clone(), secret.name.clone()));
-            assert_eq!(there, Some(&secret.value), "{}", secret.name);
-        }
-        let deep = facts.deep.clone().unwrap_or_default();
-        for variable in &desired.actions.variables {
-            let there =
-                deep.variables.iter().find(|v| v.name == variable.name && v.environment == variable.environment);
-            assert_eq!(
-                there.and_then(|there| there.value.as_deref()),
-                Some(variable.value.expose()),
-                "{}",
-                variable.name
-            );
-        }
-        if let Some(security) = &desired.security {
-            assert!(security.dependabot_alerts.is_none() || security.dependabot_alerts == facts.dependabot_alerts);
-            assert!(security.dependabot_fixes.is_none() || security.dependabot_fixes == deep.dependabot_fixes);
-            assert!(security.secret_scanning.is_none() || security.secret_scanning == deep.secret_scanning);
-        }
     }
 }

@@ -1,27 +1,36 @@
 //! A pass in miniature, on the fakes: observe, plan, apply, absorb, record, as the driver does it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use forkable_crds::{ForkStatus, fork::Visibility};
+use forkable_crds::{
+    ForkStatus,
+    fork::{TemplateMode, Visibility},
+};
 use futures::executor::block_on;
 use jiff::Timestamp;
 
-use super::Meddling;
+use super::meddling::their_ruleset;
 use crate::{
     PortError,
     error::Provider,
-    fakes::forge::FakeForge,
-    forge::{BranchRules, Forge, ForgeDone, RepositoryAsk, RepositoryFacts, RulesetFacts},
+    fakes::{
+        forge::FakeForge,
+        hosting::{self, DEFAULT_TEAM, FakeHosting},
+    },
+    forge::{Forge, RepositoryAsk, RepositoryFacts},
     fork::{Desired, Input, MARKER, Observed, absorb, facets, record, targets},
+    hosting::{Hosting, ProjectAsk, ProjectFacts},
     plan::{Change, Done, Facet, FacetPlan, Plan, Step, Verdict},
 };
 
 /// The facets that are run here.
-const FACETS: [Facet; 5] = [Facet::Repository, Facet::Content, Facet::Actions, Facet::Security, Facet::Protection];
+pub(super) const FACETS: [Facet; 5] =
+    [Facet::Repository, Facet::Content, Facet::Actions, Facet::Security, Facet::Protection];
 
 /// A Fork, what is remembered of it, and the outside.
 pub(super) struct World {
     pub(super) forge: FakeForge,
+    pub(super) hosting: FakeHosting,
     pub(super) desired: Desired,
     record: ForkStatus,
     /// The record as it would be found after a crash.
@@ -43,9 +52,13 @@ impl World {
         let forge = FakeForge::default();
         let files = [("README.md", "hello\n"), ("LICENSE", "license\n")];
         forge.world().add_template("forkable-ai", "framework", &files).facts.visibility = Visibility::Public;
+        let hosting = FakeHosting::default();
+        let names = ["acme", "www.acme", "staging.acme", "other", "theirs"];
+        hosting.world().dns = names.map(|name| format!("{name}.example.com")).into();
         let now = forge.world().now;
         Self {
             forge,
+            hosting,
             desired,
             record: ForkStatus::default(),
             stored: ForkStatus::default(),
@@ -105,14 +118,16 @@ impl World {
     }
 
     pub(super) fn look_again(&mut self, deep: bool) {
-        self.observe(deep);
+        self.observed = self.look(deep);
+        self.is_fresh = true;
     }
 
+    /// Another version of the manifest. The template cannot change.
     pub(super) fn change_manifest(&mut self, desired: Desired) {
-        // The mode is immutable.
         let template = self.desired.template.clone();
-        self.desired = Desired { template, ..desired };
-        if self.desired.template.mode == forkable_crds::fork::TemplateMode::Fork {
+        let generation = self.desired.generation + 1;
+        self.desired = Desired { generation, template, ..desired };
+        if self.desired.template.mode == TemplateMode::Fork {
             self.desired.repository.visibility = Visibility::Public;
         }
         self.is_fresh = false;
@@ -122,7 +137,7 @@ impl World {
         self.now = self.forge.world().now;
         if !self.is_fresh || self.is_waiting() {
             // What a deep look has found is not forgotten over it.
-            self.observe(self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some()));
+            self.look_again(self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some()));
         }
         self.apply_all()?;
         let mut status = self.record.clone();
@@ -161,13 +176,19 @@ impl World {
 
     /// Whether it was done.
     fn apply(&mut self, step: &Step) -> Result<bool, Crash> {
-        let Change::Forge(change) = &step.change else { panic!("not a change to a repository: {step}") };
-        let target = targets::repository(self.input());
         let before = record::begin(&mut self.record, &self.desired, step, self.now);
         if step.needs_intent() {
             self.store();
         }
-        let answer = block_on(self.forge.apply(&target, change));
+        let answer = match &step.change {
+            Change::Forge(change) => {
+                block_on(self.forge.apply(&targets::repository(self.input()), change)).map(Done::Forge)
+            }
+            Change::Hosting(change) => {
+                block_on(self.hosting.apply(&targets::project(self.input()), change)).map(Done::Hosting)
+            }
+            Change::Store(_) => panic!("releases are not run here: {step}"),
+        };
         if let Some(left) = &mut self.calls_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -176,15 +197,14 @@ impl World {
         }
         match self.fault(answer) {
             Ok(done) => {
-                let done = Done::Forge(done);
                 absorb::absorb(&mut self.observed, &step.change, &done);
                 record::done(&mut self.record, &self.desired, &self.observed, &step.change, &done);
-                if step.needs_intent() {
-                    self.store();
-                }
+                self.store();
+                self.look_at_dns();
                 self.check_absorbed(step);
                 Ok(true)
             }
+            Err(error) if record::adapted(&mut self.record, &self.desired, step, &error) => Ok(true),
             Err(error) => {
                 record::failed(&mut self.record, before, &error);
                 self.is_fresh = false;
@@ -193,7 +213,7 @@ impl World {
         }
     }
 
-    fn fault(&mut self, answer: Result<ForgeDone, PortError>) -> Result<ForgeDone, PortError> {
+    fn fault(&mut self, answer: Result<Done, PortError>) -> Result<Done, PortError> {
         let Some(left) = &mut self.failing else { return answer };
         *left -= 1;
         if *left > 0 {
@@ -210,10 +230,13 @@ impl World {
         }
         let is_deep = self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some());
         let seen = self.look(is_deep);
-        assert_eq!(comparable(self.observed.repository.as_ref()), comparable(seen.repository.as_ref()), "after {step}");
+        let repositories = [&self.observed, &seen].map(|observed| comparable(observed.repository.as_ref()));
+        assert_eq!(repositories[0], repositories[1], "after {step}");
+        let projects = [&self.observed, &seen].map(|observed| sorted(observed.project.as_ref()));
+        assert_eq!(projects[0], projects[1], "after {step}");
     }
 
-    /// What is stored is read back as it was, but for the fractions of seconds that it does not carry.
+    /// What is stored is read back as it was.
     fn store(&mut self) {
         let json = serde_json::to_string(&self.record).expect("a status");
         self.stored = serde_json::from_str(&json).expect("a status");
@@ -224,11 +247,6 @@ impl World {
     fn is_waiting(&self) -> bool {
         let plan = facets::plan_of(Facet::Repository, self.input());
         plan.is_some_and(|plan| matches!(plan.verdict, Verdict::Waiting { .. }))
-    }
-
-    fn observe(&mut self, deep: bool) {
-        self.observed = self.look(deep);
-        self.is_fresh = true;
     }
 
     fn look(&self, deep: bool) -> Observed {
@@ -246,68 +264,55 @@ impl World {
         };
         let mut views = block_on(self.forge.observe(&[ask])).expect("an observation");
         let view = views.remove(0);
-        Observed { repository: view.repository, template: view.template, ..Observed::default() }
+        let project = self.look_at_project();
+        Observed { repository: view.repository, template: view.template, project, ..Observed::default() }
     }
 
-    /// Somebody's repository under the name that the manifest wants.
+    fn look_at_project(&self) -> Option<ProjectFacts> {
+        let ask = ProjectAsk {
+            id: self.record.project.as_ref().map(|project| project.id.clone()),
+            name: self.desired.project.name.clone(),
+            team: None,
+            environments: true,
+        };
+        let mut seen = block_on(self.hosting.observe(&[ask])).expect("an observation");
+        let mut project = seen.remove(0)?;
+        let target = crate::hosting::ProjectTarget { id: Some(project.id.clone()), ..Default::default() };
+        let wanted: Vec<_> = self.desired.domains.iter().map(|domain| domain.name.clone()).collect();
+        let domains = block_on(self.hosting.domains(&target, &wanted)).expect("the domains");
+        project.domains = Some(domains.into_iter().filter(|domain| !domain.name.ends_with(".vercel.app")).collect());
+        Some(project)
+    }
+
+    /// No answer tells how DNS stands.
+    fn look_at_dns(&mut self) {
+        let target = targets::project(self.input());
+        let domains = self.observed.project.as_mut().and_then(|project| project.domains.as_mut());
+        for domain in domains.into_iter().flatten() {
+            if self.desired.domains.iter().any(|wanted| wanted.name == domain.name) && domain.configuration.is_none() {
+                let look = self.hosting.domain_configuration(&target, &domain.name);
+                domain.configuration = Some(block_on(look).expect("a configuration"));
+            }
+        }
+    }
+
+    /// Somebody's repository and project under the names that the manifest wants.
     pub(super) fn add_foreign(&mut self) {
         let wanted = &self.desired.repository;
         let mut forge = self.forge.world();
         let foreign = forge.add(&wanted.owner, &wanted.name, &[("README.md", "theirs\n"), ("LICENSE", "theirs\n")]);
-        foreign.facts.rulesets = vec![ruleset(1)];
-    }
-
-    /// What people do to the repository, whatever its name.
-    pub(super) fn meddle(&mut self, all: &[Meddling]) {
-        let mut forge = self.forge.world();
-        let Some(repository) = forge.repositories.values_mut().find(|repository| !repository.facts.is_template) else {
-            return;
+        foreign.facts.rulesets = vec![their_ruleset(1)];
+        let facts = ProjectFacts {
+            id: "prj_theirs".into(),
+            name: self.desired.project.name.clone(),
+            team: DEFAULT_TEAM.into(),
+            repository_id: Some(1),
+            production_branch: Some("main".into()),
+            ..ProjectFacts::default()
         };
-        for meddling in all {
-            let facts = &mut repository.facts.seen;
-            let deep = facts.deep.get_or_insert_default();
-            match meddling {
-                Meddling::Rename => facts.full_name = "acme-inc/renamed".into(),
-                Meddling::Settings => {
-                    facts.description = Some("theirs".into());
-                    facts.topics = vec!["theirs".into()];
-                    facts.wiki = !facts.wiki;
-                }
-                Meddling::WriteFile => repository.write("README.md", "a person's\n"),
-                Meddling::ReplaceManaged => repository.write(MARKER, "broken\n"),
-                Meddling::ChangeSecret => {
-                    for secret in &mut deep.secrets {
-                        secret.updated_at = Some(Timestamp::from_second(1).expect("a time"));
-                    }
-                    repository.secrets.values_mut().for_each(|secret| *secret = crate::Secret::new("theirs"));
-                }
-                Meddling::DeleteSecrets => {
-                    deep.secrets.clear();
-                    repository.secrets.clear();
-                }
-                Meddling::ChangeVariable => {
-                    deep.variables.iter_mut().for_each(|variable| variable.value = Some("theirs".into()));
-                }
-                Meddling::DeleteEnvironment => repository.delete_environment("production"),
-                Meddling::BranchPolicy => {
-                    deep.branch_patterns.clear();
-                    deep.protected_only.clear();
-                }
-                Meddling::ChangeRuleset => facts.rulesets.iter_mut().for_each(|ruleset| ruleset.active = false),
-                Meddling::AddRuleset => facts.rulesets.push(ruleset(2)),
-                Meddling::SecurityOff => {
-                    facts.dependabot_alerts = Some(false);
-                    deep.dependabot_fixes = Some(false);
-                    deep.secret_scanning = Some(false);
-                }
-            }
-        }
+        let project = hosting::Project { facts, ..hosting::Project::default() };
+        self.hosting.world().projects.insert("prj_theirs".into(), project);
     }
-}
-
-/// A ruleset of somebody.
-fn ruleset(id: i64) -> RulesetFacts {
-    RulesetFacts { id, name: "theirs".into(), rules: Some(BranchRules::default()), active: true }
 }
 
 /// Without what no answer to a change tells: the times of writes, and whether alerts are on in what was just made.
@@ -316,7 +321,15 @@ fn comparable(facts: Option<&RepositoryFacts>) -> Option<RepositoryFacts> {
     facts.dependabot_alerts = facts.dependabot_alerts.filter(|on| *on);
     if let Some(deep) = &mut facts.deep {
         deep.secrets.iter_mut().chain(&mut deep.variables).for_each(|value| value.updated_at = None);
-        deep.branch_patterns = deep.branch_patterns.clone().into_iter().collect::<BTreeMap<_, _>>();
     }
+    Some(facts)
+}
+
+/// Lists in one order, whatever the provider's.
+fn sorted(facts: Option<&ProjectFacts>) -> Option<ProjectFacts> {
+    let mut facts = facts?.clone();
+    facts.env.sort_by(|a, b| a.id.cmp(&b.id));
+    facts.environments.sort_by(|a, b| a.id.cmp(&b.id));
+    facts.domains.iter_mut().for_each(|domains| domains.sort_by(|a, b| a.name.cmp(&b.name)));
     Some(facts)
 }

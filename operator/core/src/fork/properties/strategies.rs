@@ -1,4 +1,6 @@
-//! What manifests ask for, and what people do behind their back.
+//! What manifests ask for.
+
+mod hosted;
 
 use forkable_crds::fork::{Overwrite, Security, TemplateMode, Visibility};
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -12,46 +14,12 @@ use crate::{
     },
 };
 
-/// Something that a person does at GitHub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meddling {
-    Rename,
-    Settings,
-    WriteFile,
-    ReplaceManaged,
-    ChangeSecret,
-    DeleteSecrets,
-    ChangeVariable,
-    DeleteEnvironment,
-    BranchPolicy,
-    ChangeRuleset,
-    AddRuleset,
-    SecurityOff,
-}
-
-pub(super) fn meddling() -> impl Strategy<Value = Meddling> {
-    select(vec![
-        Meddling::Rename,
-        Meddling::Settings,
-        Meddling::WriteFile,
-        Meddling::ReplaceManaged,
-        Meddling::ChangeSecret,
-        Meddling::DeleteSecrets,
-        Meddling::ChangeVariable,
-        Meddling::DeleteEnvironment,
-        Meddling::BranchPolicy,
-        Meddling::ChangeRuleset,
-        Meddling::AddRuleset,
-        Meddling::SecurityOff,
-    ])
-}
-
-/// Manifests for one Fork. What must not change between two of them does not: the template's mode is [`mode`]'s to set.
+/// Manifests for one Fork.
 pub(super) fn desired() -> impl Strategy<Value = Desired> {
     let mode = select(vec![TemplateMode::Template, TemplateMode::Fork, TemplateMode::Copy]);
     let parts = (mode, repository(), vec(file(), 0..3), option::of(rules()), actions(), option::of(security()));
-    parts.prop_map(|(mode, repository, mut files, protection, actions, security)| {
-        let mut desired = Desired { repository, protection, actions, security, ..fixtures::desired() };
+    (parts, hosted::desired()).prop_map(|((mode, repository, mut files, protection, actions, security), hosted)| {
+        let mut desired = Desired { repository, protection, actions, security, ..hosted };
         desired.template.mode = mode;
         if mode == TemplateMode::Fork {
             desired.repository.visibility = Visibility::Public;
