@@ -66,7 +66,9 @@ pub(super) fn declared(metadata: &Value) -> Map<String, Value> {
     let mut out = Map::new();
     for name in ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers"] {
         if let Some(value) = metadata.get(name).filter(|v| !v.is_null()) {
-            out.insert(name.into(), value.clone());
+            let mut value = value.clone();
+            empty_nulls(&mut value);
+            out.insert(name.into(), value);
         }
     }
     let namespace = out.entry("namespace").or_insert_with(|| "default".into());
@@ -74,6 +76,16 @@ pub(super) fn declared(metadata: &Value) -> Map<String, Value> {
         *namespace = "default".into();
     }
     out
+}
+
+/// A null in a map or list of texts is Go's empty text.
+fn empty_nulls(value: &mut Value) {
+    match value {
+        Value::Null => *value = "".into(),
+        Value::Array(items) => items.iter_mut().filter(|item| item.is_null()).for_each(empty_nulls),
+        Value::Object(map) => map.values_mut().filter(|value| value.is_null()).for_each(empty_nulls),
+        _ => {}
+    }
 }
 
 /// What is wrong with metadata that decodes.

@@ -28,7 +28,7 @@ pub struct Document {
 
 impl Document {
     /// The objects that it declares: itself, or what a `v1/List` lists.
-    pub fn objects(self) -> Vec<Self> {
+    fn objects(self) -> Vec<Self> {
         let is_list = self.value["kind"] == "List" && self.value["apiVersion"] == "v1";
         let Some(items) = self.value.get("items").and_then(Value::as_array).filter(|_| is_list) else {
             return vec![self];
@@ -78,6 +78,16 @@ impl fmt::Display for SyntaxError {
 }
 
 impl std::error::Error for SyntaxError {}
+
+/// The objects of a file: JSON if its name says so, else YAML; lists are taken apart.
+///
+/// # Errors
+/// The first place that cannot be read.
+pub fn read(file_name: &str, text: &str) -> Result<Vec<Document>, SyntaxError> {
+    let is_json = file_name.rsplit_once('.').is_some_and(|(_, extension)| extension == "json");
+    let documents = if is_json { read_json(text) } else { read_yaml(text) }?;
+    Ok(documents.into_iter().flat_map(Document::objects).collect())
+}
 
 /// The documents of a YAML text, without the empty ones.
 ///

@@ -50,7 +50,8 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Result<Scalar, String> {
         ("float", Scalar::Int(n)) => return Ok(Scalar::Float(*n as f64)),
         _ => false,
     };
-    if fits { Ok(resolved) } else { Err(format!("cannot decode !!{} `{text}` as a !!{tag}", resolved.tag())) }
+    // Without the text itself, which `kubectl` would show: it may be a secret.
+    if fits { Ok(resolved) } else { Err(format!("cannot decode !!{} as a !!{tag}", resolved.tag())) }
 }
 
 fn number(text: &str) -> Option<Scalar> {

@@ -69,7 +69,11 @@ impl Paths {
         if !fs::metadata(&self.root).map_err(failed(&self.root))?.is_dir() {
             return Err(OpenError::NotAFolder(self.root.clone()));
         }
-        fs::create_dir_all(&self.state).map_err(failed(&self.state))?;
+        let mut folder = fs::DirBuilder::new();
+        folder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.create(&self.state).map_err(failed(&self.state))?;
         let ignore = self.state.join(".gitignore");
         fs::write(&ignore, "*\n").map_err(failed(&ignore))?;
         let path = self.state.join("lock");

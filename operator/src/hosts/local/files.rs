@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::admission::manifest::{Document, SyntaxError, read_json, read_yaml};
+use crate::admission::manifest::{self, Document, SyntaxError};
 
 /// Bytes of a file; a manifest of an apiserver may have no more than 1.5 MiB.
 const MAX_SIZE: u64 = 8 * 1024 * 1024;
@@ -145,9 +145,8 @@ fn parse(path: &Path, size: u64) -> Content {
         return Err(FileError::Unreadable(format!("the file has {size} bytes; {MAX_SIZE} is the most")));
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
-    let is_json = path.extension().is_some_and(|extension| extension == "json");
-    let documents = if is_json { read_json(&text) } else { read_yaml(&text) };
-    Ok(documents.map_err(FileError::Syntax)?.into_iter().flat_map(Document::objects).collect())
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    manifest::read(name, &text).map(Arc::from).map_err(FileError::Syntax)
 }
 
 /// Collects the manifest files below `folder`, which is `prefix` from the root. Hidden files and folders are not ours;

@@ -21,7 +21,8 @@ use super::{
 };
 
 /// Editors write a file in several steps: wait until it is quiet for this long, but not longer than `MAX_DEBOUNCE`.
-const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Short, as a half-written file does no harm; it only spares people a problem that is gone at once.
+const DEBOUNCE: Duration = Duration::from_millis(20);
 const MAX_DEBOUNCE: Duration = Duration::from_millis(500);
 
 /// How often to look without being told: network folders and full queues tell nothing.
