@@ -95,6 +95,13 @@ fn shortened(message: &str) -> String {
     message[..end].into()
 }
 
+/// Says what is there, in `Ready` if it is `True`.
+pub fn say_ready(conditions: &mut [Condition], message: &str) {
+    for ready in conditions.iter_mut().filter(|condition| condition.type_ == "Ready" && condition.status == "True") {
+        ready.message = shortened(message);
+    }
+}
+
 /// Whether a condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")

@@ -146,6 +146,22 @@ pub struct DomainFacts {
     pub configuration: Option<DomainConfiguration>,
 }
 
+impl DomainFacts {
+    /// Whether it is proven and led here by DNS.
+    pub fn is_ready(&self) -> bool {
+        self.verified && self.configuration.as_ref().is_some_and(|configuration| configuration.configured)
+    }
+
+    /// Records that a person still has to make.
+    pub fn missing_records(&self) -> Vec<DnsRecord> {
+        let proofs = self.verification.iter().filter(|_| !self.verified);
+        let unconfigured = self.configuration.iter().filter(|configuration| !configuration.configured);
+        let mut records: Vec<_> = proofs.chain(unconfigured.flat_map(|it| &it.records)).cloned().collect();
+        records.dedup();
+        records
+    }
+}
+
 /// How DNS stands for a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainConfiguration {
@@ -227,6 +243,45 @@ pub struct EnvItem {
     pub custom_environment_ids: Vec<String>,
     pub branch: Option<String>,
     pub sensitive: bool,
+}
+
+impl EnvItem {
+    /// The targets among its environments, in Vercel's words, sorted.
+    pub fn targets(&self) -> Vec<String> {
+        let mut targets: Vec<_> =
+            self.environments.iter().filter_map(|environment| EnvRow::target(environment)).map(Into::into).collect();
+        targets.sort_unstable();
+        targets
+    }
+}
+
+impl EnvRow {
+    /// Vercel's word for an environment that every project has; `None` for custom environments.
+    pub fn target(environment: &str) -> Option<&'static str> {
+        match environment {
+            "Production" => Some("production"),
+            "Preview" => Some("preview"),
+            "Development" => Some("development"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the row of this variable: same name, environments and branch.
+    pub fn is(&self, item: &EnvItem) -> bool {
+        self.key == item.key
+            && self.branch == item.branch
+            && self.targets == item.targets()
+            && self.custom_environment_ids == item.custom_environment_ids
+    }
+
+    /// Whether both set one variable for some environment and branch, of which Vercel keeps only one.
+    pub fn overlaps(&self, item: &EnvItem) -> bool {
+        let ids = &item.custom_environment_ids;
+        self.key == item.key
+            && self.branch == item.branch
+            && (self.targets.iter().any(|target| item.targets().contains(target))
+                || self.custom_environment_ids.iter().any(|id| ids.contains(id)))
+    }
 }
 
 /// A domain to write.

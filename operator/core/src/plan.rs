@@ -85,6 +85,9 @@ pub enum Change {
     Store(StoreChange),
 }
 
+/// Commit of a release that is foreseen and cannot be made before the repository is there.
+pub const UNKNOWN_COMMIT: &str = "";
+
 /// A change to the Deployment objects of a Fork.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreChange {

@@ -5,7 +5,7 @@ use forkable_crds::fork::{DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, Sec
 use crate::{
     DigestKey, Secret,
     forge::{BranchRules, Environment},
-    hosting::{DomainItem, ProjectSettings},
+    hosting::{DomainItem, EnvItem, ProjectSettings},
 };
 
 /// Everything that one Fork asks for.
@@ -33,6 +33,13 @@ pub struct Desired {
     /// A person allowed to take over what this Fork did not make.
     pub adopt: bool,
     pub digest_key: DigestKey,
+}
+
+impl Desired {
+    /// Digest of the value that a variable is written with.
+    pub(super) fn digest_of(&self, item: &EnvItem) -> Option<&String> {
+        self.env.iter().find(|variable| variable.key == item.key && variable.value == item.value).map(|it| &it.digest)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,12 @@ pub mod facets;
 pub(crate) mod fixtures;
 mod ownership;
 pub mod placeholders;
+mod project;
 #[cfg(test)]
 mod properties;
 pub mod record;
 pub mod report;
+mod revision;
 pub mod targets;
 pub mod validate;
 

@@ -16,7 +16,10 @@ impl Display for Print<'_> {
             Change::Forge(change) => forge(f, change),
             Change::Hosting(change) => hosting(f, change),
             Change::Store(StoreChange::CreateRelease { commit, env_revision, .. }) => {
-                write!(f, "build and deploy commit {}", short(commit))?;
+                match commit.as_str() {
+                    super::UNKNOWN_COMMIT => f.write_str("build and deploy the first commit")?,
+                    commit => write!(f, "build and deploy commit {}", short(commit))?,
+                }
                 env_revision.as_ref().map_or(Ok(()), |revision| write!(f, " with env {}", short(revision)))
             }
             Change::Store(StoreChange::DeleteRelease { name }) => write!(f, "drop {name} from the history"),

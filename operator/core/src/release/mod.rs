@@ -1,14 +1,18 @@
 //! A Deployment: one release of one commit, from its spec and what is observed to the next change.
 
+pub(crate) mod reason;
+mod request;
+mod status;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
 
-use crate::{
-    PortError,
-    hosting::{DeploymentFacts, DeploymentRequest},
-};
+use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
+pub use status::status;
 
 /// All that a release is planned from, beside what was seen of its build.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +23,43 @@ pub struct Input<'a> {
     /// All Deployments of the Fork, newest first.
     pub siblings: &'a [Deployment],
     pub now: Timestamp,
+}
+
+impl<'a> Input<'a> {
+    /// What is on record; nothing for a release that was not worked on yet.
+    fn record(&self) -> DeploymentStatus {
+        self.release.status.clone().unwrap_or_default()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.release.status.as_ref().is_some_and(|status| status.finished_at.is_some())
+    }
+
+    fn is_production(&self) -> bool {
+        self.release.spec.environment == "Production"
+    }
+
+    fn position(&self) -> Option<usize> {
+        self.siblings.iter().position(|sibling| sibling.metadata.name == self.release.metadata.name)
+    }
+
+    /// Releases made before this one.
+    fn older(&self) -> &'a [Deployment] {
+        self.position().map_or(&[], |position| &self.siblings[position + 1..])
+    }
+
+    /// Releases made after this one.
+    fn newer(&self) -> &'a [Deployment] {
+        self.position().map_or(&[], |position| &self.siblings[..position])
+    }
+
+    /// Whether its commit was released before: then only a build of our own has the present variables.
+    fn is_again(&self) -> bool {
+        let spec = &self.release.spec;
+        let is_same =
+            |older: &Deployment| older.spec.source == spec.source && older.spec.environment == spec.environment;
+        self.older().iter().any(is_same)
+    }
 }
 
 /// What was seen of a release's build.
@@ -57,27 +98,81 @@ pub enum Next {
 }
 
 /// What to look up for this release, given what is on record.
-pub fn look(_input: Input<'_>) -> Look {
-    todo!()
+pub fn look(input: Input<'_>) -> Look {
+    if input.is_finished() || input.fork.is_none() {
+        return Look::Nothing;
+    }
+    let record = input.record();
+    let commit = input.release.spec.source.commit.clone();
+    if let Some(id) = record.deployment_id {
+        return Look::Deployment(id);
+    }
+    // Vercel builds what is pushed to a linked repository; at the first release there was nothing linked yet.
+    let may_be_built = commit.is_some() && !input.older().is_empty() && !input.is_again();
+    if record.requested_at.is_some() || may_be_built { Look::Find { commit } } else { Look::Nothing }
 }
 
 /// The deployment, among those found, that is this release's: made by our request, or by Vercel's Git integration for
 /// the same commit and target, with the same variables.
-pub fn find(_input: Input<'_>, _found: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
-    todo!()
+pub fn find(input: Input<'_>, found: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
+    let uid = input.release.metadata.uid.as_deref();
+    let is_ours = |facts: &DeploymentFacts| facts.request.is_some() && facts.request.as_deref() == uid;
+    // Times of Vercel's own clock on both sides.
+    let written = input.fork.and_then(|fork| fork.status.as_ref()?.env.iter().map(|row| row.updated_at).max());
+    let is_as_good = |facts: &DeploymentFacts| {
+        facts.request.is_none()
+            && facts.commit.is_some()
+            && facts.commit == input.release.spec.source.commit
+            && (facts.target.as_deref() == Some("production"))
+            && !matches!(facts.state, BuildState::Failed | BuildState::Canceled | BuildState::Blocked)
+            && written.is_none_or(|written| facts.created_at >= written)
+    };
+    let adopts = input.is_production() && !input.is_again();
+    let index =
+        found.iter().position(is_ours).or_else(|| if adopts { found.iter().position(is_as_good) } else { None })?;
+    found.into_iter().nth(index)
 }
 
 /// The next change.
-pub fn plan(_input: Input<'_>, _observed: &Observed) -> Next {
-    todo!()
+pub fn plan(input: Input<'_>, observed: &Observed) -> Next {
+    if input.is_finished() {
+        return Next::Wait(None);
+    }
+    let Some(facts) = &observed.deployment else {
+        if input.record().deployment_id.is_some() {
+            return Next::Wait(None); // It was deleted at Vercel.
+        }
+        return request::request(input).map_or_else(|unready| Next::Wait(unready.recheck()), Next::Create);
+    };
+    match facts.state {
+        BuildState::Failed if observed.log.is_none() => Next::ReadLog(facts.id.clone()),
+        BuildState::Failed | BuildState::Canceled => Next::Wait(None),
+        BuildState::Ready if facts.aliases_assigned => Next::Wait(None),
+        BuildState::Blocked => Next::Wait(Some(PERSON)),
+        BuildState::Ready if facts.alias_error.is_some() => Next::Wait(Some(PERSON)),
+        BuildState::Queued | BuildState::Building | BuildState::Ready => Next::Wait(Some(poll(input, facts))),
+    }
 }
 
 /// The status to store before a build is begun, so that it is found again if its answer is lost.
-pub fn begin(_input: Input<'_>) -> DeploymentStatus {
-    todo!()
+pub fn begin(input: Input<'_>) -> DeploymentStatus {
+    let mut status = status(input, &Observed::default(), None);
+    status.requested_at.get_or_insert(status::whole_seconds(input.now));
+    status
 }
 
-/// The status after a pass.
-pub fn status(_input: Input<'_>, _observed: &Observed, _error: Option<&PortError>) -> DeploymentStatus {
-    todo!()
+/// How often a build is looked at that only a person can set right.
+const PERSON: Duration = Duration::from_secs(60);
+
+/// Time until the next look at a build: often at first, more seldom as it takes longer.
+fn poll(input: Input<'_>, facts: &DeploymentFacts) -> Duration {
+    let created = Timestamp::from_millisecond(facts.created_at).unwrap_or(input.now);
+    let since = input.record().requested_at.map_or(created, |requested| requested.0);
+    let age = input.now.duration_since(since).as_secs();
+    Duration::from_secs(match age {
+        ..15 => 1,
+        15..60 => 5,
+        60..300 => 15,
+        _ => 30,
+    })
 }

@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Input, ownership};
 use crate::{
     forge::ForgeChange,
+    hosting::HostingChange,
     plan::{Change, Facet, FacetPlan, Step, Verdict},
 };
 
@@ -50,9 +51,26 @@ fn without_repository() -> FacetPlan {
     }
 }
 
+/// The same for the project.
+fn without_project() -> FacetPlan {
+    FacetPlan {
+        steps: Vec::new(),
+        verdict: Verdict::Waiting {
+            reason: "ProjectNotReady",
+            message: "waits for the project".into(),
+            recheck: Duration::from_hours(1),
+        },
+    }
+}
+
 /// Steps of one facet on the repository.
 fn forge_steps(facet: Facet, changes: impl IntoIterator<Item = ForgeChange>) -> Vec<Step> {
     changes.into_iter().map(|change| Step { facet, change: Change::Forge(change) }).collect()
+}
+
+/// Steps of one facet on the project.
+fn hosting_steps(facet: Facet, changes: impl IntoIterator<Item = HostingChange>) -> Vec<Step> {
+    changes.into_iter().map(|change| Step { facet, change: Change::Hosting(change) }).collect()
 }
 
 /// `3 files`.

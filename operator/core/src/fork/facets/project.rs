@@ -1,8 +1,150 @@
-//! project
+//! The project: linked to the repository, set as the manifest says, followed by id.
 
-use super::Input;
-use crate::plan::FacetPlan;
+use std::time::Duration;
 
-pub(super) fn plan(_input: Input<'_>) -> FacetPlan {
-    todo!()
+use super::{Input, hosting_steps, ownership, without_repository};
+use crate::{
+    forge::RepositoryFacts,
+    fork::{
+        desired,
+        project::{self, Stand},
+    },
+    hosting::{HostingChange, ProjectFacts, ProjectSettings, ProjectSettingsPatch},
+    plan::{Facet, FacetPlan, Verdict},
+};
+
+/// How often a project is looked at that only a person can set right.
+const PERSON: Duration = Duration::from_secs(60);
+
+pub(super) fn plan(input: Input<'_>) -> FacetPlan {
+    let Some(repository) = ownership::repository(input).foreseen() else { return without_repository() };
+    let wanted = &input.desired.project;
+    match project::stand(input) {
+        Stand::Absent => create(input),
+        Stand::OtherTeam(team) => refused(
+            "ProjectInOtherTeam",
+            format!(
+                "{} is in the Vercel team {team}, and projects are not moved: set project.teamId: {team}, or make a \
+                 new Fork",
+                wanted.name
+            ),
+        ),
+        Stand::Foreign(facts) => refused(
+            "NameConflict",
+            format!(
+                "the project {} exists and is not linked to the repository of this Fork: set the annotation \
+                 forkable.dev/adopt: \"true\" to take it over, or choose another name",
+                facts.name
+            ),
+        ),
+        Stand::Ours(facts) if facts.paused => FacetPlan {
+            steps: Vec::new(),
+            verdict: Verdict::PersonNeeded {
+                reason: "Paused",
+                message: format!("the project {} is paused: resume it in its settings at Vercel", facts.name),
+                recheck: PERSON,
+            },
+        },
+        Stand::Ours(facts) => keep(input, facts, repository),
+    }
+}
+
+fn create(input: Input<'_>) -> FacetPlan {
+    let wanted = &input.desired.project;
+    let mut changes = vec![HostingChange::CreateProject(wanted.settings.clone())];
+    if wanted.settings.node_version.is_some() {
+        // Vercel takes it only once the project exists.
+        let settings =
+            ProjectSettingsPatch { node_version: wanted.settings.node_version, ..ProjectSettingsPatch::default() };
+        changes.push(HostingChange::UpdateProject { name: None, settings });
+    }
+    changes.extend(environments(input, &ProjectFacts::default()));
+    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input)) }
+}
+
+fn keep(input: Input<'_>, facts: &ProjectFacts, repository: &RepositoryFacts) -> FacetPlan {
+    let wanted = &input.desired.project;
+    let mut changes = Vec::new();
+    let name = Some(wanted.name.clone()).filter(|name| *name != facts.name);
+    let settings = differing(&wanted.settings, &facts.settings);
+    if name.is_some() || settings != ProjectSettingsPatch::default() {
+        changes.push(HostingChange::UpdateProject { name, settings });
+    }
+    if repository.id != 0 && facts.repository_id != Some(repository.id) {
+        changes.push(HostingChange::LinkRepository);
+    } else if let (Some(branch), Some(there)) = (&repository.default_branch, &facts.production_branch)
+        && branch != there
+    {
+        changes.push(HostingChange::SetProductionBranch(branch.clone()));
+    }
+    changes.extend(environments(input, facts));
+    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input)) }
+}
+
+/// Custom environments that are missing, track another branch, or were ours and are no longer wanted.
+fn environments(input: Input<'_>, facts: &ProjectFacts) -> Vec<HostingChange> {
+    let desired::Project { environments: wanted, .. } = &input.desired.project;
+    let mut changes = Vec::new();
+    if !project::has_stand_ins(input.desired, input.record) {
+        for (slug, branch) in wanted {
+            match facts.environments.iter().find(|there| there.slug == *slug) {
+                None => changes.push(HostingChange::CreateEnvironment { slug: slug.clone(), branch: branch.clone() }),
+                Some(there) if there.branch.as_ref() != Some(branch) => {
+                    changes.push(HostingChange::UpdateEnvironment { id: there.id.clone(), branch: branch.clone() })
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    let ours = input.record.project.iter().flat_map(|project| &project.environments);
+    for ours in ours.filter(|ours| wanted.iter().all(|(slug, _)| *slug != ours.name)) {
+        if facts.environments.iter().any(|there| there.id == ours.id) {
+            changes.push(HostingChange::DeleteEnvironment { id: ours.id.clone() });
+        }
+    }
+    changes
+}
+
+/// What has to be set so that what is there becomes what is wanted.
+fn differing(wanted: &ProjectSettings, there: &ProjectSettings) -> ProjectSettingsPatch {
+    let text = |wanted: &Option<String>, there: &Option<String>| (wanted != there).then(|| wanted.clone());
+    let regions = |settings: &ProjectSettings| {
+        let mut regions = settings.regions.clone();
+        regions.iter_mut().for_each(|regions| regions.sort_unstable());
+        regions
+    };
+    ProjectSettingsPatch {
+        framework: text(&wanted.framework, &there.framework),
+        root_directory: text(&wanted.root_directory, &there.root_directory),
+        install_command: text(&wanted.install_command, &there.install_command),
+        build_command: text(&wanted.build_command, &there.build_command),
+        output_directory: text(&wanted.output_directory, &there.output_directory),
+        node_version: wanted.node_version.filter(|_| wanted.node_version != there.node_version),
+        regions: wanted.regions.clone().filter(|_| regions(wanted) != regions(there)),
+        memory: wanted.memory.filter(|_| wanted.memory != there.memory),
+        max_duration_seconds: wanted
+            .max_duration_seconds
+            .filter(|_| wanted.max_duration_seconds != there.max_duration_seconds),
+        fluid: wanted.fluid.filter(|_| wanted.fluid != there.fluid),
+        login: wanted.login.filter(|_| wanted.login != there.login),
+    }
+}
+
+fn message(input: Input<'_>) -> String {
+    let repository = input.observed.repository.as_ref().map(|repository| repository.full_name.clone());
+    let wanted = &input.desired.repository;
+    let repository = repository.unwrap_or_else(|| format!("{}/{}", wanted.owner, wanted.name));
+    let message = format!("{}, linked to {repository}", input.desired.project.name);
+    if !project::has_stand_ins(input.desired, input.record) {
+        return message;
+    }
+    let stand_ins = input.desired.project.environments.iter().map(|(slug, branch)| format!("{branch} for {slug}"));
+    format!(
+        "{message}; the Vercel plan does not have the custom environments, so previews of branches stand in for them: {}",
+        stand_ins.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn refused(reason: &'static str, message: String) -> FacetPlan {
+    FacetPlan { steps: Vec::new(), verdict: Verdict::Refused { reason, message } }
 }

@@ -1,8 +1,103 @@
-//! release
+//! Releases: one Deployment object for each new commit of the default branch, and no more of them than are wanted.
 
-use super::Input;
-use crate::plan::FacetPlan;
+use std::time::Duration;
 
-pub(super) fn plan(_input: Input<'_>) -> FacetPlan {
-    todo!()
+use forkable_crds::Deployment;
+
+use super::{Input, ownership, without_project};
+use crate::{
+    fork::{ownership::Stand, project, revision},
+    plan::{Change, Facet, FacetPlan, Step, StoreChange, UNKNOWN_COMMIT, Verdict},
+    release::reason,
+    store::Kind,
+};
+
+/// Deployments tell by themselves when they get on; this is in case one does not.
+const SAFETY: Duration = Duration::from_mins(5);
+
+pub(super) fn plan(input: Input<'_>) -> FacetPlan {
+    let Input { desired, observed, .. } = input;
+    let Some(project) = project::foreseen(input) else { return without_project() };
+    let current = revision::current(desired, project);
+    let newest = revision::newest(observed);
+    let head = match ownership::repository(input) {
+        Stand::Ours(facts) => facts.head.as_ref(),
+        _ => None,
+    };
+    let commit = head.map_or(UNKNOWN_COMMIT, |head| head.oid.as_str());
+    let mut changes = Vec::new();
+    let is_due = revision::is_due(desired, newest, commit, &current);
+    if is_due {
+        changes.push(StoreChange::CreateRelease {
+            name: name(input, commit, &current),
+            commit: commit.into(),
+            env_revision: Some(current),
+        });
+    }
+    changes.extend(history(input).map(|release| StoreChange::DeleteRelease { name: release.reference().name }));
+    let verdict = match newest {
+        Some(newest) if !is_due => verdict(input, newest),
+        _ => building("the newest commit is about to be built".into()),
+    };
+    let steps = changes.into_iter().map(|change| Step { facet: Facet::Release, change: Change::Store(change) });
+    FacetPlan { steps: steps.collect(), verdict }
+}
+
+/// As the newest release stands.
+fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
+    let name = newest.reference().name;
+    let serving = revision::serving(input.observed).map(|serving| serving.reference().name);
+    let condition = |type_: &str| {
+        let status = newest.status.as_ref()?;
+        status.conditions.iter().find(|condition| condition.type_ == type_)
+    };
+    let is_true = |type_| condition(type_).filter(|condition| condition.status == "True");
+    if let Some(stalled) = is_true("Stalled") {
+        let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
+        return Verdict::Refused {
+            reason: reason::known(&stalled.reason),
+            message: format!("{serves}{name}: {}", stalled.message),
+        };
+    }
+    if is_true("Ready").is_some() {
+        return Verdict::synced(format!("{} is live", serving.unwrap_or(name)));
+    }
+    match condition("Ready") {
+        Some(ready) if reason::needs_person(&ready.reason) => Verdict::PersonNeeded {
+            reason: reason::known(&ready.reason),
+            message: format!("{name}: {}", ready.message),
+            recheck: SAFETY,
+        },
+        Some(ready) => building(format!("{name}: {}", ready.message)),
+        None => building(format!("{name} is about to be built")),
+    }
+}
+
+fn building(message: String) -> Verdict {
+    Verdict::Waiting { reason: reason::BUILDING, message, recheck: SAFETY }
+}
+
+/// `acme-1a2b3c4`, with a part for the revision if the commit was released before.
+fn name(input: Input<'_>, commit: &str, revision: &str) -> String {
+    let Input { desired, observed, .. } = input;
+    let is_free = |name: &str| observed.releases.iter().all(|release| release.metadata.name.as_deref() != Some(name));
+    let short = format!("{}-{}", desired.name, commit.get(..7).unwrap_or("next"));
+    let part = desired.digest_key.digest("revision", revision);
+    let again = format!("{short}-{}", &part[..6]);
+    let numbered = (2..).map(|number| format!("{again}-{number}"));
+    [short, again.clone()].into_iter().chain(numbered).find(|name| is_free(name)).unwrap_or(again)
+}
+
+/// Finished releases beyond the limit, oldest first; never the newest nor the one that serves.
+fn history(input: Input<'_>) -> impl Iterator<Item = &Deployment> {
+    let serving = revision::serving(input.observed).map(|serving| &serving.metadata.name);
+    let is_finished =
+        |release: &&Deployment| release.status.as_ref().is_some_and(|status| status.finished_at.is_some());
+    let finished: Vec<_> = revision::made(input.observed)
+        .skip(1)
+        .filter(is_finished)
+        .filter(|release| Some(&release.metadata.name) != serving)
+        .skip(input.desired.revision_history_limit)
+        .collect();
+    finished.into_iter().rev()
 }

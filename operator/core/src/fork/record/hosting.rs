@@ -1,21 +1,73 @@
 //! What is written down about a project.
 
-use forkable_crds::ForkStatus;
+use forkable_crds::{
+    ForkStatus,
+    fork::{DomainStatus, EnvStatus, ProjectEnvironmentStatus, ProjectStatus},
+};
 
 use crate::{
     PortError,
-    fork::{Desired, Input, Observed},
-    hosting::{HostingChange, HostingDone},
+    fork::{Desired, Input, Observed, project},
+    hosting::{EnvItem, HostingChange, HostingDone},
 };
 
 pub(super) fn done(
-    _status: &mut ForkStatus,
-    _desired: &Desired,
-    _observed: &Observed,
-    _change: &HostingChange,
-    _done: &HostingDone,
+    status: &mut ForkStatus,
+    desired: &Desired,
+    observed: &Observed,
+    change: &HostingChange,
+    done: &HostingDone,
 ) {
-    todo!()
+    match change {
+        HostingChange::CreateProject(_) => {
+            // What was in an earlier one is gone with it.
+            status.project = None;
+            status.env.clear();
+            status.domains.clear();
+            if let HostingDone::Project(_) = done {
+                note(status, observed);
+            }
+        }
+        HostingChange::UpdateProject { .. } | HostingChange::LinkRepository => note(status, observed),
+        HostingChange::CreateEnvironment { slug, .. } => {
+            if let (HostingDone::Environment(new), Some(project)) = (done, &mut status.project) {
+                project.environments.retain(|recorded| recorded.name != *slug);
+                project.environments.push(ProjectEnvironmentStatus { name: slug.clone(), id: new.id.clone() });
+                project.environments.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+        }
+        HostingChange::DeleteEnvironment { id } => {
+            let project = status.project.iter_mut();
+            project.for_each(|project| project.environments.retain(|recorded| recorded.id != *id));
+        }
+        HostingChange::UpsertEnv(items) => {
+            items.iter().for_each(|item| put(status, desired, observed, item));
+            let key = |row: &EnvStatus| (row.name.clone(), row.branch.clone(), row.environments.clone());
+            status.env.sort_by_cached_key(key);
+        }
+        HostingChange::DeleteEnv { rows } => status.env.retain(|row| rows.iter().all(|(id, _)| *id != row.id)),
+        HostingChange::AddDomain(item) => {
+            if status.domains.iter().all(|recorded| recorded.name != item.name) {
+                status.domains.push(DomainStatus { name: item.name.clone(), ..DomainStatus::default() });
+                status.domains.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+        }
+        HostingChange::RemoveDomain { name } => status.domains.retain(|recorded| recorded.name != *name),
+        HostingChange::DeleteProject => {
+            status.project = None;
+            status.env.clear();
+            status.domains.clear();
+            status.current_release = None;
+            status.url = None;
+        }
+        HostingChange::SetProductionBranch(_)
+        | HostingChange::UpdateEnvironment { .. }
+        | HostingChange::UpdateDomain(_)
+        | HostingChange::VerifyDomain { .. }
+        | HostingChange::CreateDeployment(_)
+        | HostingChange::CancelDeployment { .. }
+        | HostingChange::PauseProject => {}
+    }
 }
 
 pub(super) fn adapted(status: &mut ForkStatus, desired: &Desired, change: &HostingChange, error: &PortError) -> bool {
@@ -30,6 +82,45 @@ pub(super) fn adapted(status: &mut ForkStatus, desired: &Desired, change: &Hosti
     }
 }
 
-pub(super) fn seen(_status: &mut ForkStatus, _input: Input<'_>) {
-    todo!()
+pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
+    let Some(facts) = &input.observed.project else { return };
+    if !project::is_ours(input.desired, input.observed, status) {
+        return;
+    }
+    note(status, input.observed);
+    status.env.retain(|row| facts.env.iter().any(|there| there.id == row.id));
+    if let Some(project) = &mut status.project {
+        project.environments.retain(|recorded| facts.environments.iter().any(|there| there.id == recorded.id));
+        project.no_custom_environments =
+            project.no_custom_environments.filter(|generation| *generation == input.desired.generation);
+    }
+}
+
+/// Id and name of the project, which is ours.
+fn note(status: &mut ForkStatus, observed: &Observed) {
+    let Some(facts) = &observed.project else { return };
+    let earlier = status.project.take().filter(|project| project.id == facts.id);
+    status.project = Some(ProjectStatus {
+        id: facts.id.clone(),
+        name: facts.name.clone(),
+        team_id: Some(facts.team.clone()).filter(|team| !team.is_empty()),
+        ..earlier.unwrap_or(ProjectStatus { owned: true, ..ProjectStatus::default() })
+    });
+}
+
+/// Notes the row that a variable was written to, in place of what was known of that row or variable.
+fn put(status: &mut ForkStatus, desired: &Desired, observed: &Observed, item: &EnvItem) {
+    let rows = observed.project.iter().flat_map(|project| &project.env);
+    let (Some(row), Some(digest)) = (rows.into_iter().find(|row| row.is(item)), desired.digest_of(item)) else {
+        return;
+    };
+    status.env.retain(|recorded| recorded.id != row.id);
+    status.env.push(EnvStatus {
+        name: item.key.clone(),
+        environments: item.environments.clone(),
+        branch: item.branch.clone(),
+        id: row.id.clone(),
+        digest: digest.clone(),
+        updated_at: row.updated_at,
+    });
 }

@@ -1,0 +1,74 @@
+//! Releases that a Fork makes of itself: which variables they were built with, and whether a new one is due.
+
+use forkable_crds::{Deployment, fork::OnEnvChange};
+
+use super::{Desired, Observed};
+use crate::hosting::ProjectFacts;
+
+/// Revision of the variables (names, environments, values), and of the project that they are in. A release that was
+/// made for another project than the present one does not count: nothing of it is left.
+pub(super) fn current(desired: &Desired, project: &ProjectFacts) -> String {
+    let mut rows: Vec<_> = desired
+        .env
+        .iter()
+        .map(|variable| {
+            let environments = variable.environments.join(",");
+            let branch = variable.branch.as_deref().unwrap_or_default();
+            format!("{}\n{environments}\n{branch}\n{}\n", variable.key, variable.digest)
+        })
+        .collect();
+    rows.sort_unstable();
+    let variables = desired.digest_key.digest("env-revision", &rows.concat());
+    let project = desired.digest_key.digest("project-revision", &project.id);
+    format!("{}.{}", &variables[..12], &project[..6])
+}
+
+fn project_of(revision: &str) -> &str {
+    revision.rsplit_once('.').map_or("", |(_, project)| project)
+}
+
+/// The newest release that the Fork itself made for production. People make Deployments without a revision.
+pub(super) fn newest(observed: &Observed) -> Option<&Deployment> {
+    made(observed).next()
+}
+
+/// The releases that the Fork itself made for production, newest first.
+pub(super) fn made(observed: &Observed) -> impl Iterator<Item = &Deployment> {
+    let is_made =
+        |release: &&Deployment| release.spec.env_revision.is_some() && release.spec.environment == "Production";
+    observed.releases.iter().filter(is_made)
+}
+
+/// Whether the newest release was built with other variables than these, in the same project.
+pub(super) fn is_outdated(newest: &Deployment, current: &str) -> bool {
+    let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
+    revision != current && project_of(revision) == project_of(current)
+}
+
+/// Whether a release of `commit` with these variables is due.
+pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &str, current: &str) -> bool {
+    let Some(newest) = newest else { return true };
+    let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
+    let moved = project_of(revision) != project_of(current);
+    // What could not be built may well be built with other variables, and replaces nothing that serves.
+    let again = desired.on_env_change == OnEnvChange::Redeploy || has_failed(newest);
+    newest.spec.source.commit.as_deref() != Some(commit) || moved || (revision != current && again)
+}
+
+/// Whether it has come to an end without being live.
+pub(super) fn has_failed(release: &Deployment) -> bool {
+    release.status.as_ref().is_some_and(|status| status.finished_at.is_some() && !is_ready(release))
+}
+
+fn is_ready(release: &Deployment) -> bool {
+    release.status.as_ref().is_some_and(|status| crate::condition::is_true(&status.conditions, "Ready"))
+}
+
+/// The release that serves production: the newest that is live, whoever made it.
+pub(super) fn serving(observed: &Observed) -> Option<&Deployment> {
+    let is_live = |release: &&Deployment| {
+        let status = release.status.as_ref();
+        status.is_some_and(|status| crate::condition::is_true(&status.conditions, "Live"))
+    };
+    observed.releases.iter().filter(|release| release.spec.environment == "Production").find(is_live)
+}
