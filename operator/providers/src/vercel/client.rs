@@ -1,13 +1,14 @@
 //! Requests to Vercel: addresses, credentials and team in, JSON or a [`Failure`] out.
 
-use http::Method;
-use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use bytes::Bytes;
+use forkable_core::{PortError, Secret, error::Provider};
+use http::{HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::errors::{self, Failure};
+use super::errors::Failure;
+use crate::transport::{self, Answer, Call, Priority, Transport};
 
 /// One request. The operation is the method and Vercel's path template, which is also its name in metrics.
 pub(super) struct Request {
@@ -91,22 +92,20 @@ impl Request {
 
 /// Sends requests with a token, for a team unless the request names one.
 pub(super) struct Client {
-    http: reqwest::Client,
+    transport: Transport,
     base: Url,
-    token: SecretString,
+    token: Secret,
     team: Option<String>,
 }
 
 impl Client {
-    pub(super) fn new(http: reqwest::Client, base: Url, token: SecretString, team: Option<String>) -> Self {
-        Self { http, base, token, team }
+    pub(super) fn new(transport: Transport, base: Url, token: Secret, team: Option<String>) -> Self {
+        Self { transport, base, token, team }
     }
 
     pub(super) async fn send<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
-        let operation = request.operation;
-        let body = self.exchange(request).await?;
-        let unreadable = |error| errors::unavailable(format!("the answer to {operation} cannot be read: {error}"));
-        Ok(serde_json::from_slice(&body).map_err(unreadable)?)
+        let answer = self.exchange(request).await?;
+        Ok(transport::json(Provider::Vercel, &answer)?)
     }
 
     /// For answers of which nothing but the success matters.
@@ -114,19 +113,63 @@ impl Client {
         self.exchange(request).await.map(drop)
     }
 
-    async fn exchange(&self, request: Request) -> Result<bytes::Bytes, Failure> {
-        let url = request.url(&self.base, self.team.as_deref());
-        let mut call = self.http.request(request.method(), url).bearer_auth(self.token.expose_secret());
-        if let Some(body) = &request.body {
-            call = call.json(body);
+    async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
+        let answer = self.transport.send(self.call(&request)?).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
         }
-        let answer = call.send().await.map_err(|error| errors::unavailable(error.to_string()))?;
-        let status = answer.status();
-        let headers = answer.headers().clone();
-        let body = answer.bytes().await.map_err(|error| errors::unavailable(error.to_string()))?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(Failure::read(status, &headers, &body, &request.what, Timestamp::now()))
+        Err(Failure::read(&answer, &request.what))
+    }
+
+    fn call(&self, request: &Request) -> Result<Call, PortError> {
+        let method = request.method();
+        let write = method != Method::GET;
+        let builder = http::Request::builder()
+            .method(method)
+            .uri(request.url(&self.base, self.team.as_deref()).as_str())
+            .header(header::USER_AGENT, concat!("forkable/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, self.bearer()?);
+        let (builder, body) = match &request.body {
+            Some(body) => (builder.header(header::CONTENT_TYPE, "application/json"), body.to_string()),
+            None => (builder, String::new()),
+        };
+        Ok(Call {
+            operation: request.operation,
+            // Vercel counts each of its endpoints by itself.
+            bucket: request.operation,
+            priority: if request.background { Priority::Drift } else { Priority::Create },
+            write,
+            request: builder.body(Bytes::from(body)).expect("a URL and checked headers make a request"),
+        })
+    }
+
+    fn bearer(&self) -> Result<HeaderValue, PortError> {
+        let value = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()));
+        let mut value = value.map_err(|_| PortError::Unauthorized {
+            provider: Provider::Vercel,
+            message: "the token has characters that no token has".into(),
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_carry_parameters_encoded_and_the_team() {
+        let base = Url::parse("http://127.0.0.1:1/vercel/").expect("an address");
+        let request = Request::new("GET /v9/projects/{idOrName}/domains/{domain}", None).at("a/b").at("*.x.com");
+        assert_eq!(request.url(&base, None).as_str(), "http://127.0.0.1:1/vercel/v9/projects/a%2Fb/domains/*.x.com");
+        let request = Request::new("GET /v10/projects", Some("team_a")).query("from", "a b&c");
+        assert_eq!(
+            request.url(&base, Some("team_default")).as_str(),
+            "http://127.0.0.1:1/vercel/v10/projects?teamId=team_a&from=a+b%26c"
+        );
+        let request = Request::new("GET /v8/certs", None);
+        assert_eq!(request.url(&base, Some("team_default")).query(), Some("teamId=team_default"));
     }
 }

@@ -1,16 +1,12 @@
 //! What Vercel's error answers mean: status, code and message → [`PortError`].
 
 use forkable_core::{PortError, error::Provider};
-use http::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use http::StatusCode;
 use serde_json::Value;
 
+use crate::transport::{Answer, shortened};
+
 const VERCEL: Provider = Provider::Vercel;
-/// Messages end up in conditions; Vercel's are a sentence or two.
-const MESSAGE_LIMIT: usize = 400;
-/// How long to wait when a limit does not say for how long.
-const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
 
 /// A call that did not succeed: what it means, and what Vercel said word for word.
 #[derive(Debug)]
@@ -39,10 +35,10 @@ impl Failure {
     }
 
     /// Reads an answer that is no success. `what` names for people what the call was about.
-    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], what: &str, now: Timestamp) -> Self {
-        let problem = Problem::parse(status, body);
-        let error = meaning(status, headers, &problem, what, now);
-        Self { status: Some(status), problem, error }
+    pub(super) fn read(answer: &Answer, what: &str) -> Self {
+        let problem = Problem::parse(answer.status(), answer.body());
+        let error = meaning(answer.status(), &problem, what);
+        Self { status: Some(answer.status()), problem, error }
     }
 }
 
@@ -57,19 +53,10 @@ pub(super) struct Problem {
     pub invalid_token: bool,
     /// The project that holds a domain.
     pub project_id: Option<String>,
-    limit: Option<Limit>,
     /// Of a variable in a batch.
     pub env_var_key: Option<String>,
     /// The variables of a batch that were refused, if all of them were.
     pub failed: Vec<Self>,
-}
-
-/// A used-up quota.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Limit {
-    /// Seconds since 1970.
-    reset: Option<i64>,
 }
 
 impl Problem {
@@ -90,11 +77,10 @@ impl Problem {
         let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {
             code: text("code").unwrap_or_default(),
-            message: shorten(&text("message").unwrap_or_default()),
+            message: shortened(&text("message").unwrap_or_default()),
             action: text("action"),
             invalid_token: error.get("invalidToken") == Some(&Value::Bool(true)),
             project_id: text("projectId"),
-            limit: error.get("limit").and_then(|limit| Limit::deserialize(limit).ok()),
             env_var_key: text("envVarKey").or_else(|| text("key")),
             failed: Vec::new(),
         }
@@ -124,7 +110,8 @@ pub(super) fn conflict(message: impl Into<String>) -> PortError {
     PortError::Conflict { provider: VERCEL, message: message.into() }
 }
 
-fn meaning(status: StatusCode, headers: &HeaderMap, problem: &Problem, what: &str, now: Timestamp) -> PortError {
+/// Rate limits (429) are the transport's business and do not get here.
+fn meaning(status: StatusCode, problem: &Problem, what: &str) -> PortError {
     let provider = VERCEL;
     let message = problem.message.clone();
     let code = if problem.code.is_empty() { status.as_str().to_owned() } else { problem.code.clone() };
@@ -133,7 +120,6 @@ fn meaning(status: StatusCode, headers: &HeaderMap, problem: &Problem, what: &st
         403 if problem.invalid_token => PortError::Unauthorized { provider, message },
         402 | 428 => PortError::PlanUnsupported { provider, message },
         404 => PortError::NotFound { provider, what: what.to_owned() },
-        429 => PortError::RateLimited { provider, until: until(headers, problem, now) },
         408 | 423 | 500.. => unavailable(format!("HTTP {}: {message}", status.as_u16())),
         400 | 403 | 409 if passes(&message) => stale(message),
         400 | 403 if speaks_of_plan(problem) => PortError::PlanUnsupported { provider, message },
@@ -185,26 +171,6 @@ fn with_remedy(problem: &Problem, message: String) -> String {
     format!("{} — {remedy}", message.trim_end_matches('.'))
 }
 
-/// When a limit ends: as the body says, else `Retry-After` in seconds, else a minute from now.
-fn until(headers: &HeaderMap, problem: &Problem, now: Timestamp) -> Timestamp {
-    let reset = problem.limit.as_ref().and_then(|limit| limit.reset);
-    let reset = reset.and_then(|second| Timestamp::from_second(second).ok()).filter(|reset| *reset > now);
-    let header = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let header = header
-        .and_then(|value| value.trim().parse::<u32>().ok())
-        .map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
-    reset.unwrap_or_else(|| now.saturating_add(header.unwrap_or(DEFAULT_WAIT)).unwrap_or(now))
-}
-
-/// One line, of a length that conditions bear.
-fn shorten(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MESSAGE_LIMIT) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -212,12 +178,8 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &Value) -> PortError {
-        let status = StatusCode::from_u16(status).expect("a status");
-        Failure::read(status, &HeaderMap::new(), body.to_string().as_bytes(), "project acme", at(1000)).error
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).expect("a time")
+        let answer = http::Response::builder().status(status).body(body.to_string().into()).expect("an answer");
+        Failure::read(&answer, "project acme").error
     }
 
     fn error(code: &str, message: &str) -> Value {
@@ -245,7 +207,6 @@ mod tests {
             (400, error("bad_request", "There is an ongoing env update, try again"), "Stale"),
             (400, error("bad_request", "Invalid request: missing required property `name`."), "Rejected"),
             (400, json!({"code": "bare", "message": "bare"}), "Rejected"),
-            (429, error("rate_limited", "slow down"), "RateLimited"),
             (500, json!("<html>"), "ProviderUnavailable"),
             (503, json!({}), "ProviderUnavailable"),
         ];
@@ -274,24 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn limits_end_as_the_body_or_the_header_says() {
-        let mut headers = HeaderMap::new();
-        let wait = |headers: &HeaderMap, limit: Value| {
-            let body = json!({"error": {"code": "rate_limited", "message": "m", "limit": limit}}).to_string();
-            Failure::read(StatusCode::TOO_MANY_REQUESTS, headers, body.as_bytes(), "x", at(1000)).error
-        };
-        let limited = |second| PortError::RateLimited { provider: VERCEL, until: at(second) };
-        assert_eq!(wait(&headers, json!({"reset": 1039})), limited(1039));
-        assert_eq!(wait(&headers, json!({"reset": 900})), limited(1060), "a reset in the past says nothing");
-        assert_eq!(wait(&headers, Value::Null), limited(1060));
-        headers.insert("retry-after", http::HeaderValue::from_static("7"));
-        assert_eq!(wait(&headers, Value::Null), limited(1007));
-    }
-
-    #[test]
     fn long_messages_are_cut_to_one_line() {
         let message = format!("a\n{}", "b".repeat(1000));
         let read = read(400, &error("x", &message)).to_string();
-        assert!(read.len() < 500 && !read.contains('\n'), "{read}");
+        assert!(read.len() < 600 && !read.contains('\n'), "{read}");
     }
 }

@@ -17,22 +17,28 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use forkable_core::{
-    PortError,
+    PortError, Secret,
+    error::Provider,
     hosting::{
         CustomEnvironment, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone,
         ProjectAsk, ProjectFacts, ProjectTarget,
     },
 };
 use jiff::Timestamp;
-use secrecy::SecretString;
 use url::Url;
 
+use crate::transport::{Limits, Transport};
 use client::Client;
 
 /// Vercel, for one token.
 pub struct Vercel {
     client: Client,
     memory: Mutex<Memory>,
+}
+
+/// What one token may do: Vercel's answers tell the quota of each endpoint, and nothing more is known.
+pub fn limits() -> Limits {
+    Limits { provider: Provider::Vercel, windows: Vec::new(), concurrent: 16 }
 }
 
 /// What answers told in passing, so that it need not be asked for. Losing it costs a request each.
@@ -45,10 +51,10 @@ struct Memory {
 }
 
 impl Vercel {
-    /// Talks to `base` (`https://api.vercel.com`), for `team` unless a fork names another one; without either, for
-    /// the token's default team.
-    pub fn new(http: reqwest::Client, base: Url, token: SecretString, team: Option<String>) -> Self {
-        Self { client: Client::new(http, base, token, team), memory: Mutex::default() }
+    /// Talks to `base` (`https://api.vercel.com`) through a transport with [`limits`], for `team` unless a fork names
+    /// another one; without either, for the token's default team.
+    pub fn new(transport: Transport, base: Url, token: Secret, team: Option<String>) -> Self {
+        Self { client: Client::new(transport, base, token, team), memory: Mutex::default() }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

@@ -1,0 +1,3 @@
+//! The adapters against the sandbox, and one contract suite for each port that the in-memory fakes pass too.
+
+mod hosting;
