@@ -132,17 +132,7 @@ fn plain(text: &str) -> String {
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            '\u{1b}' => match chars.next() {
-                // CSI: parameters, then one letter or sign.
-                Some('[') => drop(chars.find(|c| ('\u{40}'..='\u{7e}').contains(c))),
-                // OSC: a string, up to BEL or ESC \.
-                Some(']') => {
-                    if chars.find(|c| matches!(c, '\u{7}' | '\u{1b}')) == Some('\u{1b}') {
-                        chars.next();
-                    }
-                }
-                _ => {}
-            },
+            '\u{1b}' => skip_escape(&mut chars),
             // A progress line that overwrites itself.
             '\r' if chars.peek() != Some(&'\n') => plain.push('\n'),
             '\n' | '\t' => plain.push(char),
@@ -151,6 +141,20 @@ fn plain(text: &str) -> String {
         }
     }
     plain
+}
+
+/// Skips the rest of an escape sequence.
+fn skip_escape(chars: &mut impl Iterator<Item = char>) {
+    match chars.next() {
+        // CSI: parameters, then one letter or sign.
+        Some('[') => drop(chars.find(|c| ('\u{40}'..='\u{7e}').contains(c))),
+        // OSC: a string, up to BEL or to ESC and the backslash behind it.
+        Some(']') => {
+            let end = chars.find(|c| matches!(c, '\u{7}' | '\u{1b}'));
+            end.filter(|end| *end == '\u{1b}').and_then(|_| chars.next());
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -80,15 +80,13 @@ impl Vercel {
     /// The registrable part of a name, as the answer about the domain told; asked for if no answer was seen yet.
     async fn apex(&self, target: &ProjectTarget, name: &str) -> Result<String, PortError> {
         let known = self.memory().apexes.get(name).cloned();
-        match known {
-            Some(apex) => Ok(apex),
-            None => {
-                let domain = self.read_domain(target, name).await?;
-                let apex = domain.apex_name.clone();
-                self.told(domain);
-                Ok(apex)
-            }
+        if let Some(apex) = known {
+            return Ok(apex);
         }
+        let domain = self.read_domain(target, name).await?;
+        let apex = domain.apex_name.clone();
+        self.told(domain);
+        Ok(apex)
     }
 
     /// The facts of an answer; remembers the apex that it names.
@@ -146,10 +144,17 @@ impl Vercel {
     ) -> Result<HostingDone, PortError> {
         if item.custom_environment_id.is_none() {
             let request = named("PATCH /v9/projects/{idOrName}/domains/{domain}", target, &item.name)?;
-            let domain = self.client.send(request.json(settings(item))).await?;
-            let facts = self.told(domain);
+            let (now, refusal) = match self.client.send::<Domain>(request.json(settings(item))).await {
+                Ok(domain) => (domain, None),
+                // Refused perhaps because it is in a custom environment now.
+                Err(failure) if failure.is(StatusCode::BAD_REQUEST) => {
+                    (self.read_domain(target, &item.name).await?, Some(failure.error))
+                }
+                Err(failure) => return Err(failure.error),
+            };
+            let facts = self.told(now);
             if facts.custom_environment_id.is_none() {
-                return Ok(HostingDone::Domain(facts));
+                return refusal.map_or(Ok(HostingDone::Domain(facts)), Err);
             }
         }
         self.remove_domain(target, &item.name).await?;

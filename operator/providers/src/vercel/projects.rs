@@ -19,7 +19,7 @@ use super::{
     client::Request,
     errors::{self, Failure},
     id,
-    models::{Project, ProjectPage},
+    models::{EnvVar, Project, ProjectPage},
 };
 
 /// Requests in flight while a sweep reads what the pages left out.
@@ -107,7 +107,7 @@ impl Vercel {
     async fn complete(&self, ask: &ProjectAsk, mut project: Project) -> Result<ProjectFacts, PortError> {
         let team = ask.team.as_deref();
         let env = match project.env.take() {
-            Some(rows) => rows.into_iter().filter_map(super::models::EnvVar::row).collect(),
+            Some(rows) => rows.into_iter().filter_map(EnvVar::row).collect(),
             None => self.read_env(team, &project.id, &project.name).await?,
         };
         let told = project.custom_environments.take().map(|list| list.into_iter().map(Into::into).collect());

@@ -172,7 +172,8 @@ pub(super) async fn the_link_and_its_branch_are_replaced(world: &dyn World) -> O
 pub(super) async fn custom_environments_are_made_once(world: &dyn World) -> Outcome {
     let hosting = world.hosting();
     let (target, ..) = world.project("acme").await?;
-    let create = |slug: &str, branch: &str| HostingChange::CreateEnvironment { slug: slug.into(), branch: branch.into() };
+    let create =
+        |slug: &str, branch: &str| HostingChange::CreateEnvironment { slug: slug.into(), branch: branch.into() };
     let HostingDone::Environment(made) = hosting.apply(&target, &create("staging", "staging")).await? else {
         return Err("an environment was expected".into());
     };
@@ -182,7 +183,7 @@ pub(super) async fn custom_environments_are_made_once(world: &dyn World) -> Outc
     assert_eq!((&again.id, again.branch.as_deref()), (&made.id, Some("next")), "the same one, with the new branch");
     let back = HostingChange::UpdateEnvironment { id: made.id.clone(), branch: "staging".into() };
     hosting.apply(&target, &back).await?;
-    assert_eq!(look(hosting, &target).await?.environments, [made.clone()]);
+    assert_eq!(look(hosting, &target).await?.environments, std::slice::from_ref(&made));
     world.set_environment_limit_to_one();
     let beyond = hosting.apply(&target, &create("second", "second")).await;
     assert!(matches!(beyond, Err(PortError::PlanUnsupported { .. })), "{beyond:?}");
@@ -215,7 +216,7 @@ pub(super) async fn a_build_is_found_again_by_its_request(world: &dyn World) -> 
     let built = hosting.deployment(&target, &forced.id).await?.ok_or("it is gone")?;
     assert_eq!((built.state, built.target.as_deref()), (BuildState::Ready, Some("production")));
     assert!(built.aliases_assigned && built.alias_error.is_none() && built.error.is_none(), "{built:?}");
-    assert_eq!(built.aliases, ["acme.vercel.app"]);
+    assert!(built.aliases.contains(&"acme.vercel.app".into()), "{built:?}");
     assert_eq!(look(hosting, &target).await?.production_deployment, Some(forced.id));
     assert_eq!(hosting.deployment(&target, "dpl_gone").await?, None);
     Ok(())

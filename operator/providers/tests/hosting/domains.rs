@@ -26,11 +26,16 @@ async fn names(world: &dyn World, target: &ProjectTarget) -> Outcome<Vec<String>
 pub(super) async fn a_domain_is_added_once_and_led_by_records(world: &dyn World) -> Outcome {
     let (target, ..) = world.project("acme").await?;
     let hosting = world.hosting();
-    let cases = [("acme.com", "A", "acme.com"), ("www.acme.com", "CNAME", "www.acme.com"), ("*.acme.net", "NS", "acme.net")];
+    let cases =
+        [("acme.com", "A", "acme.com"), ("www.acme.com", "CNAME", "www.acme.com"), ("*.acme.net", "NS", "acme.net")];
     for (name, kind, at) in cases {
         let made = apply(world, &target, HostingChange::AddDomain(item(name))).await?;
         assert_eq!((made.name.as_str(), made.verified, &made.configuration), (name, true, &None));
-        assert_eq!(apply(world, &target, HostingChange::AddDomain(item(name))).await?, made, "adding again is no error");
+        assert_eq!(
+            apply(world, &target, HostingChange::AddDomain(item(name))).await?,
+            made,
+            "adding again is no error"
+        );
         let open = hosting.domain_configuration(&target, name).await?;
         assert!(!open.configured && !open.records.is_empty(), "{open:?}");
         assert!(open.records.iter().all(|record| record.record_type == kind && record.name == at), "{open:?}");
@@ -39,7 +44,8 @@ pub(super) async fn a_domain_is_added_once_and_led_by_records(world: &dyn World)
         assert!(led.configured && led.records.is_empty(), "{led:?}");
     }
     let listed = hosting.domains(&target, &["acme.com".into()]).await?;
-    let looked_at: Vec<_> = listed.iter().map(|domain| (domain.name.as_str(), domain.configuration.is_some())).collect();
+    let looked_at: Vec<_> =
+        listed.iter().map(|domain| (domain.name.as_str(), domain.configuration.is_some())).collect();
     let expected = [("*.acme.net", false), ("acme.com", true), ("acme.vercel.app", false), ("www.acme.com", false)];
     assert_eq!(looked_at, expected);
     for _ in 0..2 {

@@ -5,11 +5,7 @@ use forkable_core::{
     hosting::{EnvItem, EnvRow, HostingChange, HostingDone, ProjectTarget},
 };
 
-use super::{
-    Outcome,
-    contract::look,
-    worlds::World,
-};
+use super::{Outcome, contract::look, worlds::World};
 
 pub(super) fn item(key: &str, value: &str, environments: &[&str]) -> EnvItem {
     EnvItem {
@@ -81,7 +77,10 @@ pub(super) async fn variables_of_custom_environments_name_them_by_id(world: &dyn
         ..item("BRAND", "Acme", &["Production", "staging"])
     };
     let made = upsert(world, &target, vec![both]).await?;
-    assert_eq!((&made[0].targets[..], &made[0].custom_environment_ids), (&["production".to_owned()][..], &vec![staging.id]));
+    assert_eq!(
+        (&made[0].targets[..], &made[0].custom_environment_ids),
+        (&["production".to_owned()][..], &vec![staging.id])
+    );
     assert_eq!(look(world.hosting(), &target).await?.env, made);
     Ok(())
 }
@@ -96,6 +95,9 @@ pub(super) async fn a_refused_variable_is_named_and_the_others_are_written(world
     assert_eq!(keys, ["GOOD"]);
     let alone = HostingChange::UpsertEnv(vec![item("VERCEL_URL", "2", &["Production"])]);
     let refused = world.hosting().apply(&target, &alone).await;
-    assert!(matches!(&refused, Err(PortError::Rejected { message, .. }) if message.contains("VERCEL_URL")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(PortError::Rejected { message, .. }) if message.contains("VERCEL_URL")),
+        "{refused:?}"
+    );
     Ok(())
 }

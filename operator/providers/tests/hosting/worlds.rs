@@ -156,9 +156,13 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Hits the next call that matches.
     pub(super) async fn fault(&self, matching: Value, effect: Value) -> Outcome {
+        self.add_fault(json!({ "match": matching, "effect": effect })).await
+    }
+
+    pub(super) async fn add_fault(&self, body: Value) -> Outcome {
         let url = format!("{}/_sandbox/faults", self.server.url());
-        let body = json!({ "match": matching, "effect": effect });
         self.http.post(url).json(&body).send().await?.error_for_status()?;
         Ok(())
     }

@@ -1,0 +1,35 @@
+//! Vercel's answers as they are read, and the facts that they come to. What is not read is not here.
+
+mod deployment;
+mod domain;
+mod project;
+mod variable;
+
+pub(super) use deployment::{Deployment, DeploymentPage, Event, REQUEST_META};
+pub(super) use domain::{CertificatePage, Domain, DomainConfig, DomainPage, Recommended};
+pub(super) use project::{Environment, EnvironmentList, Project, ProjectPage};
+use serde::Deserialize;
+pub(super) use variable::{EnvPage, EnvVar};
+
+/// Cursor of the next page: a number or an opaque string.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Cursor {
+    Number(serde_json::Number),
+    Token(String),
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Token(token) => token.fmt(f),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Pagination {
+    pub next: Option<Cursor>,
+}
