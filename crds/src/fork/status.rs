@@ -216,6 +216,9 @@ pub struct EnvStatus {
     /// Keyed digest of the value; says nothing about it without the key.
     #[schemars(length(max = 64))]
     pub digest: String,
+    /// Whether it was written as sensitive.
+    #[serde(default)]
+    pub sensitive: bool,
     /// Vercel's time of the last change, in milliseconds since 1970, as answered to our write.
     #[serde(default)]
     pub updated_at: i64,

@@ -119,7 +119,7 @@ fn delete_environment(project: &mut ProjectFacts, id: &str) {
         row.custom_environment_ids.retain(|of| of != id);
     }
     project.env.retain(|row| !row.targets.is_empty() || !row.custom_environment_ids.is_empty());
-    for domains in &mut project.domains {
+    if let Some(domains) = &mut project.domains {
         domains.retain(|domain| domain.custom_environment_id.as_deref() != Some(id));
     }
 }

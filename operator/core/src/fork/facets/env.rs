@@ -46,7 +46,6 @@ fn items(input: Input<'_>, project: &ProjectFacts) -> Vec<EnvItem> {
             continue;
         }
         let fixed: Vec<_> = variable.environments.iter().filter(is_fixed).cloned().collect();
-        let every_preview = variable.branch.is_none() && fixed.iter().any(|environment| environment == "Preview");
         let custom = variable.environments.iter().filter(|environment| !is_fixed(environment));
         let branches: BTreeSet<_> =
             custom.filter_map(|environment| project::branch_of(input.desired, environment)).collect();
@@ -56,7 +55,7 @@ fn items(input: Input<'_>, project: &ProjectFacts) -> Vec<EnvItem> {
         for branch in branches {
             // What the manifest says of the branch itself comes first.
             let is_said = |other: &Variable| other.key == variable.key && other.branch.as_ref() == Some(branch);
-            if !every_preview && !input.desired.env.iter().any(is_said) {
+            if !input.desired.env.iter().any(is_said) {
                 items.push(item(variable, vec!["Preview".into()], Some(branch.clone()), project));
             }
         }
@@ -128,10 +127,12 @@ fn differences<'a>(input: Input<'_>, project: &'a ProjectFacts, items: &[EnvItem
 /// Whether nobody has changed the row since we wrote this very value.
 fn is_as_written(input: Input<'_>, item: &EnvItem, row: &EnvRow) -> bool {
     let digest = input.desired.digest_of(item);
-    let is_written =
-        input.record.env.iter().any(|written| {
-            written.id == row.id && written.updated_at == row.updated_at && Some(&written.digest) == digest
-        });
+    let is_written = input.record.env.iter().any(|written| {
+        written.id == row.id
+            && written.updated_at == row.updated_at
+            && written.sensitive == item.sensitive
+            && Some(&written.digest) == digest
+    });
     is_written && (row.sensitive || !item.sensitive)
 }
 

@@ -24,8 +24,16 @@ use crate::{
 };
 
 /// The facets that are run here.
-pub(super) const FACETS: [Facet; 5] =
-    [Facet::Repository, Facet::Content, Facet::Actions, Facet::Security, Facet::Protection];
+pub(super) const FACETS: [Facet; 8] = [
+    Facet::Repository,
+    Facet::Content,
+    Facet::Actions,
+    Facet::Security,
+    Facet::Protection,
+    Facet::Project,
+    Facet::Env,
+    Facet::Domains,
+];
 
 /// A Fork, what is remembered of it, and the outside.
 pub(super) struct World {
@@ -141,9 +149,9 @@ impl World {
         }
         self.apply_all()?;
         let mut status = self.record.clone();
-        record::forge::seen(&mut status, self.input());
+        record::seen(&mut status, self.input());
         let mut again = status.clone();
-        record::forge::seen(&mut again, Input { record: &status, ..self.input() });
+        record::seen(&mut again, Input { record: &status, ..self.input() });
         assert_eq!(again, status, "a report on nothing new changes nothing");
         self.record = status;
         self.store();

@@ -121,6 +121,7 @@ fn put(status: &mut ForkStatus, desired: &Desired, observed: &Observed, item: &E
         branch: item.branch.clone(),
         id: row.id.clone(),
         digest: digest.clone(),
+        sensitive: item.sensitive,
         updated_at: row.updated_at,
     });
 }
