@@ -194,7 +194,8 @@ pub enum HostingChange {
     DeleteEnvironment {
         id: String,
     },
-    /// All of them in one request; an answer that names failed keys is an error that names them.
+    /// All of them in one request, beyond 100 in more. If some are refused, the error names their keys and the others
+    /// are written all the same.
     UpsertEnv(Vec<EnvItem>),
     DeleteEnv {
         rows: Vec<(String, String)>,
@@ -350,6 +351,7 @@ pub enum BuildState {
 /// What a change came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostingDone {
+    /// The project as answered; variables and environments that the answer does not carry are not in it.
     Project(Box<ProjectFacts>),
     Environment(CustomEnvironment),
     Env(Vec<EnvRow>),

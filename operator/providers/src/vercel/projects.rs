@@ -139,17 +139,6 @@ impl Vercel {
         Ok(environments)
     }
 
-    /// The facts of an answer that carries the whole project.
-    async fn whole(&self, target: &ProjectTarget, project: Project) -> Result<HostingDone, PortError> {
-        let ask = ProjectAsk {
-            id: Some(project.id.clone()),
-            name: project.name.clone(),
-            team: target.team.clone(),
-            environments: true,
-        };
-        Ok(HostingDone::Project(Box::new(self.complete(&ask, project).await?)))
-    }
-
     /// Makes it with everything that the call takes; the version of Node.js is a second change.
     /// <https://vercel.com/docs/rest-api/reference/endpoints/projects/create-a-new-project>
     pub(super) async fn create_project(
@@ -181,9 +170,7 @@ impl Vercel {
         let request = Request::new("POST /v11/projects", target.team.as_deref())
             .about(format!("project {}", target.name))
             .json(Value::Object(body));
-        let project: Project = self.client.send(request).await?;
-        let ask = ProjectAsk { team: target.team.clone(), ..ProjectAsk::default() };
-        let mut facts = self.complete(&ask, project).await?;
+        let mut facts = answered(self.client.send(request).await?);
         // Beside its own `vercel.app` name, which nobody has to be told of, a new project has no domain.
         facts.domains = Some(Vec::new());
         Ok(HostingDone::Project(Box::new(facts)))
@@ -228,7 +215,7 @@ impl Vercel {
         body.extend(login.map(|login| ("ssoProtection".to_owned(), protection(login))));
         let request = project(("PATCH /v9/projects/{idOrName}", target.team.as_deref()), id(target)?, &target.name);
         let project = self.client.send(request.json(Value::Object(body))).await?;
-        self.whole(target, project).await
+        Ok(HostingDone::Project(Box::new(answered(project))))
     }
 
     /// Unlinks what is linked, then links the target's repository. A failure in between leaves the project unlinked,
@@ -246,8 +233,8 @@ impl Vercel {
             Err(failure) => return Err(failure.error),
         }
         let link = project(("POST /v9/projects/{idOrName}/link", team), id(target)?, &target.name);
-        let answer = self.client.send(link.json(json!({ "type": "github", "repo": repository }))).await?;
-        self.whole(target, answer).await
+        let project = self.client.send(link.json(json!({ "type": "github", "repo": repository }))).await?;
+        Ok(HostingDone::Project(Box::new(answered(project))))
     }
 
     pub(super) async fn set_production_branch(
@@ -257,8 +244,8 @@ impl Vercel {
     ) -> Result<HostingDone, PortError> {
         let request =
             project(("PATCH /v9/projects/{idOrName}/branch", target.team.as_deref()), id(target)?, &target.name);
-        let answer = self.client.send(request.json(json!({ "branch": branch }))).await?;
-        self.whole(target, answer).await
+        let project = self.client.send(request.json(json!({ "branch": branch }))).await?;
+        Ok(HostingDone::Project(Box::new(answered(project))))
     }
 
     pub(super) async fn pause_project(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
@@ -273,6 +260,14 @@ impl Vercel {
         gone(self.client.send_for_nothing(request).await)?;
         Ok(HostingDone::Nothing)
     }
+}
+
+/// The facts of the answer to a change; variables and environments that it does not carry are not read.
+fn answered(mut project: Project) -> ProjectFacts {
+    let env = project.env.take().unwrap_or_default();
+    let environments = project.custom_environments.take().unwrap_or_default();
+    let env = sorted(env.into_iter().filter_map(EnvVar::row).collect());
+    project.facts(env, environments.into_iter().map(Into::into).collect())
 }
 
 /// A request about a project: operation and team, id or name, and the name for people.

@@ -3,6 +3,8 @@
 mod deployment;
 mod domain;
 mod project;
+#[cfg(test)]
+mod tests;
 mod variable;
 
 pub(super) use deployment::{Deployment, DeploymentPage, Event, REQUEST_META};
