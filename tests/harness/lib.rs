@@ -1,5 +1,6 @@
 //! What the tests that drive the real binary share: a sandbox, a folder of manifests, the process, and its calls.
 
+mod inventory;
 mod process;
 mod world;
 

@@ -97,6 +97,17 @@ impl Running {
         .await;
     }
 
+    /// Waits for a line of standard output or standard error that holds the text.
+    pub async fn line_with(&self, text: &str, within: Duration) -> String {
+        eventually(&format!("a line with {text:?}"), within, || async {
+            [&self.stdout, &self.stderr].into_iter().find_map(|output| {
+                let output = output.lock().expect("no reader panics");
+                output.lines().find(|line| line.contains(text)).map(str::to_owned)
+            })
+        })
+        .await
+    }
+
     fn output(&self, code: Option<i32>) -> Output {
         Output { code, stdout: self.stdout(), stderr: self.stderr.lock().expect("no reader panics").clone() }
     }

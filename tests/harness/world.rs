@@ -9,10 +9,11 @@ use std::{
 use forkable_sandbox::{Options, Server, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Output, Running, binary, install_crypto};
+use crate::{Output, Running, binary, eventually, install_crypto};
 
 /// How long a whole run may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +28,9 @@ pub struct World {
     /// Environment of every process.
     pub environment: BTreeMap<String, String>,
 }
+
+/// See [`World::lock_store`]. Dropping the connection rolls its transaction back.
+pub struct StoreLock(#[expect(dead_code, reason = "held for what its drop does")] SqliteConnection);
 
 /// One line of the sandbox's request log.
 #[derive(Clone, Debug, Deserialize)]
@@ -158,7 +162,29 @@ impl World {
         Some((text("status"), text("reason"), text("message")))
     }
 
+    /// One Fork's status while a process may be writing it; `Null` if there is none yet.
+    pub async fn any_status(&self, fork: &str) -> Value {
+        let output = self.run(&["get", "fork", fork, "-o", "json"]).await;
+        serde_json::from_str::<Value>(&output.stdout).map_or(Value::Null, |fork| fork["status"].clone())
+    }
+
+    /// Keeps every other process from writing to the store, until it is dropped.
+    pub async fn lock_store(&self) -> StoreLock {
+        let options = SqliteConnectOptions::new().filename(self.path(".forkable/state.db"));
+        let mut connection = options.connect().await.expect("the store can be opened");
+        connection.execute("BEGIN IMMEDIATE").await.expect("the store can be locked");
+        StoreLock(connection)
+    }
+
     // ---- the sandbox's admin API ----
+
+    /// Waits until the sandbox has answered the n-th call of the log.
+    pub async fn answered(&self, nth: usize) {
+        eventually(&format!("an answer to call {nth}"), PATIENCE, || async {
+            self.calls().await.get(nth - 1).and_then(|call| call.status)
+        })
+        .await;
+    }
 
     async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/_sandbox/{path}", self.sandbox.url());

@@ -1,1 +1,12 @@
-//! it
+//! The whole binary on one machine against the sandbox: what it calls, what it makes, what it survives.
+
+mod bad_input;
+mod commands;
+mod crash;
+mod create;
+mod faults;
+mod fleet;
+mod healing;
+mod policies;
+mod release;
+mod secrets;

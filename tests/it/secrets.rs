@@ -1,0 +1,81 @@
+//! A canary in every secret field is seen nowhere but where it belongs.
+
+use std::time::Duration;
+
+use forkable_tests::{Running, World, reference_fork};
+use serde_json::json;
+
+const CANARY: &str = "canary-7f3a9c-do-not-print";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_seen_nowhere() {
+    let mut world = World::start().await;
+    let github_token = format!("{CANARY}-github");
+    let vercel_token = format!("{CANARY}-vercel");
+    world.add_token(json!({ "provider": "github", "token": github_token, "kind": "classic", "login": "octo-founder", "scopes": ["repo", "workflow", "delete_repo", "admin:org"] })).await;
+    world.add_token(json!({ "provider": "vercel", "token": vercel_token, "teams": ["team_acme"] })).await;
+    world.environment.insert("GITHUB_TOKEN".into(), github_token);
+    world.environment.insert("VERCEL_TOKEN".into(), vercel_token);
+    world.environment.insert("RUST_LOG".into(), "trace".into());
+    world.write(
+        "acme.yaml",
+        &reference_fork().replacen(
+            "    protection:\n",
+            "    secrets:\n      - { name: DEPLOY_KEY, secretKeyRef: { name: acme, key: deploy } }\n    protection:\n",
+            1,
+        ),
+    );
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{ name: acme }}\nstringData: {{ stripe: {CANARY}-stripe, deploy: {CANARY}-deploy }}\n"
+    );
+    world.write("secret.yaml", &secret);
+    // A failed call in the middle, so that errors are looked at too.
+    world
+        .fault(json!({ "match": { "operation": "POST /v10/projects/{idOrName}/env" }, "effect": { "status": 500 } }))
+        .await;
+    let mut command = world.up_command(&["--once"]);
+    command.env("RUST_LOG", "trace");
+    let output = Running::start(command).finish(Duration::from_secs(60)).await;
+    assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    assert!(output.stderr.len() > 10_000, "trace level really was on");
+    let running = world.up();
+    let line = running.line_with("http://127.0.0.1", Duration::from_secs(30)).await;
+    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1")).expect("an address");
+    let address = address.trim_end_matches(|c: char| !c.is_ascii_digit()).to_owned();
+    let metrics = reqwest::get(format!("{address}/metrics")).await.expect("metrics").text().await.expect("metrics");
+    assert!(metrics.contains("forkable_"), "{metrics}");
+    let killed = running.kill().await;
+    let fork = world.fork("acme").await.to_string();
+    let why = world.run(&["why", "acme"]).await;
+    let plan = world.run(&["plan", "-f", "."]).await;
+    let seen = [
+        ("output", output.stdout),
+        ("log", output.stderr),
+        ("output of the second run", killed.stdout),
+        ("log of the second run", killed.stderr),
+        ("metrics", metrics),
+        ("status", fork),
+        ("why", why.stdout + &why.stderr),
+        ("plan", plan.stdout + &plan.stderr),
+    ];
+    for (place, text) in seen {
+        assert!(!text.contains(CANARY), "the canary is in the {place}");
+    }
+    for entry in std::fs::read_dir(world.path(".forkable")).expect("a state folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("a file");
+        let found = bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes());
+        assert!(!found, "the canary is in {}", path.display());
+    }
+    let generated = world.variable("acme", "SESSION_SECRET").await["value"].as_str().expect("a value").to_owned();
+    assert_eq!(generated.len(), 48);
+    for entry in std::fs::read_dir(world.path(".forkable")).expect("a state folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        assert!(
+            !bytes.windows(generated.len()).any(|window| window == generated.as_bytes()),
+            "a generated value lies in clear"
+        );
+    }
+    let stored = world.repository("acme-inc/acme").await["secrets"].to_string();
+    assert!(stored.contains(&format!("{CANARY}-deploy")), "it did arrive where it belongs: {stored}");
+}
