@@ -61,10 +61,14 @@ impl World {
 
     /// A fresh sandbox with these settings over its defaults.
     pub async fn with(settings: Value) -> Self {
-        install_crypto();
         let settings = Settings::default().merged(&settings).expect("settings that the sandbox knows");
-        let sandbox =
-            forkable_sandbox::start(Options { settings, ..Options::default() }).await.expect("a sandbox starts");
+        Self::on(Options { settings, ..Options::default() }).await
+    }
+
+    /// A fresh sandbox with these options.
+    pub async fn on(options: Options) -> Self {
+        install_crypto();
+        let sandbox = forkable_sandbox::start(options).await.expect("a sandbox starts");
         let environment = BTreeMap::from([
             ("GITHUB_API_URL".into(), sandbox.github_url()),
             ("GITHUB_TOKEN".into(), "sandbox-github-token".into()),

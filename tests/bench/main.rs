@@ -1,0 +1,62 @@
+//! Figures of time beside their goals, for `make bench`. Nothing here passes or fails.
+
+use std::time::{Duration, Instant};
+
+use forkable_sandbox::{Latencies, Options, Settings, WebhookTarget};
+use forkable_tests::{Running, World, install_crypto, reference_fork, reference_secret};
+
+const ROUNDS: usize = 11;
+const SECRET: &str = "bench-webhook-secret";
+/// Calls that wait for each other on the way to a live product: look, generate, look, commit, create the project,
+/// set the rest of it, variables, deployment, and the look that finds it live.
+const CALLS_IN_A_ROW: u64 = 9;
+
+fn latencies() -> Latencies {
+    Latencies { request_ms: 20, generate_ms: 500, build_ms: 2_000, ..Latencies::default() }
+}
+
+#[tokio::main]
+async fn main() {
+    install_crypto();
+    let Latencies { request_ms, generate_ms, build_ms, .. } = latencies();
+    let critical = Duration::from_millis(CALLS_IN_A_ROW * request_ms + generate_ms + build_ms);
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(manifest_to_ready().await);
+    }
+    rounds.sort();
+    let (first, median, last) = (rounds[0], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
+    let over = median.saturating_sub(critical);
+    println!("manifest written → Ready, {ROUNDS} rounds; the sandbox's own critical path is {critical:?}");
+    println!("  min {first:.0?}   p50 {median:.0?}   max {last:.0?}");
+    println!("  over the critical path at p50: {over:.0?}   goal: ≤ 100ms");
+}
+
+/// A process that watches an empty folder gets the reference fork.
+async fn manifest_to_ready() -> Duration {
+    let port = free_port();
+    let receiver = format!("http://127.0.0.1:{port}/webhooks");
+    let settings = Settings { limits: false, auto_dns: true, latencies: latencies(), ..Settings::default() };
+    let webhooks = WebhookTarget {
+        github_url: format!("{receiver}/github"),
+        vercel_url: format!("{receiver}/vercel"),
+        secret: SECRET.into(),
+    };
+    let mut world = World::on(Options { settings, webhooks: Some(webhooks), ..Options::default() }).await;
+    world.arguments = vec![format!("--listen=127.0.0.1:{port}")];
+    world.environment.insert("FORKABLE_WEBHOOK_SECRET".into(), SECRET.into());
+    world.write("secret.yaml", &reference_secret());
+    let running: Running = world.up();
+    running.says("http://127.0.0.1", Duration::from_secs(30)).await;
+    let written = Instant::now();
+    world.write("acme.yaml", &reference_fork());
+    running.says("acme  ready", Duration::from_secs(60)).await;
+    let took = written.elapsed();
+    running.kill().await;
+    took
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
