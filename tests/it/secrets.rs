@@ -76,6 +76,6 @@ async fn secrets_are_seen_nowhere() {
             "a generated value lies in clear"
         );
     }
-    let stored = world.repository("acme-inc/acme").await["secrets"].to_string();
+    let stored = world.repository("acme-inc/acme").await["settings"]["secrets"].to_string();
     assert!(stored.contains(&format!("{CANARY}-deploy")), "it did arrive where it belongs: {stored}");
 }
