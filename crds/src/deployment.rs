@@ -1,5 +1,7 @@
 //! `Deployment`: one release of one commit. Never to be confused with `apps/v1`.
 
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type_, a name and a path of its own")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

@@ -42,7 +42,7 @@ pub enum PortError {
     #[error("{provider} does not accept the credentials: {message}")]
     Unauthorized { provider: Provider, message: String },
     /// The credentials are fine and lack a permission. `missing` names it in the provider's words, if it said so.
-    #[error("{provider} forbids it: {message}{}", missing_suffix(missing))]
+    #[error("{provider} forbids it: {message}{}", missing_suffix(missing.as_deref()))]
     Forbidden { provider: Provider, message: String, missing: Option<String> },
     /// The account's plan does not have the feature.
     #[error("the {provider} plan does not have it: {message}")]
@@ -58,8 +58,8 @@ pub enum PortError {
     Unavailable { provider: Provider, message: String },
 }
 
-fn missing_suffix(missing: &Option<String>) -> String {
-    missing.as_ref().map_or_else(String::new, |permissions| format!("; missing permission: {permissions}"))
+fn missing_suffix(missing: Option<&str>) -> String {
+    missing.map_or_else(String::new, |permissions| format!("; missing permission: {permissions}"))
 }
 
 /// What happens after an error.
