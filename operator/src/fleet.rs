@@ -93,7 +93,8 @@ impl Fleet {
         let mut releases: Vec<_> =
             self.read().releases.get(fork).into_iter().flat_map(BTreeMap::values).cloned().collect();
         let age = |release: &Deployment| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        releases.sort_by(|a, b| revision(b).cmp(&revision(a)).then_with(|| age(b).cmp(&age(a))));
+        // By revision where the clock is too coarse to tell.
+        releases.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| revision(b).cmp(&revision(a))));
         releases
     }
 

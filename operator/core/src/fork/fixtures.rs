@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use forkable_crds::{
-    Fork, ForkStatus,
+    Deployment, Fork, ForkStatus,
     fork::{
-        DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, PendingCreate, RepositoryStatus, TemplateMode, Visibility,
+        DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, PendingCreate, ProjectStatus, RepositoryStatus,
+        TemplateMode, Visibility,
     },
 };
 use jiff::Timestamp;
@@ -13,13 +14,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     Desired, Input, Observed, blob,
-    desired::{Actions, ActionsValue, File, Project, Repository, Template},
+    desired::{Actions, ActionsValue, File, Project, Repository, Template, Variable},
 };
 use crate::{
     DigestKey, Secret,
     forge::{ForgeChange, Head, RepositoryFacts, TemplateFacts},
-    hosting::ProjectSettings,
-    plan::{Change, FacetPlan},
+    hosting::{ProjectFacts, ProjectSettings},
+    plan::{Change, FacetPlan, Verdict},
 };
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -139,6 +140,104 @@ pub(crate) fn record() -> ForkStatus {
             owned: true,
         }),
         ..ForkStatus::default()
+    }
+}
+
+/// The project as it is once made.
+pub(crate) fn project_facts() -> ProjectFacts {
+    ProjectFacts {
+        id: "prj_1".into(),
+        name: "acme".into(),
+        team: "team_1".into(),
+        repository_id: Some(42),
+        production_branch: Some("main".into()),
+        domains: Some(Vec::new()),
+        ..ProjectFacts::default()
+    }
+}
+
+/// Repository and project are there.
+pub(crate) fn hosted() -> Observed {
+    Observed { project: Some(project_facts()), ..observed() }
+}
+
+/// The status in which both are on record.
+pub(crate) fn hosted_record() -> ForkStatus {
+    let project = ProjectStatus {
+        id: "prj_1".into(),
+        name: "acme".into(),
+        team_id: Some("team_1".into()),
+        owned: true,
+        ..ProjectStatus::default()
+    };
+    ForkStatus { project: Some(project), ..record() }
+}
+
+/// A variable of the manifest.
+pub(crate) fn variable(key: &str, value: &str, environments: &[&str]) -> Variable {
+    Variable {
+        key: key.into(),
+        value: Secret::new(value),
+        digest: self::key().digest(&format!("env/{key}"), value),
+        environments: environments.iter().map(|&environment| environment.into()).collect(),
+        branch: None,
+        sensitive: false,
+    }
+}
+
+/// A release that the Fork made, in a phase: `Building`, `Live`, `Superseded` or `Failed`.
+pub(crate) fn release(name: &str, commit: &str, revision: &str, phase: &str) -> Deployment {
+    let (ready, live) = match phase {
+        "Building" => ("Unknown", None),
+        "Failed" => ("False", None),
+        "Superseded" => ("True", Some("False")),
+        _ => ("True", Some("True")),
+    };
+    let condition = |type_: &str, status: &str, reason: &str| {
+        serde_json::json!({
+            "type": type_, "status": status, "reason": reason, "message": "it is said why",
+            "lastTransitionTime": "2025-10-01T00:00:00Z",
+        })
+    };
+    let mut conditions = vec![condition("Ready", ready, phase)];
+    conditions.extend(live.map(|live| condition("Live", live, phase)));
+    if phase == "Failed" {
+        conditions.push(condition("Stalled", "True", "BuildFailed"));
+    }
+    let mut status =
+        serde_json::json!({"phase": phase, "conditions": conditions, "url": format!("https://{name}.vercel.app")});
+    if phase != "Building" {
+        status["finishedAt"] = "2025-10-01T00:00:00Z".into();
+    }
+    let mut object = serde_json::json!({
+        "apiVersion": "forkable.dev/v1alpha1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "generation": 1},
+        "spec": {"forkRef": {"name": "acme"}, "source": {"commit": commit}, "envRevision": revision},
+        "status": status,
+    });
+    if revision.is_empty() {
+        object["spec"].as_object_mut().expect("a spec").remove("envRevision");
+    }
+    serde_json::from_value(object).expect("a Deployment")
+}
+
+/// Reason of a verdict, `Synced` if it is.
+pub(crate) fn reason(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Synced { .. } => "Synced",
+        Verdict::Waiting { reason, .. } | Verdict::PersonNeeded { reason, .. } | Verdict::Refused { reason, .. } => {
+            reason
+        }
+    }
+}
+
+pub(crate) fn message(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Synced { message }
+        | Verdict::Waiting { message, .. }
+        | Verdict::PersonNeeded { message, .. }
+        | Verdict::Refused { message, .. } => message,
     }
 }
 

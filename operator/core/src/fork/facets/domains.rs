@@ -1,5 +1,8 @@
 //! Domains: on the project, proven, and led to it by DNS.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use forkable_crds::fork::DnsRecord;

@@ -1,5 +1,8 @@
 //! Environment variables, told apart by name, environments and branch; their values by digest.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use forkable_crds::fork::{EnvPolicy, OnEnvChange};

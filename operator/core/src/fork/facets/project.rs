@@ -1,5 +1,8 @@
 //! The project: linked to the repository, set as the manifest says, followed by id.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::{Input, hosting_steps, ownership, without_repository};

@@ -1,5 +1,8 @@
 //! Releases: one Deployment object for each new commit of the default branch, and no more of them than are wanted.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use forkable_crds::Deployment;

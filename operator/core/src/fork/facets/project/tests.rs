@@ -1,0 +1,212 @@
+use forkable_crds::{
+    ForkStatus,
+    fork::{NodeVersion, ProjectEnvironmentStatus},
+};
+
+use super::*;
+use crate::{
+    fork::{
+        Desired, Observed,
+        fixtures::{desired, hosted, hosted_record, input, message, observed, printed, reason, record},
+    },
+    hosting::CustomEnvironment,
+};
+
+struct World {
+    desired: Desired,
+    observed: Observed,
+    record: ForkStatus,
+}
+
+/// There is a repository and no project.
+fn absent() -> World {
+    World { desired: desired(), observed: observed(), record: record() }
+}
+
+/// All is done.
+fn done() -> World {
+    World { desired: desired(), observed: hosted(), record: hosted_record() }
+}
+
+fn facts(world: &mut World) -> &mut ProjectFacts {
+    world.observed.project.as_mut().expect("a project")
+}
+
+fn plan_of(world: &World) -> FacetPlan {
+    plan(input(&world.desired, &world.observed, &world.record))
+}
+
+fn staging(world: &mut World) {
+    world.desired.project.environments = vec![("staging".into(), "next".into())];
+}
+
+type Case = (&'static str, fn() -> World, fn(&mut World), &'static [&'static str], &'static str);
+
+#[test]
+fn what_is_missing_is_planned() {
+    let cases: [Case; 19] = [
+        ("nothing differs", done, |_| {}, &[], "Synced"),
+        ("there is none", absent, |_| {}, &["create project, linked to the repository"], "Synced"),
+        (
+            "there is none, and a setting that creation does not take",
+            absent,
+            |world| world.desired.project.settings.node_version = Some(NodeVersion::V22),
+            &["create project, linked to the repository", "set Node.js 22"],
+            "Synced",
+        ),
+        (
+            "it was deleted: it holds nothing that cannot be made again",
+            done,
+            |world| world.observed.project = None,
+            &["create project, linked to the repository"],
+            "Synced",
+        ),
+        (
+            "the manifest names another team than it is in",
+            done,
+            |world| world.desired.project.team = Some("team_2".into()),
+            &[],
+            "ProjectInOtherTeam",
+        ),
+        (
+            "somebody else's has the name",
+            done,
+            |world| {
+                world.record = record();
+                facts(world).repository_id = Some(1);
+            },
+            &[],
+            "NameConflict",
+        ),
+        (
+            "somebody else's has the name, and it is linked to nothing",
+            done,
+            |world| {
+                world.record = record();
+                facts(world).repository_id = None;
+            },
+            &[],
+            "NameConflict",
+        ),
+        (
+            "a pass was interrupted before it could note the id: the link proves it",
+            done,
+            |world| world.record.project = None,
+            &[],
+            "Synced",
+        ),
+        (
+            "a person lets us take it over",
+            done,
+            |world| {
+                world.record.project = None;
+                world.desired.adopt = true;
+                facts(world).repository_id = Some(1);
+            },
+            &["link the repository"],
+            "Synced",
+        ),
+        ("somebody unlinked it", done, |world| facts(world).repository_id = None, &["link the repository"], "Synced"),
+        (
+            "somebody made another branch production",
+            done,
+            |world| facts(world).production_branch = Some("dev".into()),
+            &["set production branch main"],
+            "Synced",
+        ),
+        (
+            "the manifest renames it",
+            done,
+            |world| world.desired.project.name = "acme-2".into(),
+            &["set name acme-2"],
+            "Synced",
+        ),
+        (
+            "name and settings differ: one call",
+            done,
+            |world| {
+                world.desired.project.name = "acme-2".into();
+                world.desired.project.settings.build_command = Some("make".into());
+                facts(world).settings.framework = Some("nextjs".into());
+            },
+            &["set name acme-2, no framework, build command \"make\""],
+            "Synced",
+        ),
+        (
+            "regions in another order are the same",
+            done,
+            |world| {
+                world.desired.project.settings.regions = Some(vec!["fra1".into(), "iad1".into()]);
+                facts(world).settings.regions = Some(vec!["iad1".into(), "fra1".into()]);
+            },
+            &[],
+            "Synced",
+        ),
+        (
+            "what the manifest leaves alone may be anything",
+            done,
+            |world| {
+                facts(world).settings.node_version = Some(NodeVersion::V20);
+                facts(world).settings.fluid = Some(true);
+            },
+            &[],
+            "Synced",
+        ),
+        ("somebody paused it", done, |world| facts(world).paused = true, &[], "Paused"),
+        ("a custom environment is missing", done, staging, &["create environment staging, branch next"], "Synced"),
+        (
+            "a custom environment tracks another branch",
+            done,
+            |world| {
+                staging(world);
+                facts(world).environments =
+                    vec![CustomEnvironment { id: "env_1".into(), slug: "staging".into(), branch: None }];
+            },
+            &["set environment to branch next"],
+            "Synced",
+        ),
+        (
+            "only the custom environment that is ours is deleted",
+            done,
+            |world| {
+                facts(world).environments = vec![
+                    CustomEnvironment { id: "env_1".into(), slug: "staging".into(), branch: None },
+                    CustomEnvironment { id: "env_2".into(), slug: "theirs".into(), branch: None },
+                ];
+                let project = world.record.project.as_mut().expect("a record");
+                project.environments = vec![ProjectEnvironmentStatus { name: "staging".into(), id: "env_1".into() }];
+            },
+            &["delete environment env_1"],
+            "Synced",
+        ),
+    ];
+    for (why, begin, change, steps, verdict) in cases {
+        let mut world = begin();
+        change(&mut world);
+        let plan = plan_of(&world);
+        assert_eq!(printed(&plan), steps, "{why}");
+        assert_eq!(reason(&plan.verdict), verdict, "{why}");
+    }
+}
+
+#[test]
+fn a_plan_without_custom_environments_is_remembered_until_the_manifest_changes() {
+    let mut world = done();
+    staging(&mut world);
+    world.record.project.as_mut().expect("a record").no_custom_environments = Some(1);
+    let plan = plan_of(&world);
+    assert!(plan.steps.is_empty(), "it is not tried again: {plan:?}");
+    assert!(message(&plan.verdict).contains("previews of branches stand in for them: next for staging"));
+    world.desired.generation = 2;
+    assert_eq!(printed(&plan_of(&world)), ["create environment staging, branch next"], "another manifest, another try");
+}
+
+#[test]
+fn nothing_is_planned_before_the_repository_is_sorted_out() {
+    let mut world = absent();
+    world.record = ForkStatus::default();
+    world.observed.repository.as_mut().expect("a repository").template_id = Some(1);
+    let plan = plan_of(&world);
+    assert!(plan.steps.is_empty());
+    assert_eq!(reason(&plan.verdict), "RepositoryNotReady");
+}
