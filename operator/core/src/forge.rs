@@ -189,7 +189,8 @@ pub enum ForgeChange {
         visibility: Visibility,
         description: Option<String>,
     },
-    /// A GitHub fork; content shows up later.
+    /// A GitHub fork; content shows up later. A fork that the owner has already, under whatever name, is a
+    /// [`PortError::Conflict`].
     CreateFork {
         template: (String, String),
     },
