@@ -20,7 +20,7 @@ use super::Desired;
 const MANY: usize = 40;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn it_comes_to_rest_and_the_world_is_as_the_manifest_says(desired in desired(), environments in 0..2_usize) {
@@ -48,6 +48,7 @@ proptest! {
         if !meddling.contains(&Meddling::WriteFile) {
             world.check_done();
         }
+        world.check_theirs(&meddling);
     }
 
     #[test]
@@ -61,7 +62,7 @@ proptest! {
         let made = world.forge.world().repositories.len();
         prop_assert_eq!(made, 2, "the template and one repository");
         let made = world.hosting.world().projects.len();
-        prop_assert!(made <= 1, "one project");
+        prop_assert_eq!(made, 1, "one project");
     }
 
     #[test]
@@ -70,6 +71,24 @@ proptest! {
         world.fail_call(failing);
         world.rest();
         world.check_done();
+    }
+
+    #[test]
+    fn deleted_with_its_fork_all_is_gone_and_nothing_of_others(
+        desired in desired(), crashes in prop::collection::vec(1..9_usize, 0..2), is_done: bool,
+    ) {
+        let mut world = World::new(desired);
+        for calls in crashes {
+            world.crash_after(calls);
+        }
+        if is_done {
+            world.rest();
+        }
+        world.forge.world().add("acme-inc", "theirs", &[("README.md", "theirs\n")]);
+        world.delete();
+        let left: Vec<_> = world.forge.world().repositories.values().map(|there| there.facts.full_name.clone()).collect();
+        prop_assert_eq!(left, ["forkable-ai/framework", "acme-inc/theirs"]);
+        prop_assert!(world.hosting.world().projects.is_empty());
     }
 
     #[test]
@@ -86,6 +105,9 @@ proptest! {
         prop_assert_eq!(&world.forge.world().changes, &Vec::new());
         prop_assert_eq!(&world.hosting.world().changes, &Vec::new());
         prop_assert!(world.plan_is_empty());
+        world.delete();
+        prop_assert_eq!(world.forge.world().repositories.len(), 2);
+        prop_assert_eq!(world.hosting.world().projects.len(), 1);
     }
 
     #[test]

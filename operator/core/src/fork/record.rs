@@ -1,6 +1,6 @@
 //! What must be written down for the next pass: ids, digests, intents.
 
-pub(super) mod forge;
+mod forge;
 mod hosting;
 
 pub(super) use forge::{branches_digest, is_value};

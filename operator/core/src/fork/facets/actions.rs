@@ -11,10 +11,9 @@ use crate::{
 
 pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     let wanted = &input.desired.actions;
-    if wanted.is_empty() && input.record.secrets.is_empty() && input.record.variables.is_empty() {
-        return None;
-    }
-    let Some(facts) = ownership::repository(input).foreseen() else { return Some(without_repository()) };
+    let Some(facts) = ownership::repository(input).foreseen() else {
+        return (!wanted.is_empty()).then(without_repository);
+    };
     let deep = facts.deep.as_ref();
     let environments: Vec<_> =
         wanted.environments.iter().filter(|environment| environment_differs(input, facts, environment)).collect();
@@ -50,6 +49,9 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
         environment: variable.environment.clone(),
         name: variable.name.clone(),
     }));
+    if wanted.is_empty() && changes.is_empty() {
+        return None;
+    }
     let message = format!(
         "{}, {}, {} as in the manifest",
         count(wanted.environments.len(), "environment"),

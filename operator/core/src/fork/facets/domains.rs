@@ -30,6 +30,9 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     };
     let wanted: Vec<_> = input.desired.domains.iter().map(|item| with_ids(input, project, item)).collect();
     let changes = changes(input, &wanted, there);
+    if wanted.is_empty() && changes.is_empty() {
+        return None;
+    }
     let adds = changes.iter().any(|change| matches!(change, HostingChange::AddDomain(_)));
     if adds && revision::newest(input.observed).is_some_and(revision::has_failed) {
         let message = "Vercel adds no domain while the newest release has failed".into();

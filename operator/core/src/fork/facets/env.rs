@@ -15,11 +15,9 @@ use crate::{
 };
 
 pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
-    let Input { desired, record, .. } = input;
-    if desired.env.is_empty() && record.env.is_empty() && desired.env_policy == EnvPolicy::Merge {
-        return None;
-    }
-    let Some(project) = project::foreseen(input) else { return Some(without_project()) };
+    let desired = input.desired;
+    let speaks = !desired.env.is_empty() || desired.env_policy == EnvPolicy::Exclusive;
+    let Some(project) = project::foreseen(input) else { return speaks.then(without_project) };
     let items = items(input, project);
     let Differences { write, delete, conflicts } = differences(input, project, &items);
     let mut changes = Vec::new();
@@ -29,6 +27,9 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     }
     if !write.is_empty() {
         changes.push(HostingChange::UpsertEnv(write));
+    }
+    if !speaks && changes.is_empty() {
+        return None;
     }
     let verdict = if conflicts.is_empty() {
         Verdict::synced(message(input, project, &items))

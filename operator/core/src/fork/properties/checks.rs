@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use forkable_crds::fork::{EnvPolicy, Overwrite};
 
 use super::{
-    meddling::THEIRS,
-    pass::{FACETS, World},
+    meddling::{Meddling, THEIRS},
+    pass::World,
 };
 use crate::{
     fork::{Desired, MARKER},
     hosting::{EnvRow, ProjectFacts},
-    plan::Facet,
 };
 
 impl World {
@@ -29,9 +28,26 @@ impl World {
     pub(super) fn check_done(&mut self) {
         self.check_repository();
         self.check_content();
-        if FACETS.contains(&Facet::Project) {
-            self.check_project();
-        }
+        self.check_project();
+    }
+
+    /// What people made is still there.
+    pub(super) fn check_theirs(&self, meddling: &[Meddling]) {
+        let has = |what: Meddling| meddling.contains(&what);
+        let mut forge = self.forge.world();
+        let repository = forge.repositories.values_mut().find(|there| !there.facts.is_template);
+        let repository = repository.expect("the repository");
+        assert!(!has(Meddling::AddRuleset) || repository.facts.rulesets.iter().any(|there| there.name == "theirs"));
+        let mut hosting = self.hosting.world();
+        let project = hosting.projects.values_mut().next().expect("the project");
+        let has_domain = project.domains.iter().any(|domain| domain.name == "theirs.example.com");
+        assert!(!has(Meddling::AddDomain) || has_domain);
+        let has_variable = project.facts.env.iter().any(|row| row.key == THEIRS);
+        assert!(!has(Meddling::AddEnv) || has_variable || self.desired.env_policy == EnvPolicy::Exclusive);
+        let overwrites =
+            self.desired.files.iter().any(|file| file.path == "README.md" && file.overwrite == Overwrite::Always);
+        let text = repository.read("README.md");
+        assert!(!has(Meddling::WriteFile) || overwrites || text == Some("a person's\n"), "{text:?}");
     }
 
     fn check_content(&self) {
@@ -122,7 +138,8 @@ impl World {
                 let mut environments = facts.environments.iter();
                 environments.any(|there| there.slug == slug && row.custom_environment_ids.contains(&there.id))
             }
-            _ => row.branch.is_some() && row.targets == ["preview"],
+            // On a plan without them the preview of the branch stands in, or that of every branch.
+            _ => row.targets.contains(&"preview".into()),
         };
         let mut used = BTreeSet::new();
         for wanted in &self.desired.env {
@@ -131,7 +148,8 @@ impl World {
                     .iter()
                     .find(|row| row.key == wanted.key && covers(row, name, wanted.branch.as_ref()))
                     .unwrap_or_else(|| panic!("{} is missing in {name}: {:?}", wanted.key, facts.env));
-                assert_eq!(row.sensitive, wanted.sensitive, "{}", wanted.key);
+                // What was sensitive once stays so at Vercel.
+                assert!(row.sensitive || !wanted.sensitive, "{}", wanted.key);
                 used.insert(row.id.clone());
             }
         }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use forkable_crds::{
     ForkStatus,
-    fork::{TemplateMode, Visibility},
+    fork::{DeletionPolicy, TemplateMode, Visibility},
 };
 use futures::executor::block_on;
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 
 use super::meddling::their_ruleset;
 use crate::{
@@ -18,13 +18,13 @@ use crate::{
         hosting::{self, DEFAULT_TEAM, FakeHosting},
     },
     forge::{Forge, RepositoryAsk, RepositoryFacts},
-    fork::{Desired, Input, MARKER, Observed, absorb, facets, record, targets},
+    fork::{Desired, Input, MARKER, Observed, absorb, deletion, facets, fixtures, record, report, targets},
     hosting::{Hosting, ProjectAsk, ProjectFacts},
-    plan::{Change, Done, Facet, FacetPlan, Plan, Step, Verdict},
+    plan::{Change, Done, Facet, FacetPlan, Outcome, Plan, Step, Verdict},
 };
 
-/// The facets that are run here.
-pub(super) const FACETS: [Facet; 8] = [
+/// The facets that are run here: all but the releases, which take builds.
+const FACETS: [Facet; 8] = [
     Facet::Repository,
     Facet::Content,
     Facet::Actions,
@@ -148,14 +148,18 @@ impl World {
             self.look_again(self.observed.repository.as_ref().is_some_and(|facts| facts.deep.is_some()));
         }
         self.apply_all()?;
-        let mut status = self.record.clone();
-        record::seen(&mut status, self.input());
-        let mut again = status.clone();
-        record::seen(&mut again, Input { record: &status, ..self.input() });
-        assert_eq!(again, status, "a report on nothing new changes nothing");
+        let status = self.report();
         self.record = status;
+        self.now += 1.hour();
+        assert_eq!(self.report(), self.record, "a report on nothing new changes nothing");
         self.store();
         Ok(())
+    }
+
+    fn report(&self) -> ForkStatus {
+        let plan = self.plan();
+        let outcomes = plan.facets.keys().map(|facet| (*facet, Outcome::Applied)).collect();
+        report::status(self.input(), &plan, &outcomes, self.desired.generation)
     }
 
     /// Makes the plan anew after every step, and runs the first one that may run.
@@ -301,6 +305,21 @@ impl World {
                 let look = self.hosting.domain_configuration(&target, &domain.name);
                 domain.configuration = Some(block_on(look).expect("a configuration"));
             }
+        }
+    }
+
+    /// The Fork is deleted, and its policy is to take all of it along.
+    pub(super) fn delete(&mut self) {
+        let mut fork = fixtures::fork();
+        fork.spec.deletion_policy = DeletionPolicy::Delete;
+        fork.spec.template.mode = self.desired.template.mode;
+        fork.status = Some(self.record.clone());
+        self.look_again(false);
+        loop {
+            let plan = deletion::plan(&fork, &self.observed);
+            // The project goes before its repository.
+            let Some(step) = plan.facets.values().rev().flat_map(|facet| &facet.steps).next() else { return };
+            assert!(matches!(self.apply(step), Ok(true)), "{step}");
         }
     }
 

@@ -97,7 +97,7 @@ pub(super) fn done(
     }
 }
 
-pub(in crate::fork) fn seen(status: &mut ForkStatus, input: Input<'_>) {
+pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
     let stand = ownership::repository(input);
     repository(status, input.desired, input.observed);
     let Stand::Ours(facts) = stand else { return };
