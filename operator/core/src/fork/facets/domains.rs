@@ -24,7 +24,9 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     if input.desired.domains.is_empty() && input.record.domains.is_empty() {
         return None;
     }
-    let Some(project) = project::foreseen(input) else { return Some(without_project()) };
+    let Some(project) = project::foreseen(input) else {
+        return (!input.desired.domains.is_empty()).then(without_project);
+    };
     let Some(there) = &project.domains else {
         return Some(waiting("Observing", "the domains of the project are not known yet".into(), SOON));
     };

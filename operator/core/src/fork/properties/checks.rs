@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    /// One row for each variable, and none beside them but those of others.
+    /// Rows for each variable, and none beside them but those of others.
     fn check_env(&self, facts: &ProjectFacts) {
         let has_custom = facts.environments.iter().any(|environment| environment.slug == "staging");
         let ours: Vec<&EnvRow> = facts.env.iter().filter(|row| row.key != THEIRS).collect();
@@ -144,13 +144,14 @@ impl World {
         let mut used = BTreeSet::new();
         for wanted in &self.desired.env {
             for name in &wanted.environments {
-                let row = ours
-                    .iter()
-                    .find(|row| row.key == wanted.key && covers(row, name, wanted.branch.as_ref()))
-                    .unwrap_or_else(|| panic!("{} is missing in {name}: {:?}", wanted.key, facts.env));
-                // What was sensitive once stays so at Vercel.
-                assert!(row.sensitive || !wanted.sensitive, "{}", wanted.key);
-                used.insert(row.id.clone());
+                let covering = ours.iter().filter(|row| row.key == wanted.key);
+                let mut covering = covering.filter(|row| covers(row, name, wanted.branch.as_ref())).peekable();
+                assert!(covering.peek().is_some(), "{} is missing in {name}: {:?}", wanted.key, facts.env);
+                for row in covering {
+                    // What was sensitive once stays so at Vercel.
+                    assert!(row.sensitive || !wanted.sensitive, "{}", wanted.key);
+                    used.insert(row.id.clone());
+                }
             }
         }
         let all: BTreeSet<_> = ours.iter().map(|row| row.id.clone()).collect();
