@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_worst_state_decides() {
-        let cases: [(&str, &[State], &[(&str, &str)]); 5] = [
+        type Case = (&'static str, &'static [State], &'static [(&'static str, &'static str)]);
+        let cases: [Case; 5] = [
             ("all ready", &[State::Ready, State::Ready], &[("Ready", "True")]),
             ("progress", &[State::Ready, State::Progressing], &[("Ready", "Unknown"), ("Reconciling", "True")]),
             (

@@ -208,8 +208,8 @@ fn url(input: Input<'_>) -> Option<String> {
         facts.redirect.is_none() && facts.branch.is_none() && facts.custom_environment_id.is_none()
     };
     let production = || there.iter().filter(is_production);
-    let wanted = input.desired.domains.iter().filter(|item| !item.name.starts_with("*."));
-    let own = wanted.filter_map(|item| production().find(|facts| facts.name == item.name && facts.is_ready())).next();
+    let mut wanted = input.desired.domains.iter().filter(|item| !item.name.starts_with("*."));
+    let own = wanted.find_map(|item| production().find(|facts| facts.name == item.name && facts.is_ready()));
     let given = || production().find(|facts| facts.name.ends_with(".vercel.app"));
     if let Some(facts) = own.or_else(given) {
         return Some(format!("https://{}", facts.name));

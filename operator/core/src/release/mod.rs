@@ -162,7 +162,7 @@ pub fn begin(input: Input<'_>) -> DeploymentStatus {
 }
 
 /// How often a build is looked at that only a person can set right.
-const PERSON: Duration = Duration::from_secs(60);
+const PERSON: Duration = Duration::from_mins(1);
 
 /// Time until the next look at a build: often at first, more seldom as it takes longer.
 fn poll(input: Input<'_>, facts: &DeploymentFacts) -> Duration {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How often a project is looked at that only a person can set right.
-const PERSON: Duration = Duration::from_secs(60);
+const PERSON: Duration = Duration::from_mins(1);
 
 pub(super) fn plan(input: Input<'_>) -> FacetPlan {
     let Some(repository) = ownership::repository(input).foreseen() else { return without_repository() };
@@ -93,7 +93,7 @@ fn environments(input: Input<'_>, facts: &ProjectFacts) -> Vec<HostingChange> {
             match facts.environments.iter().find(|there| there.slug == *slug) {
                 None => changes.push(HostingChange::CreateEnvironment { slug: slug.clone(), branch: branch.clone() }),
                 Some(there) if there.branch.as_ref() != Some(branch) => {
-                    changes.push(HostingChange::UpdateEnvironment { id: there.id.clone(), branch: branch.clone() })
+                    changes.push(HostingChange::UpdateEnvironment { id: there.id.clone(), branch: branch.clone() });
                 }
                 Some(_) => {}
             }
@@ -113,7 +113,7 @@ fn differing(wanted: &ProjectSettings, there: &ProjectSettings) -> ProjectSettin
     let text = |wanted: &Option<String>, there: &Option<String>| (wanted != there).then(|| wanted.clone());
     let regions = |settings: &ProjectSettings| {
         let mut regions = settings.regions.clone();
-        regions.iter_mut().for_each(|regions| regions.sort_unstable());
+        regions.as_mut().map_or((), |regions| regions.sort_unstable());
         regions
     };
     ProjectSettingsPatch {

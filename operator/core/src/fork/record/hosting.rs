@@ -41,7 +41,9 @@ pub(super) fn done(
             project.for_each(|project| project.environments.retain(|recorded| recorded.id != *id));
         }
         HostingChange::UpsertEnv(items) => {
-            items.iter().for_each(|item| put(status, desired, observed, item));
+            for item in items {
+                put(status, desired, observed, item);
+            }
             let key = |row: &EnvStatus| (row.name.clone(), row.branch.clone(), row.environments.clone());
             status.env.sort_by_cached_key(key);
         }
