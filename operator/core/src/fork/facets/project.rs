@@ -113,7 +113,9 @@ fn differing(wanted: &ProjectSettings, there: &ProjectSettings) -> ProjectSettin
     let text = |wanted: &Option<String>, there: &Option<String>| (wanted != there).then(|| wanted.clone());
     let regions = |settings: &ProjectSettings| {
         let mut regions = settings.regions.clone();
-        regions.as_mut().map_or((), |regions| regions.sort_unstable());
+        if let Some(regions) = &mut regions {
+            regions.sort_unstable();
+        }
         regions
     };
     ProjectSettingsPatch {

@@ -64,20 +64,20 @@ fn what_a_facet_says() {
             "a failed step, with what was tried",
             facet(1, synced()),
             Some(failed(PortError::Unavailable { provider, message: "502".into() })),
-            \"False ProviderUnavailable: add acme.com: Vercel is unavailable: 502",
+            "False ProviderUnavailable: add acme.com: Vercel is unavailable: 502",
         ),
         (
             "a domain of others",
             facet(1, synced()),
             Some(failed(PortError::Conflict { provider, message: "in use by another project".into() })),
-            \"False DomainTaken: add acme.com: Vercel: in use by another project; it is never taken away from there: \
+            "False DomainTaken: add acme.com: Vercel: in use by another project; it is never taken away from there: \
              remove it there first, or remove it from spec.domains",
         ),
         (
             "credentials that lack a permission",
             facet(1, synced()),
             Some(failed(PortError::Forbidden { provider, message: "no".into(), missing: None })),
-            \"False MissingPermission: add acme.com: Vercel forbids it: no; grant the permission to the credentials",
+            "False MissingPermission: add acme.com: Vercel forbids it: no; grant the permission to the credentials",
         ),
         (
             "suspended",
