@@ -1,5 +1,6 @@
 //! GitHub, Vercel and the journal behind the ports of `forkable-core`.
 
+pub mod github;
 pub mod journal;
 pub mod transport;
 pub mod vercel;
