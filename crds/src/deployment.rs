@@ -46,7 +46,7 @@ pub struct DeploymentSpec {
     /// How it goes live.
     #[serde(default)]
     pub strategy: Strategy,
-    /// Revision of the project and environment variables that it is built with; set by the Fork itself.
+    /// Revision of the Fork's environment variables that it is built with; set by the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub env_revision: Option<String>,

@@ -38,10 +38,13 @@ impl fmt::Debug for Account {
     }
 }
 
+/// Clients of both providers.
+pub type Clients = (Arc<dyn Forge>, Arc<dyn Hosting>);
+
 /// Makes clients of both providers from credentials; no call is made.
 pub trait Connect: Send + Sync {
     /// Errors say what is wrong with the credentials' form, and nothing of their content.
-    fn connect(&self, credentials: &Credentials) -> Result<(Arc<dyn Forge>, Arc<dyn Hosting>), String>;
+    fn connect(&self, credentials: &Credentials) -> Result<Clients, String>;
 }
 
 /// Accounts by credentials; one client each, so that they share budgets.

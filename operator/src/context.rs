@@ -1,16 +1,20 @@
 //! Everything that a pass works with.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
+use async_trait::async_trait;
 use forkable_core::{
-    journal::{Entry, Journal},
+    journal::{Entry, Journal, JournalError},
     store::{ObjectRef, Store},
 };
 use tokio::sync::mpsc;
 
 use crate::{
     accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics,
-    observe::Cache, progress::Teller,
+    observe::Cache, progress::Teller, schedule::Schedule,
 };
 
 /// Everything that a pass works with.
@@ -25,7 +29,9 @@ pub struct Context<S> {
     pub brake: Brake,
     pub metrics: Metrics,
     pub progress: Teller,
+    pub schedule: Schedule,
     wakes: mpsc::UnboundedSender<ObjectRef>,
+    loaded: AtomicBool,
 }
 
 /// The parts of a [`Context`] that differ between hosts.
@@ -53,9 +59,20 @@ impl<S: Store> Context<S> {
             fleet: Fleet::default(),
             brake: Brake::default(),
             progress: Teller::default(),
+            schedule: Schedule::default(),
             wakes,
+            loaded: AtomicBool::new(false),
         };
         (Arc::new(context), woken)
+    }
+
+    /// Whether every object of the store was read.
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn loaded(&self) {
+        self.loaded.store(true, Ordering::Release);
     }
 
     /// Asks for a pass of an object now.
@@ -70,5 +87,19 @@ impl<S: Store> Context<S> {
             self.metrics.journal_failed();
             tracing::warn!(%error, "a step is missing in the journal");
         }
+    }
+}
+
+/// No journal: for what changes nothing.
+pub struct NoJournal;
+
+#[async_trait]
+impl Journal for NoJournal {
+    async fn record(&self, _: Entry) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn newest(&self, _: &ObjectRef, _: u32) -> Result<Vec<Entry>, JournalError> {
+        Ok(Vec::new())
     }
 }

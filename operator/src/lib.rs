@@ -3,7 +3,9 @@
 pub mod accounts;
 pub mod admission;
 pub mod brake;
+pub mod cli;
 pub mod clock;
+pub mod connect;
 pub mod context;
 pub mod controllers;
 pub mod driver;
@@ -12,4 +14,5 @@ pub mod hosts;
 pub mod metrics;
 pub mod observe;
 pub mod progress;
+pub mod schedule;
 pub mod server;

@@ -1,6 +1,10 @@
 //! What happens, told while it happens, to whoever shows it.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use forkable_core::{Facet, store::ObjectRef};
 use tokio::sync::broadcast;
@@ -31,12 +35,12 @@ pub enum Mark {
 pub enum Progress {
     StepBegan {
         object: ObjectRef,
-        facet: Facet,
+        facet: &'static str,
         step: String,
     },
     StepEnded {
         object: ObjectRef,
-        facet: Facet,
+        facet: &'static str,
         step: String,
         error: Option<String>,
         took: Duration,
@@ -48,10 +52,6 @@ pub enum Progress {
         message: String,
         url: Option<String>,
         facets: Vec<(Facet, Mark)>,
-    },
-    /// Something about the folder or the process itself that a person should read.
-    Notice {
-        message: String,
     },
 }
 
@@ -68,23 +68,35 @@ impl Progress {
     }
 }
 
-/// Where progress is told. Nobody has to listen.
+/// Where progress is told, and how every object stood last. Nobody has to listen.
 #[derive(Clone, Debug)]
-pub struct Teller(broadcast::Sender<Progress>);
+pub struct Teller {
+    listeners: broadcast::Sender<Progress>,
+    standings: Arc<Mutex<HashMap<ObjectRef, Standing>>>,
+}
 
 impl Default for Teller {
     fn default() -> Self {
-        Self(broadcast::Sender::new(4096))
+        Self { listeners: broadcast::Sender::new(4096), standings: Arc::default() }
     }
 }
 
 impl Teller {
     pub fn tell(&self, progress: Progress) {
+        if let Progress::PassEnded { object, standing, .. } = &progress {
+            let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+            standings.insert(object.clone(), *standing);
+        }
         // No listener is no error.
-        let _ = self.0.send(progress);
+        let _ = self.listeners.send(progress);
     }
 
     pub fn listen(&self) -> broadcast::Receiver<Progress> {
-        self.0.subscribe()
+        self.listeners.subscribe()
+    }
+
+    /// How an object stood after its last pass in this process.
+    pub fn standing(&self, object: &ObjectRef) -> Option<Standing> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).get(object).copied()
     }
 }

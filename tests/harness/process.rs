@@ -10,7 +10,6 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
-    task::JoinHandle,
 };
 
 use crate::eventually;
@@ -48,7 +47,6 @@ pub struct Running {
     child: Child,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
-    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -60,9 +58,9 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary can be started");
-        let (stdout, of_stdout) = collect(child.stdout.take().expect("stdout is piped"));
-        let (stderr, of_stderr) = collect(child.stderr.take().expect("stderr is piped"));
-        Self { child, stdout, stderr, readers: vec![of_stdout, of_stderr] }
+        let stdout = collect(child.stdout.take().expect("stdout is piped"));
+        let stderr = collect(child.stderr.take().expect("stderr is piped"));
+        Self { child, stdout, stderr }
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -73,14 +71,15 @@ impl Running {
 
     /// Waits for the end.
     pub async fn finish(mut self, within: Duration) -> Output {
-        let Ok(status) = tokio::time::timeout(within, self.child.wait()).await else {
-            panic!("not finished within {within:?}:\n{:#?}", self.output(None));
-        };
-        let code = status.expect("a child can be waited for").code();
-        for reader in self.readers.drain(..) {
-            reader.await.expect("no reader panics");
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Ok(status) => {
+                let code = status.expect("a child can be waited for").code();
+                // The pipes end with the process; a reader may be a moment behind.
+                tokio::task::yield_now().await;
+                self.output(code)
+            }
+            Err(_) => panic!("not finished within {within:?}:\n{:#?}", self.output(None)),
         }
-        self.output(code)
     }
 
     /// Everything on standard output so far.
@@ -114,10 +113,10 @@ impl Running {
     }
 }
 
-fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let sink = text.clone();
-    let reader = tokio::spawn(async move {
+    tokio::spawn(async move {
         let mut lines = BufReader::new(pipe).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let mut sink = sink.lock().expect("no reader panics");
@@ -125,5 +124,5 @@ fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> (Arc<Mutex<String>>
             sink.push('\n');
         }
     });
-    (text, reader)
+    text
 }

@@ -102,6 +102,18 @@ pub fn say_ready(conditions: &mut [Condition], message: &str) {
     }
 }
 
+/// Adds a condition that `Ready` does not depend on. `previous` are those of the status before.
+pub fn add_aside(
+    conditions: &mut Vec<Condition>,
+    previous: &[Condition],
+    report: &Report,
+    generation: i64,
+    now: Timestamp,
+) {
+    let status = if report.state == State::Ready { "True" } else { "False" };
+    conditions.push(condition(previous, report.condition, status, &report.reason, &report.message, generation, now));
+}
+
 /// Whether a condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")

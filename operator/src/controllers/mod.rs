@@ -2,6 +2,8 @@
 
 pub mod deployment;
 pub mod fork;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -96,6 +96,7 @@ impl<S: Store> Driver<S> {
         for fork in forks {
             self.queue.add(fork.reference(), now);
         }
+        self.context.loaded();
         Ok(())
     }
 
@@ -122,20 +123,16 @@ impl<S: Store> Driver<S> {
         let (store, fleet) = (&self.context.store, &self.context.fleet);
         let now = self.context.clock.now();
         if object.kind == Fork::KIND {
-            return Ok(match store.get::<Fork>(&object.namespace, &object.name).await? {
-                Some(fork) => {
-                    let changed = fleet.put_fork(fork) == Change::Claims;
-                    if changed {
-                        // It may have been what its releases wait for.
-                        fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
-                    }
-                    changed
-                }
-                None => {
-                    fleet.remove_fork(object);
-                    true
-                }
-            });
+            let Some(fork) = store.get::<Fork>(&object.namespace, &object.name).await? else {
+                fleet.remove_fork(object);
+                return Ok(true);
+            };
+            let changed = fleet.put_fork(fork) == Change::Claims;
+            if changed {
+                // It may have been what its releases wait for.
+                fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
+            }
+            return Ok(changed);
         }
         let fork = match store.get::<Deployment>(&object.namespace, &object.name).await? {
             Some(release) => {
@@ -173,7 +170,9 @@ impl<S: Store> Driver<S> {
             self.failures.remove(object);
             next
         };
-        self.queue.done(object, next.map(|next| after(now, next)));
+        let next = next.map(|next| after(now, next));
+        self.context.schedule.note(object, next);
+        self.queue.done(object, next);
     }
 }
 

@@ -11,16 +11,16 @@ pub(crate) async fn refresh(account: &Account, view: &mut View, clock: &Clock) -
     let now = clock.now();
     let Some(ask) = view.ask.clone() else { return Ok(()) };
     let repository = async {
-        match view.repository_is_due(now) {
-            true => account.forge.observe(std::slice::from_ref(&ask.repository)).await.map(|mut seen| seen.pop()),
-            false => Ok(None),
+        if !view.repository_is_due(now) {
+            return Ok(None);
         }
+        account.forge.observe(std::slice::from_ref(&ask.repository)).await.map(|mut seen| seen.pop())
     };
     let project = async {
-        match view.project_is_due(now) {
-            true => account.hosting.observe(std::slice::from_ref(&ask.project)).await.map(|mut seen| seen.pop()),
-            false => Ok(None),
+        if !view.project_is_due(now) {
+            return Ok(None);
         }
+        account.hosting.observe(std::slice::from_ref(&ask.project)).await.map(|mut seen| seen.pop())
     };
     let (repository, project) = future::join(repository, project).await;
     let project = project.map(|seen| seen.map(|project| view.saw_project(project)));

@@ -4,6 +4,8 @@ mod cache;
 mod direct;
 mod hold;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use cache::Cache;

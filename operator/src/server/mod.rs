@@ -2,13 +2,7 @@
 
 mod webhooks;
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -33,17 +27,11 @@ pub struct Server<S> {
     /// Signs webhooks of both providers; without it none is taken.
     secret: Option<Secret>,
     seen: Seen,
-    ready: AtomicBool,
 }
 
 impl<S: Store> Server<S> {
     pub fn new(context: Arc<Context<S>>, secret: Option<Secret>) -> Arc<Self> {
-        Arc::new(Self { context, secret, seen: Seen::default(), ready: AtomicBool::new(false) })
-    }
-
-    /// From now on `/readyz` says so.
-    pub fn ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+        Arc::new(Self { context, secret, seen: Seen::default() })
     }
 
     /// Serves until `shutdown`.
@@ -65,7 +53,7 @@ fn router<S: Store>(server: Arc<Server<S>>) -> Router {
 }
 
 async fn readyz<S: Store>(State(server): State<Arc<Server<S>>>) -> impl IntoResponse {
-    if server.ready.load(Ordering::Relaxed) {
+    if server.context.is_loaded() {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not all objects are read yet\n")

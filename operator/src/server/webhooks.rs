@@ -119,7 +119,9 @@ pub(super) async fn vercel<S: Store>(State(server): State<Arc<Server<S>>>, heade
     match name {
         "deployment.promoted" | "deployment.rollback" => hint_all(&server, forks, &Hint::Project),
         _ if name.starts_with("deployment.") => {
-            forks.iter().for_each(|fork| hint_builds(&server, fork, payload["deployment"]["id"].as_str()));
+            for fork in &forks {
+                hint_builds(&server, fork, payload["deployment"]["id"].as_str());
+            }
         }
         _ if name.starts_with("project.domain.") => hint_all(&server, forks, &Hint::Domains),
         _ if name.starts_with("project.") => hint_all(&server, forks, &Hint::Project),

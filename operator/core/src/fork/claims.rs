@@ -16,7 +16,7 @@ pub struct Claim {
 }
 
 /// The first thing that `fork` claims and an older Fork among `all` holds. Names compare without case;
-/// equal ages are decided by uid.
+/// equal ages are decided by who has made something already, then by uid.
 pub fn conflict(fork: &Fork, all: &[Fork]) -> Option<Claim> {
     let mut older: Vec<_> = all.iter().filter(|other| other.uid() != fork.uid() && age(other) < age(fork)).collect();
     older.sort_by(|a, b| age(a).cmp(&age(b)));
@@ -29,10 +29,12 @@ pub fn conflict(fork: &Fork, all: &[Fork]) -> Option<Claim> {
     })
 }
 
-/// Older is less; what has no time yet is the youngest.
-fn age(fork: &Fork) -> (Timestamp, &str) {
+/// Older is less; what has no time yet is the youngest. Times are in seconds: among Forks of one second, the one that
+/// has made something goes before those that have not.
+fn age(fork: &Fork) -> (Timestamp, bool, &str) {
     let created = fork.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
-    (created, fork.uid())
+    let has_made = fork.status.as_ref().is_some_and(|status| status.repository.is_some() || status.project.is_some());
+    (created, !has_made, fork.uid())
 }
 
 /// What a manifest claims: kind, name for people, and what is compared.

@@ -19,7 +19,10 @@ use builds::Build;
 pub use builds::Builds;
 
 use super::fork::{resolve, withheld};
-use crate::{accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What};
+use crate::{
+    accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What,
+    progress::Progress,
+};
 
 /// Rounds of planning within one pass; create, read the log and wait are three.
 const ROUNDS: usize = 4;
@@ -158,6 +161,8 @@ impl<S: Store> Pass<'_, S> {
             request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
         let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
         tracing::info!(object = %self.object, step, "begins");
+        let fork = self.fork.reference();
+        self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet: BUILD, step: step.clone() });
         let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
         let result = self.account.hosting.apply(&self.target, &change).await;
@@ -170,15 +175,23 @@ impl<S: Store> Pass<'_, S> {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let outcome = error.as_ref().map_or_else(|| "done".into(), ToString::to_string);
+        let told = error.as_ref().map(ToString::to_string);
+        let took = began.elapsed();
+        self.context.progress.tell(Progress::StepEnded {
+            object: fork,
+            facet: BUILD,
+            step: step.clone(),
+            error: told.clone(),
+            took,
+        });
         self.context
             .record(Entry {
                 at: now,
                 object: self.object.clone(),
                 facet: BUILD,
                 step,
-                outcome,
-                duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+                outcome: told.unwrap_or_else(|| "done".into()),
+                duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
             })
             .await;
         let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());

@@ -61,7 +61,7 @@ pub(super) struct State {
 }
 
 enum Ended {
-    Tried { tried: Tried, intent: Option<Vec<PendingCreate>> },
+    Tried { tried: Box<Tried>, intent: Option<Vec<PendingCreate>> },
     Looked { name: String, result: Result<DomainConfiguration, PortError> },
 }
 
@@ -91,7 +91,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 None => break,
                 Some(Ended::Tried { tried, intent }) => {
                     busy.remove(&tried.step.facet);
-                    self.take_in(tried, intent).await;
+                    self.take_in(*tried, intent).await;
                 }
                 Some(Ended::Looked { name, result }) => self.saw_domain(&name, result),
             }
@@ -156,7 +156,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 Targets { repository: targets::repository(self.input()), project: targets::project(self.input()) };
             let account = self.account;
             running.push(Box::pin(async move {
-                Ended::Tried { tried: perform::outside(account, targets, step).await, intent }
+                Ended::Tried { tried: Box::new(perform::outside(account, targets, step).await), intent }
             }));
         }
         self.look_at_domains(running);
@@ -180,7 +180,6 @@ impl<'a, S: Store> Apply<'a, S> {
     }
 
     /// Asks the brake, and stores the intent of a creation. `None`: the step may not run.
-    #[expect(clippy::option_option, reason = "most steps need no intent")]
     async fn admit(&mut self, step: &Step) -> Option<Option<Vec<PendingCreate>>> {
         let now = self.context.clock.now();
         if step.effect() == Effect::Destroy && !self.context.brake.admit(now) {

@@ -53,7 +53,7 @@ pub(super) async fn pass<S: Store>(
 }
 
 /// Whether the policy wants anything of what is on record.
-fn is_anything_to_do(fork: &Fork) -> bool {
+pub(super) fn is_anything_to_do(fork: &Fork) -> bool {
     let policy = fork.spec.deletion_policy != DeletionPolicy::Retain;
     let full = fork.spec.management_policy == ManagementPolicy::Full;
     let made =

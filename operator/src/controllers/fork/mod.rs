@@ -1,15 +1,17 @@
 //! The pass of a Fork.
 
 mod apply;
+mod credentials;
 mod delete;
 mod perform;
+pub(crate) mod preview;
 mod report;
 pub(crate) mod resolve;
 
 use std::{sync::Arc, time::Duration};
 
 use forkable_core::{
-    PortError,
+    PortError, condition,
     fork::{self, Desired, validate},
     plan::{Outcome, Verdict},
     store::{Kind, ObjectRef, Store, StoreError},
@@ -143,12 +145,11 @@ async fn observe<S>(
     view: &mut View,
 ) -> Result<(), (PortError, Duration)> {
     let now = context.clock.now();
-    let seen = match view.holds.outcome(What::Observation, now) {
-        Some(Outcome::Failed { error, .. }) => Err(error.clone()),
-        _ => {
-            view.asks(Ask::of(&account.key, fork));
-            observe::refresh(account, view, &context.clock).await
-        }
+    let seen = if let Some(Outcome::Failed { error, .. }) = view.holds.outcome(What::Observation, now) {
+        Err(error.clone())
+    } else {
+        view.asks(Ask::of(&account.key, fork));
+        observe::refresh(account, view, &context.clock).await
     };
     let outcome = match &seen {
         Ok(()) => Outcome::Applied,
@@ -181,8 +182,11 @@ async fn act<S: Store>(
         return Ok(Passed::after(Some(Duration::ZERO)));
     }
     let generation = apply.fork.generation();
-    let status = fork::report::status(apply.input(), &plan, &apply.outcomes, generation);
+    let mut status = fork::report::status(apply.input(), &plan, &apply.outcomes, generation);
     let Apply { view, fork, outcomes, .. } = apply;
+    let credentials = credentials::report(&fork, &account.forge.permissions(), &outcomes);
+    let before = fork.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    condition::add_aside(&mut status.conditions, before, &credentials, generation, now);
     let failed = outcomes.values().find_map(|outcome| match outcome {
         Outcome::Failed { error, .. } => Some(error.reason()),
         _ => None,

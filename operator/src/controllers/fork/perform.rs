@@ -118,7 +118,11 @@ fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, 
 /// Tells that a step begins.
 pub(super) fn tell_began<S>(context: &Context<S>, object: &ObjectRef, step: &Step) {
     tracing::info!(%object, facet = step.facet.name(), step = %step, "begins");
-    context.progress.tell(Progress::StepBegan { object: object.clone(), facet: step.facet, step: step.to_string() });
+    context.progress.tell(Progress::StepBegan {
+        object: object.clone(),
+        facet: step.facet.name(),
+        step: step.to_string(),
+    });
 }
 
 /// Tells and writes down what became of a step.
@@ -132,7 +136,7 @@ pub(super) async fn tell_ended<S: Store>(context: &Context<S>, object: &ObjectRe
     }
     context.progress.tell(Progress::StepEnded {
         object: object.clone(),
-        facet: step.facet,
+        facet: step.facet.name(),
         step: step.to_string(),
         error: error.clone(),
         took: *took,

@@ -96,6 +96,12 @@ impl Files {
         Ok(files)
     }
 
+    /// One file, whatever its name.
+    pub(super) fn read_one(path: &Path) -> Content {
+        let size = fs::metadata(path).map_err(|error| FileError::Unreadable(error.to_string()))?.len();
+        parse(path, size)
+    }
+
     /// Whether a read would find the very same as the last one.
     pub(super) fn is_current(&self, root: &Path) -> bool {
         let mut paths = BTreeMap::new();

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::files::{FileError, Files};
+use super::files::{Content, FileError, Files};
 use crate::admission::{
     Admission,
     manifest::{Document, Position},
@@ -153,12 +153,22 @@ impl Folder {
     /// A problem, if the folder itself cannot be read: then it says nothing about any object.
     pub(super) fn load(&mut self, admission: &Admission, known: &BTreeMap<Id, Known>) -> Result<Load, Problem> {
         let files = self.files.read(&self.root).map_err(|error| self.unreadable(&error))?;
+        Ok(self.sort_out(&files, admission, known))
+    }
+
+    /// Decides what these files, in order of their names, say together.
+    pub(super) fn sort_out(
+        &mut self,
+        files: &[(String, Content)],
+        admission: &Admission,
+        known: &BTreeMap<Id, Known>,
+    ) -> Load {
         let mut load = Load {
             empty: files.iter().all(|(_, content)| content.as_ref().is_ok_and(|d| d.is_empty())),
             ..Load::default()
         };
         let mut declared: BTreeMap<Id, Vec<(&str, &Document)>> = BTreeMap::new();
-        for (source, content) in &files {
+        for (source, content) in files {
             match content {
                 Ok(documents) => sort(admission, source, documents, known, &mut declared, &mut load),
                 Err(error) => hold_file(source, error, known, &mut load),
@@ -168,7 +178,7 @@ impl Folder {
             self.choose(admission, known, id, &places, &mut load);
         }
         self.admitted.retain(|id, _| known.contains_key(id) || load.manifests.iter().any(|m| m.id == *id));
-        Ok(load)
+        load
     }
 
     /// Decides which of several manifests of one object counts, and admits it.

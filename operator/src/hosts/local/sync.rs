@@ -284,7 +284,7 @@ fn is_deleting(rows: &BTreeMap<Id, Row>, id: &Id) -> bool {
     rows.get(id).is_some_and(|row| row.deletion_requested_at.is_some())
 }
 
-fn id_of(reference: &ObjectRef) -> Id {
+pub(super) fn id_of(reference: &ObjectRef) -> Id {
     let ObjectRef { kind, namespace, name } = reference;
     Id { kind: (*kind).to_owned(), namespace: namespace.clone(), name: name.clone() }
 }
@@ -295,7 +295,7 @@ fn reference(id: &Id) -> Option<ObjectRef> {
     Some(ObjectRef { kind, namespace: id.namespace.clone(), name: id.name.clone() })
 }
 
-fn data_key(id: &Id) -> Option<DataKey> {
+pub(super) fn data_key(id: &Id) -> Option<DataKey> {
     Some((DataKind::of(&id.kind)?, id.namespace.clone(), id.name.clone()))
 }
 

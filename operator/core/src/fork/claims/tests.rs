@@ -1,3 +1,4 @@
+use forkable_crds::fork::RepositoryStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
@@ -19,7 +20,7 @@ fn other(name: &str, second: i64) -> Fork {
 #[test]
 fn the_older_wins() {
     type Case = (&'static str, fn(&mut Fork, &mut Fork), Option<(&'static str, &'static str)>);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("names differ", |_, _| {}, None),
         (
             "one repository, spelt in another case",
@@ -55,6 +56,19 @@ fn the_older_wins() {
                 std::mem::swap(&mut younger.metadata.creation_timestamp, &mut older.metadata.creation_timestamp);
             },
             None,
+        ),
+        (
+            "of one second, the one that has made something holds it",
+            |younger, older| {
+                younger.spec.repository.name = "older".into();
+                older.metadata.creation_timestamp = younger.metadata.creation_timestamp.clone();
+                older.metadata.uid = Some("uid-z".into());
+                older.status = Some(forkable_crds::ForkStatus {
+                    repository: Some(RepositoryStatus::default()),
+                    ..Default::default()
+                });
+            },
+            Some(("repository", "acme-inc/older")),
         ),
         (
             "equal ages are decided by uid: older comes first",

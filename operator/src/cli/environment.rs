@@ -1,0 +1,127 @@
+//! Every environment variable that the program reads, in one place.
+
+use forkable_core::Secret;
+use url::Url;
+
+use crate::accounts::{Credentials, GitHubCredentials};
+
+/// For `--help`.
+pub(super) const HELP: &str = "\
+Environment:
+  GITHUB_TOKEN                  token for GitHub (classic: scopes repo, workflow; fine-grained: see README)
+  GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID, GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE
+                                a GitHub App instead of a token
+  VERCEL_TOKEN                  token for Vercel
+  VERCEL_TEAM_ID                team of projects that name none (team_…)
+  GITHUB_API_URL                default https://api.github.com
+  GITHUB_GRAPHQL_URL            default: GITHUB_API_URL with /graphql behind it
+  VERCEL_API_URL                default https://api.vercel.com
+  FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
+  RUST_LOG                      what is logged, such as info or forkable=debug; never secrets or bodies";
+
+/// What to set when credentials are missing.
+const MISSING: &str = "\
+Set credentials for both providers, or try it without any: forkable up DIR --sandbox
+
+  GitHub, one of
+    export GITHUB_TOKEN=…           a classic token with the scopes repo and workflow (and delete_repo for
+                                    deletionPolicy: Delete), or a fine-grained token with the permissions
+                                    Administration, Contents, Workflows, Secrets, Variables, Environments: write
+    export GITHUB_APP_ID=… GITHUB_APP_INSTALLATION_ID=… GITHUB_APP_PRIVATE_KEY_FILE=…
+                                    a GitHub App with the same permissions, installed where the repositories go
+  Vercel
+    export VERCEL_TOKEN=…           a token with access to the team (https://vercel.com/account/settings/tokens)
+    export VERCEL_TEAM_ID=team_…    the team of the projects; your own account if absent";
+
+/// Where the providers are.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    pub github: Url,
+    pub graphql: Url,
+    pub vercel: Url,
+}
+
+impl Endpoints {
+    fn new(github: &str, graphql: Option<&str>, vercel: &str) -> Result<Self, String> {
+        let github_url = github.trim_end_matches('/');
+        let parse = |what: &str, text: &str| Url::parse(text).map_err(|error| format!("{what} {text:?}: {error}"));
+        Ok(Self {
+            github: parse("GITHUB_API_URL", github_url)?,
+            graphql: match graphql {
+                Some(graphql) => parse("GITHUB_GRAPHQL_URL", graphql)?,
+                // GitHub Enterprise Server has REST at /api/v3 and GraphQL at /api/graphql.
+                None => parse("GITHUB_API_URL", &format!("{}/graphql", github_url.trim_end_matches("/v3")))?,
+            },
+            vercel: parse("VERCEL_API_URL", vercel.trim_end_matches('/'))?,
+        })
+    }
+
+    fn from_environment() -> Result<Self, String> {
+        Self::new(
+            &variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".into()),
+            variable("GITHUB_GRAPHQL_URL").as_deref(),
+            &variable("VERCEL_API_URL").unwrap_or_else(|| "https://api.vercel.com".into()),
+        )
+    }
+}
+
+/// Credentials and where they are good for.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub endpoints: Endpoints,
+    pub credentials: Credentials,
+}
+
+impl Connection {
+    /// What the environment says. The error says what to set.
+    pub(super) fn from_environment() -> Result<Self, String> {
+        let endpoints = Endpoints::from_environment()?;
+        let github = github()?;
+        let vercel = variable("VERCEL_TOKEN").map(Secret::new);
+        let (Some(github), Some(vercel)) = (github.clone(), vercel.clone()) else {
+            let missing = match (github.is_some(), vercel.is_some()) {
+                (true, _) => "credentials for Vercel",
+                (_, true) => "credentials for GitHub",
+                _ => "credentials for GitHub and Vercel",
+            };
+            return Err(format!("There are no {missing}.\n\n{MISSING}"));
+        };
+        Ok(Self { endpoints, credentials: Credentials { github, vercel, team: variable("VERCEL_TEAM_ID") } })
+    }
+
+    /// The seeded credentials of a sandbox.
+    pub(super) fn sandbox(url: &str) -> Result<Self, String> {
+        let url = url.trim_end_matches('/');
+        let endpoints = Endpoints::new(&format!("{url}/github"), None, &format!("{url}/vercel"))?;
+        let credentials = Credentials {
+            github: GitHubCredentials::Token(Secret::new("sandbox-github-token")),
+            vercel: Secret::new("sandbox-vercel-token"),
+            team: Some("team_acme".into()),
+        };
+        Ok(Self { endpoints, credentials })
+    }
+}
+
+fn github() -> Result<Option<GitHubCredentials>, String> {
+    if let Some(token) = variable("GITHUB_TOKEN") {
+        return Ok(Some(GitHubCredentials::Token(Secret::new(token))));
+    }
+    let Some(id) = variable("GITHUB_APP_ID") else { return Ok(None) };
+    let installation =
+        variable("GITHUB_APP_INSTALLATION_ID").ok_or("GITHUB_APP_ID is set and GITHUB_APP_INSTALLATION_ID is not")?;
+    let private_key = match (variable("GITHUB_APP_PRIVATE_KEY"), variable("GITHUB_APP_PRIVATE_KEY_FILE")) {
+        (Some(key), _) => key,
+        (None, Some(file)) => std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?,
+        (None, None) => return Err("GITHUB_APP_ID is set and GITHUB_APP_PRIVATE_KEY(_FILE) is not".into()),
+    };
+    Ok(Some(GitHubCredentials::App { id, installation, private_key: Secret::new(private_key) }))
+}
+
+/// Secret of webhooks, if they are on.
+pub(super) fn webhook_secret() -> Option<Secret> {
+    variable("FORKABLE_WEBHOOK_SECRET").map(Secret::new)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}

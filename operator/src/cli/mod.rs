@@ -1,0 +1,131 @@
+//! The command line: one file for each command.
+
+mod completions;
+mod crds;
+mod delete;
+mod environment;
+mod get;
+mod logging;
+mod plan;
+mod resume;
+mod sandbox;
+mod state;
+mod up;
+mod view;
+mod why;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
+
+pub use environment::{Connection, Endpoints};
+use logging::LogFormat;
+
+/// One manifest becomes a running product on GitHub and Vercel, and stays as the manifest says.
+#[derive(Debug, Parser)]
+#[command(
+    name = "forkable",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Try it without any account:
+  forkable up deploy/examples/quickstart --sandbox
+
+Exit codes: 0 done, 1 something failed or waits for a person, 2 `plan` found changes."
+)]
+struct Cli {
+    /// Form of the log on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Arguments),
+    Plan(plan::Arguments),
+    Get(get::Arguments),
+    Why(why::Arguments),
+    Delete(delete::Arguments),
+    Resume(resume::Arguments),
+    Sandbox(sandbox::Arguments),
+    Crds(crds::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Nothing left to do.
+const DONE: u8 = 0;
+/// Something failed, or waits for a person.
+const FAILED: u8 = 1;
+/// `plan` found changes.
+const CHANGES: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failures; a wrong usage is 1, because 2 says that there are changes.
+            let code = if error.use_stderr() { FAILED } else { DONE };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say_error(&format!("cannot start: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(cli.run()).unwrap_or_else(|error| {
+        say_error(&format!("{error:#}"));
+        FAILED
+    });
+    // What still runs (a held connection, a watcher) must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ExitCode::from(code)
+}
+
+impl Cli {
+    async fn run(self) -> anyhow::Result<u8> {
+        let Self { log_format, command } = self;
+        match command {
+            Command::Up(arguments) => arguments.run(log_format).await,
+            Command::Plan(arguments) => {
+                logging::start(log_format, "warn");
+                arguments.run().await
+            }
+            Command::Sandbox(arguments) => {
+                logging::start(log_format, "info");
+                arguments.run().await
+            }
+            Command::Get(arguments) => arguments.run().await,
+            Command::Why(arguments) => arguments.run().await,
+            Command::Delete(arguments) => arguments.run().await,
+            Command::Resume(arguments) => arguments.run(),
+            Command::Crds(arguments) => arguments.run(),
+            Command::Completions(arguments) => Ok(arguments.run()),
+        }
+    }
+}
+
+/// A duration such as `200ms`, `30s` or `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text.parse().map_err(|error| format!("{error}; write it as 200ms, 30s or 5m"))?;
+    Duration::try_from(duration).map_err(|_| "a duration is not negative".into())
+}
+
+/// Writes a line for people or machines to standard output. A closed pipe ends the output, not the work.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
+}
+
+/// Tells on standard error what went wrong.
+fn say_error(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr().lock(), "error: {line}"));
+}

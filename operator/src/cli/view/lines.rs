@@ -1,0 +1,110 @@
+//! Progress as plain lines, each of them complete.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::Instant,
+};
+
+use forkable_core::store::ObjectRef;
+use indicatif::MultiProgress;
+
+use super::{label, local_site};
+use crate::{
+    hosts::local::Problem,
+    progress::{Progress, Standing},
+};
+
+/// Progress as plain lines.
+#[derive(Default)]
+pub(in crate::cli) struct Lines {
+    /// The live view that the lines are put above, if there is one.
+    above: Option<MultiProgress>,
+    sandbox: Option<String>,
+    /// How each object stood when it was told last.
+    told: HashMap<ObjectRef, (Standing, String, String)>,
+    /// Since when an object is on its way.
+    since: HashMap<ObjectRef, Instant>,
+    problems: HashSet<String>,
+}
+
+impl Lines {
+    pub(super) fn above(live: MultiProgress) -> Self {
+        Self { above: Some(live), ..Self::default() }
+    }
+
+    pub(super) fn say(&self, line: &str) {
+        match &self.above {
+            // A terminal that is gone shows nothing anyway.
+            Some(bars) => drop(bars.println(line)),
+            None => super::super::say(line),
+        }
+    }
+
+    pub(super) fn started(&mut self, server: SocketAddr, sandbox: Option<&str>) {
+        if let Some(sandbox) = sandbox {
+            self.say(&format!("sandbox of GitHub and Vercel at {sandbox}"));
+        }
+        self.say(&format!("health, metrics and webhooks at http://{server}"));
+        self.sandbox = sandbox.map(str::to_owned);
+    }
+
+    pub(super) fn problems(&mut self, problems: &[Problem]) {
+        let now: HashSet<String> = problems.iter().map(|problem| format!("{} {problem}", problem.reason)).collect();
+        for problem in problems {
+            let text = format!("{} {problem}", problem.reason);
+            if !self.problems.contains(&text) {
+                self.say(&format!("problem: {text}"));
+            }
+        }
+        for solved in self.problems.difference(&now) {
+            self.say(&format!("solved: {solved}"));
+        }
+        self.problems = now;
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        match progress {
+            Progress::StepBegan { object, .. } => {
+                self.since.entry(object.clone()).or_insert_with(Instant::now);
+            }
+            Progress::StepEnded { object, step, error, took, .. } => {
+                let took = took.as_millis();
+                match error {
+                    None => self.say(&format!("{:<12} {step}  ({took} ms)", label(object))),
+                    Some(error) => self.say(&format!("{:<12} {step}  FAILED: {error}", label(object))),
+                }
+            }
+            Progress::PassEnded { object, standing, reason, message, url, .. } => {
+                self.stands(object, *standing, reason, message, url.as_deref());
+            }
+        }
+    }
+
+    fn stands(&mut self, object: &ObjectRef, standing: Standing, reason: &str, message: &str, url: Option<&str>) {
+        let now = (standing, reason.to_owned(), message.to_owned());
+        let before = self.told.insert(object.clone(), now.clone());
+        let since = *self.since.entry(object.clone()).or_insert_with(Instant::now);
+        if standing != Standing::Working {
+            self.since.remove(object);
+        }
+        if before.as_ref() == Some(&now) {
+            return;
+        }
+        let name = label(object);
+        match standing {
+            Standing::Ready if before.is_some_and(|(standing, ..)| standing == Standing::Ready) => {}
+            Standing::Ready => {
+                let took = since.elapsed().as_secs_f64();
+                let url = url.unwrap_or_default();
+                self.say(&format!("{name:<12} ready in {took:.1} s  {url}"));
+                if let (Some(sandbox), false) = (&self.sandbox, url.is_empty()) {
+                    self.say(&format!("{:<12} open {}", "", local_site(sandbox, url)));
+                }
+            }
+            Standing::Working => self.say(&format!("{name:<12} … {reason}: {message}")),
+            Standing::Person => self.say(&format!("{name:<12} ✗ {reason}: {message}")),
+            Standing::Gone => self.say(&format!("{name:<12} deleted")),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Clients of GitHub and Vercel from credentials.
+
+use std::sync::Arc;
+
+use forkable_providers::{
+    github::{self, GitHub},
+    transport::{self, Network, NetworkError, Timeouts},
+    vercel::{self, Vercel},
+};
+
+use crate::{
+    accounts::{Clients, Connect, Credentials, GitHubCredentials},
+    cli::Endpoints,
+    clock::Clock,
+    metrics::Metrics,
+};
+
+/// Makes clients that share connections and metrics; each credential has its own budget.
+pub struct Connector {
+    endpoints: Endpoints,
+    network: Network,
+}
+
+impl Connector {
+    /// Errors: the metrics are registered already, or the machine's root certificates cannot be read.
+    pub fn new(endpoints: Endpoints, clock: Clock, metrics: &Metrics) -> Result<Self, NetworkError> {
+        let network = Network::new(metrics.registry(), Timeouts::default(), Arc::new(clock))?;
+        Ok(Self { endpoints, network })
+    }
+}
+
+impl Connect for Connector {
+    fn connect(&self, credentials: &Credentials) -> Result<Clients, String> {
+        let Credentials { github, vercel, team } = credentials;
+        let github = match github.clone() {
+            GitHubCredentials::Token(token) => github::Credentials::Token(token),
+            GitHubCredentials::App { id, installation, private_key } => {
+                github::Credentials::App { id, installation, private_key }
+            }
+        };
+        let Endpoints { github: rest, graphql, vercel: vercel_url } = self.endpoints.clone();
+        let transport = self.network.transport(github::limits());
+        let forge = GitHub::new(transport, rest, graphql, &github).map_err(|error| error.to_string())?;
+        let transport = self.network.transport(vercel::limits());
+        let hosting = Vercel::new(transport, vercel_url, vercel.clone(), team.clone());
+        Ok((Arc::new(forge), Arc::new(hosting)))
+    }
+}
+
+impl transport::Clock for Clock {
+    fn now(&self) -> jiff::Timestamp {
+        Self::now(self)
+    }
+}
