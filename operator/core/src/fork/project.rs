@@ -57,15 +57,17 @@ pub(super) fn foreseen(input: Input<'_>) -> Option<&ProjectFacts> {
     }
 }
 
-/// Whether previews of branches stand in for the custom environments that the account's plan does not have.
-pub(super) fn has_stand_ins(desired: &Desired, record: &ForkStatus) -> bool {
-    let refused = record.project.as_ref().and_then(|project| project.no_custom_environments);
-    !desired.project.environments.is_empty() && refused == Some(desired.generation)
+/// Whether Vercel said, for this version of the manifest, that the account's plan has no more custom environments.
+pub(super) fn has_no_more(desired: &Desired, record: &ForkStatus) -> bool {
+    record.project.as_ref().and_then(|project| project.no_custom_environments) == Some(desired.generation)
 }
 
-/// The branch that a custom environment tracks.
-pub(super) fn branch_of<'a>(desired: &'a Desired, environment: &str) -> Option<&'a String> {
-    desired.project.environments.iter().find_map(|(slug, branch)| (slug == environment).then_some(branch))
+/// The branch whose preview stands in for a custom environment that the account's plan does not have.
+pub(super) fn stand_in<'a>(input: Input<'a>, project: &ProjectFacts, environment: &str) -> Option<&'a String> {
+    if !has_no_more(input.desired, input.record) || id_of(project, environment).is_some() {
+        return None;
+    }
+    input.desired.project.environments.iter().find_map(|(slug, branch)| (slug == environment).then_some(branch))
 }
 
 /// The id of a custom environment, once it exists.

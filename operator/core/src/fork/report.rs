@@ -78,7 +78,7 @@ fn report(
                 (Facet::Domains, crate::PortError::Conflict { .. }) => "DomainTaken",
                 (_, error) => error.reason(),
             };
-            report(state, reason, format!("{}: {error}{}", without_sign(step), remedy(facet, error)))
+            report(state, reason, told(step, error, remedy(facet, error)))
         }
         Some(Outcome::Blocked { by }) => {
             let state = root(input, plan, outcomes, *by);
@@ -124,6 +124,12 @@ fn remedy(facet: Facet, error: &crate::PortError) -> &'static str {
         (_, PortError::Forbidden { .. }) => "; grant the permission to the credentials",
         _ => "",
     }
+}
+
+fn told(step: &str, error: &crate::PortError, remedy: &str) -> String {
+    let error = error.to_string();
+    let error = if remedy.is_empty() { error.as_str() } else { error.trim_end_matches('.') };
+    format!("{}: {error}{remedy}", without_sign(step))
 }
 
 /// A printed step without its sign and facet.

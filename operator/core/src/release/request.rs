@@ -50,7 +50,8 @@ pub(super) fn request(input: Input<'_>) -> Result<DeploymentRequest, Unready> {
             message: format!("waits for repository and project of the Fork {}", spec.fork_ref.name),
         });
     };
-    let has_stand_in = custom.is_some() && project.no_custom_environments == Some(fork.generation());
+    let is_made = project.environments.iter().any(|made| made.name == spec.environment);
+    let has_stand_in = custom.is_some() && !is_made && project.no_custom_environments == Some(fork.generation());
     let default = repository.default_branch.as_deref().unwrap_or("main");
     let branch = spec.source.git_ref.as_deref().or(custom.map(|custom| custom.branch.as_str())).unwrap_or(default);
     Ok(DeploymentRequest {

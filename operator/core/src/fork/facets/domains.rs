@@ -46,9 +46,8 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
 /// The domain with the id of its custom environment, or with the branch that stands in for it.
 fn with_ids(input: Input<'_>, project: &ProjectFacts, item: &DomainItem) -> DomainItem {
     let Some(environment) = &item.environment else { return item.clone() };
-    if project::has_stand_ins(input.desired, input.record) {
-        let branch = project::branch_of(input.desired, environment).cloned();
-        return DomainItem { branch, environment: None, ..item.clone() };
+    if let Some(branch) = project::stand_in(input, project, environment) {
+        return DomainItem { branch: Some(branch.clone()), environment: None, ..item.clone() };
     }
     DomainItem { custom_environment_id: project::id_of(project, environment).cloned(), ..item.clone() }
 }

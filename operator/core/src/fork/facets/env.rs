@@ -41,20 +41,13 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
 
 /// The rows that make up the variables of the manifest.
 fn items(input: Input<'_>, project: &ProjectFacts) -> Vec<EnvItem> {
-    let has_stand_ins = project::has_stand_ins(input.desired, input.record);
-    let is_fixed = |environment: &&String| EnvRow::target(environment).is_some();
     let mut items: Vec<EnvItem> = Vec::new();
     for variable in &input.desired.env {
-        if !has_stand_ins {
-            items.push(item(variable, variable.environments.clone(), variable.branch.clone(), project));
-            continue;
-        }
-        let fixed: Vec<_> = variable.environments.iter().filter(is_fixed).cloned().collect();
-        let custom = variable.environments.iter().filter(|environment| !is_fixed(environment));
-        let branches: BTreeSet<_> =
-            custom.filter_map(|environment| project::branch_of(input.desired, environment)).collect();
-        if !fixed.is_empty() {
-            items.push(item(variable, fixed, variable.branch.clone(), project));
+        let stand_in = |environment: &String| project::stand_in(input, project, environment);
+        let branches: BTreeSet<_> = variable.environments.iter().filter_map(stand_in).collect();
+        let there: Vec<_> = variable.environments.iter().filter(|it| stand_in(it).is_none()).cloned().collect();
+        if !there.is_empty() {
+            items.push(item(variable, there, variable.branch.clone(), project));
         }
         for branch in branches {
             // What the manifest says of the branch itself comes first.

@@ -8,10 +8,7 @@ use std::time::Duration;
 use super::{Input, hosting_steps, ownership, without_repository};
 use crate::{
     forge::RepositoryFacts,
-    fork::{
-        desired,
-        project::{self, Stand},
-    },
+    fork::project::{self, Stand},
     hosting::{HostingChange, ProjectFacts, ProjectSettings, ProjectSettingsPatch},
     plan::{Facet, FacetPlan, Verdict},
 };
@@ -62,7 +59,10 @@ fn create(input: Input<'_>) -> FacetPlan {
         changes.push(HostingChange::UpdateProject { name: None, settings });
     }
     changes.extend(environments(input, &ProjectFacts::default()));
-    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input)) }
+    FacetPlan {
+        steps: hosting_steps(Facet::Project, changes),
+        verdict: Verdict::synced(message(input, &ProjectFacts::default())),
+    }
 }
 
 fn keep(input: Input<'_>, facts: &ProjectFacts, repository: &RepositoryFacts) -> FacetPlan {
@@ -81,22 +81,21 @@ fn keep(input: Input<'_>, facts: &ProjectFacts, repository: &RepositoryFacts) ->
         changes.push(HostingChange::SetProductionBranch(branch.clone()));
     }
     changes.extend(environments(input, facts));
-    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input)) }
+    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input, facts)) }
 }
 
 /// Custom environments that are missing, track another branch, or were ours and are no longer wanted.
 fn environments(input: Input<'_>, facts: &ProjectFacts) -> Vec<HostingChange> {
-    let desired::Project { environments: wanted, .. } = &input.desired.project;
+    let wanted = &input.desired.project.environments;
     let mut changes = Vec::new();
-    if !project::has_stand_ins(input.desired, input.record) {
-        for (slug, branch) in wanted {
-            match facts.environments.iter().find(|there| there.slug == *slug) {
-                None => changes.push(HostingChange::CreateEnvironment { slug: slug.clone(), branch: branch.clone() }),
-                Some(there) if there.branch.as_ref() != Some(branch) => {
-                    changes.push(HostingChange::UpdateEnvironment { id: there.id.clone(), branch: branch.clone() });
-                }
-                Some(_) => {}
+    for (slug, branch) in wanted {
+        match facts.environments.iter().find(|there| there.slug == *slug) {
+            None if project::has_no_more(input.desired, input.record) => {}
+            None => changes.push(HostingChange::CreateEnvironment { slug: slug.clone(), branch: branch.clone() }),
+            Some(there) if there.branch.as_ref() != Some(branch) => {
+                changes.push(HostingChange::UpdateEnvironment { id: there.id.clone(), branch: branch.clone() });
             }
+            Some(_) => {}
         }
     }
     let ours = input.record.project.iter().flat_map(|project| &project.environments);
@@ -135,18 +134,24 @@ fn differing(wanted: &ProjectSettings, there: &ProjectSettings) -> ProjectSettin
     }
 }
 
-fn message(input: Input<'_>) -> String {
+fn message(input: Input<'_>, facts: &ProjectFacts) -> String {
     let repository = input.observed.repository.as_ref().map(|repository| repository.full_name.clone());
     let wanted = &input.desired.repository;
     let repository = repository.unwrap_or_else(|| format!("{}/{}", wanted.owner, wanted.name));
     let message = format!("{}, linked to {repository}", input.desired.project.name);
-    if !project::has_stand_ins(input.desired, input.record) {
+    let stand_ins = input
+        .desired
+        .project
+        .environments
+        .iter()
+        .filter_map(|(slug, _)| project::stand_in(input, facts, slug).map(|branch| format!("{branch} for {slug}")));
+    let stand_ins: Vec<_> = stand_ins.collect();
+    if stand_ins.is_empty() {
         return message;
     }
-    let stand_ins = input.desired.project.environments.iter().map(|(slug, branch)| format!("{branch} for {slug}"));
     format!(
         "{message}; the Vercel plan does not have the custom environments, so previews of branches stand in for them: {}",
-        stand_ins.collect::<Vec<_>>().join(", ")
+        stand_ins.join(", ")
     )
 }
 

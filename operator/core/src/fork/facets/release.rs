@@ -72,7 +72,7 @@ fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
             recheck: SAFETY,
         },
         Some(ready) => building(format!("{name}: {}", ready.message)),
-        None => building(format!("{name} is about to be built")),
+        None => building(format!("{name}: is about to be built")),
     }
 }
 

@@ -197,6 +197,13 @@ fn a_plan_without_custom_environments_is_remembered_until_the_manifest_changes()
     let plan = plan_of(&world);
     assert!(plan.steps.is_empty(), "it is not tried again: {plan:?}");
     assert!(message(&plan.verdict).contains("previews of branches stand in for them: next for staging"));
+    facts(&mut world).environments =
+        vec![CustomEnvironment { id: "env_1".into(), slug: "staging".into(), branch: Some("next".into()) }];
+    world.desired.project.environments.push(("qa".into(), "dev".into()));
+    let plan = plan_of(&world);
+    assert!(plan.steps.is_empty() && message(&plan.verdict).ends_with("stand in for them: dev for qa"), "{plan:?}");
+    facts(&mut world).environments.clear();
+    world.desired.project.environments.truncate(1);
     world.desired.generation = 2;
     assert_eq!(printed(&plan_of(&world)), ["create environment staging, branch next"], "another manifest, another try");
 }
