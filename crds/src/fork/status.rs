@@ -210,7 +210,7 @@ pub struct EnvStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 250))]
     pub branch: Option<String>,
-    /// Vercel's id of the row.
+    /// Vercel's id of the row; empty while it is not known whether a failed write has made it.
     #[schemars(length(max = 64))]
     pub id: String,
     /// Keyed digest of the value; says nothing about it without the key.

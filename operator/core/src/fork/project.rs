@@ -2,10 +2,13 @@
 
 use std::sync::LazyLock;
 
-use forkable_crds::ForkStatus;
+use forkable_crds::{ForkStatus, fork::EnvStatus};
 
 use super::{Desired, Input, Observed, ownership};
-use crate::hosting::ProjectFacts;
+use crate::{
+    Secret,
+    hosting::{EnvItem, EnvRow, ProjectFacts},
+};
 
 static NOTHING: LazyLock<ProjectFacts> =
     LazyLock::new(|| ProjectFacts { domains: Some(Vec::new()), ..ProjectFacts::default() });
@@ -73,4 +76,27 @@ pub(super) fn stand_in<'a>(input: Input<'a>, project: &ProjectFacts, environment
 /// The id of a custom environment, once it exists.
 pub(super) fn id_of<'a>(project: &'a ProjectFacts, environment: &str) -> Option<&'a String> {
     project.environments.iter().find_map(|there| (there.slug == environment).then_some(&there.id))
+}
+
+/// Ids of the custom environments among these, sorted.
+pub(super) fn ids_of(project: &ProjectFacts, environments: &[String]) -> Vec<String> {
+    let mut ids: Vec<_> = environments.iter().filter_map(|it| id_of(project, it).cloned()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Whether a row is what is on record: by id, or, if a failed write may have made it, by what it would be.
+pub(super) fn is_on_record(recorded: &EnvStatus, row: &EnvRow, project: &ProjectFacts) -> bool {
+    if !recorded.id.is_empty() {
+        return recorded.id == row.id;
+    }
+    let attempted = EnvItem {
+        key: recorded.name.clone(),
+        value: Secret::new(""),
+        environments: recorded.environments.clone(),
+        custom_environment_ids: ids_of(project, &recorded.environments),
+        branch: recorded.branch.clone(),
+        sensitive: recorded.sensitive,
+    };
+    !row.integration && row.is(&attempted)
 }

@@ -40,11 +40,18 @@ pub fn failed(status: &mut ForkStatus, before: Vec<PendingCreate>, error: &PortE
     }
 }
 
-/// Notes that the provider's plan lacks what a step needs, if there is another way to what the manifest asks for.
-/// Answers whether there is: then the step has not failed, and the next plan does not want it.
-pub fn adapted(status: &mut ForkStatus, desired: &Desired, step: &Step, error: &PortError) -> bool {
+/// Notes what an error tells: that the account's plan lacks what a step needs, though there is another way to what the
+/// manifest asks for; what a batch that was half done may have made. `observed` is as it was before the step.
+/// Answers whether there is another way: then the step has not failed, and the next plan does not want it.
+pub fn adapted(
+    status: &mut ForkStatus,
+    desired: &Desired,
+    observed: &Observed,
+    step: &Step,
+    error: &PortError,
+) -> bool {
     match &step.change {
-        Change::Hosting(change) => hosting::adapted(status, desired, change, error),
+        Change::Hosting(change) => hosting::adapted(status, desired, observed, change, error),
         Change::Forge(_) | Change::Store(_) => false,
     }
 }

@@ -119,6 +119,9 @@ fn remedy(facet: Facet, error: &crate::PortError) -> &'static str {
         (Facet::Domains, PortError::Conflict { .. }) => {
             "; it is never taken away from there: remove it there first, or remove it from spec.domains"
         }
+        (_, PortError::Rejected { code, .. }) if code == "BRANCH_NOT_FOUND" => {
+            "; push that branch, or leave it out of the manifest"
+        }
         (_, PortError::PlanUnsupported { .. }) => "; upgrade the plan, or leave it out of the manifest",
         (_, PortError::Unauthorized { .. }) => "; renew the credentials",
         (_, PortError::Forbidden { .. }) => "; grant the permission to the credentials",

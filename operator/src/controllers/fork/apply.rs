@@ -253,7 +253,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 }
                 self.progress.applied.push(step);
             }
-            Err(error) if record::adapted(&mut self.record, self.desired, &step, &error) => {}
+            Err(error) if record::adapted(&mut self.record, self.desired, &self.view.observed, &step, &error) => {}
             Err(error) => {
                 if let Some(before) = intent {
                     record::failed(&mut self.record, before, &error);
@@ -261,7 +261,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 if matches!(error, PortError::Conflict { .. } | PortError::Stale { .. }) {
                     self.progress.surprised.insert(step.facet);
                 }
-                if leaves_doubt(&error) {
+                if leaves_doubt(&step, &error) {
                     self.view.doubt(step.facet);
                 }
                 self.outcomes.insert(step.facet, Outcome::Failed { step: step.to_string(), error });
@@ -326,14 +326,15 @@ fn answers_an_id(step: &Step) -> bool {
 }
 
 /// Whether the outside may not be as it is known after this error.
-fn leaves_doubt(error: &PortError) -> bool {
+fn leaves_doubt(step: &Step, error: &PortError) -> bool {
     match error {
         PortError::Unavailable { .. }
         | PortError::Stale { .. }
         | PortError::Conflict { .. }
         | PortError::NotFound { .. } => true,
-        PortError::Rejected { .. }
-        | PortError::Unauthorized { .. }
+        // A batch may be half done.
+        PortError::Rejected { .. } => matches!(step.change, Change::Hosting(HostingChange::UpsertEnv(_))),
+        PortError::Unauthorized { .. }
         | PortError::Forbidden { .. }
         | PortError::PlanUnsupported { .. }
         | PortError::RateLimited { .. } => false,

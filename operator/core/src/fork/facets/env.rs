@@ -61,14 +61,11 @@ fn items(input: Input<'_>, project: &ProjectFacts) -> Vec<EnvItem> {
 }
 
 fn item(variable: &Variable, environments: Vec<String>, branch: Option<String>, project: &ProjectFacts) -> EnvItem {
-    let ids = environments.iter().filter_map(|environment| project::id_of(project, environment).cloned());
-    let mut custom_environment_ids: Vec<_> = ids.collect();
-    custom_environment_ids.sort_unstable();
     EnvItem {
         key: variable.key.clone(),
         value: variable.value.clone(),
+        custom_environment_ids: project::ids_of(project, &environments),
         environments,
-        custom_environment_ids,
         branch,
         sensitive: variable.sensitive,
     }
@@ -82,7 +79,7 @@ struct Differences<'a> {
 
 fn differences<'a>(input: Input<'_>, project: &'a ProjectFacts, items: &[EnvItem]) -> Differences<'a> {
     let Input { desired, record, .. } = input;
-    let is_own = |row: &EnvRow| record.env.iter().any(|written| written.id == row.id);
+    let is_own = |row: &EnvRow| record.env.iter().any(|written| project::is_on_record(written, row, project));
     let may_take =
         |row: &EnvRow| !row.integration && (is_own(row) || desired.adopt || desired.env_policy == EnvPolicy::Exclusive);
     let mut kept: BTreeSet<&str> = BTreeSet::new();

@@ -216,7 +216,7 @@ impl World {
                 self.check_absorbed(step);
                 Ok(true)
             }
-            Err(error) if record::adapted(&mut self.record, &self.desired, step, &error) => Ok(true),
+            Err(error) if record::adapted(&mut self.record, &self.desired, &self.observed, step, &error) => Ok(true),
             Err(error) => {
                 record::failed(&mut self.record, before, &error);
                 self.is_fresh = false;

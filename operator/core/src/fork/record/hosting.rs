@@ -8,7 +8,7 @@ use forkable_crds::{
 use crate::{
     PortError,
     fork::{Desired, Input, Observed, project},
-    hosting::{EnvItem, HostingChange, HostingDone},
+    hosting::{EnvItem, HostingChange, HostingDone, ProjectFacts},
 };
 
 pub(super) fn done(
@@ -72,16 +72,59 @@ pub(super) fn done(
     }
 }
 
-pub(super) fn adapted(status: &mut ForkStatus, desired: &Desired, change: &HostingChange, error: &PortError) -> bool {
-    let has_none =
-        matches!((change, error), (HostingChange::CreateEnvironment { .. }, PortError::PlanUnsupported { .. }));
-    match &mut status.project {
-        Some(project) if has_none => {
+pub(super) fn adapted(
+    status: &mut ForkStatus,
+    desired: &Desired,
+    observed: &Observed,
+    change: &HostingChange,
+    error: &PortError,
+) -> bool {
+    match (change, error, &mut status.project) {
+        (HostingChange::CreateEnvironment { .. }, PortError::PlanUnsupported { .. }, Some(project)) => {
             project.no_custom_environments = Some(desired.generation);
             true
         }
+        (HostingChange::UpsertEnv(items), _, _) => {
+            for item in items {
+                attempted(&mut status.env, observed, item);
+            }
+            false
+        }
         _ => false,
     }
+}
+
+/// Notes a row that may have been made although the batch failed: without id, until it is seen.
+fn attempted(recorded: &mut Vec<EnvStatus>, observed: &Observed, item: &EnvItem) {
+    let mut there = observed.project.iter().flat_map(|project| &project.env);
+    let is_noted = recorded.iter().any(|row| is_of(row, item));
+    if is_noted || there.any(|row| row.is(item)) {
+        return;
+    }
+    recorded.push(EnvStatus {
+        name: item.key.clone(),
+        environments: item.environments.clone(),
+        branch: item.branch.clone(),
+        id: String::new(),
+        digest: String::new(),
+        sensitive: item.sensitive,
+        updated_at: 0,
+    });
+}
+
+fn is_of(recorded: &EnvStatus, item: &EnvItem) -> bool {
+    recorded.name == item.key && recorded.environments == item.environments && recorded.branch == item.branch
+}
+
+/// Finds what was attempted; forgets what is gone, and what never came to be once the manifest does not want it.
+fn confirm(recorded: &mut Vec<EnvStatus>, desired: &Desired, facts: &ProjectFacts) {
+    recorded.retain_mut(|recorded| match facts.env.iter().find(|row| project::is_on_record(recorded, row, facts)) {
+        Some(row) => {
+            recorded.id.clone_from(&row.id);
+            true
+        }
+        None => recorded.id.is_empty() && desired.env.iter().any(|variable| variable.key == recorded.name),
+    });
 }
 
 pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
@@ -90,7 +133,7 @@ pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
         return;
     }
     note(status, input.observed);
-    status.env.retain(|row| facts.env.iter().any(|there| there.id == row.id));
+    confirm(&mut status.env, input.desired, facts);
     if let Some(project) = &mut status.project {
         project.environments.retain(|recorded| facts.environments.iter().any(|there| there.id == recorded.id));
         project.no_custom_environments =
@@ -116,7 +159,7 @@ fn put(status: &mut ForkStatus, desired: &Desired, observed: &Observed, item: &E
     let (Some(row), Some(digest)) = (rows.into_iter().find(|row| row.is(item)), desired.digest_of(item)) else {
         return;
     };
-    status.env.retain(|recorded| recorded.id != row.id);
+    status.env.retain(|recorded| recorded.id != row.id && !(recorded.id.is_empty() && is_of(recorded, item)));
     status.env.push(EnvStatus {
         name: item.key.clone(),
         environments: item.environments.clone(),

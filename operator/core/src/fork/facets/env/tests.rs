@@ -2,9 +2,12 @@ use forkable_crds::{ForkStatus, fork::EnvStatus};
 
 use super::*;
 use crate::{
+    PortError,
+    error::Provider,
     fork::{
         Desired, Observed,
         fixtures::{desired, hosted, hosted_record, input, message, observed, printed, reason, release, variable},
+        record,
     },
     hosting::CustomEnvironment,
 };
@@ -58,7 +61,7 @@ type Case = (&'static str, fn(&mut World), &'static [&'static str], &'static str
 
 #[test]
 fn what_differs_is_written_in_one_call_and_what_is_ours_is_deleted_in_one() {
-    let cases: [Case; 20] = [
+    let cases: [Case; 21] = [
         ("nothing differs", |_| {}, &[], "Synced"),
         (
             "all variables of a new project go in one call",
@@ -182,6 +185,16 @@ fn what_differs_is_written_in_one_call_and_what_is_ours_is_deleted_in_one() {
             "Synced",
         ),
         (
+            "a batch that failed had made it after all, and it left the manifest meanwhile",
+            |world| {
+                world.desired.env.clear();
+                let attempted = EnvStatus { id: String::new(), ..world.record.env.remove(0) };
+                world.record.env = vec![attempted];
+            },
+            &["delete 1 variable: A"],
+            "Synced",
+        ),
+        (
             "the project is somebody else's",
             |world| {
                 world.record = ForkStatus { project: None, ..hosted_record() };
@@ -238,4 +251,26 @@ fn a_change_that_waits_for_the_next_release_says_so() {
     assert_eq!(message(&plan_of(&world).verdict), "1 variable; what changed takes effect with the next release");
     world.desired.on_env_change = OnEnvChange::Redeploy;
     assert_eq!(message(&plan_of(&world).verdict), "1 variable", "a release is made for it");
+}
+
+#[test]
+fn what_a_failed_batch_may_have_made_stays_on_record_until_it_is_known() {
+    let mut world = done();
+    world.record.env.clear();
+    rows(&mut world).clear();
+    let step = plan_of(&world).steps.remove(0);
+    let refused = PortError::Rejected { provider: Provider::Vercel, code: "c".into(), message: "m".into() };
+    let World { desired, observed, record } = &mut world;
+    assert!(!record::adapted(record, desired, observed, &step, &refused), "there is no other way");
+    let seen = |desired: &Desired, observed: &Observed, status: &ForkStatus| {
+        let mut status = status.clone();
+        let before = status.clone();
+        record::seen(&mut status, input(desired, observed, &before));
+        status.env.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(desired, observed, record), [""], "it is wanted and not seen yet");
+    desired.env.clear();
+    assert!(seen(desired, observed, record).is_empty(), "it was never made, and is not wanted any more");
+    observed.project.as_mut().expect("a project").env = vec![row("row_1", "A", &["preview", "production"])];
+    assert_eq!(seen(desired, observed, record), ["row_1"], "it was made");
 }
