@@ -40,7 +40,6 @@ struct Told {
     object: ObjectRef,
     conditions: Vec<Condition>,
     current: bool,
-    url: Option<String>,
     /// The release that a Fork is waiting for or serving.
     release: Option<ObjectRef>,
 }
@@ -85,7 +84,6 @@ impl Arguments {
                 object: fork.reference(),
                 current: status.observed_generation == Some(fork.generation()),
                 conditions: status.conditions,
-                url: status.url,
                 release,
             }));
         }
@@ -99,7 +97,6 @@ impl Arguments {
                 object: release.reference(),
                 current: status.observed_generation == Some(release.generation()),
                 conditions: status.conditions,
-                url: status.url,
                 release: None,
             }
         }))
@@ -137,10 +134,7 @@ fn tell_standing(told: &Told) {
     };
     let stale = if told.current { "" } else { " (the manifest was changed since)" };
     match ready.status.as_str() {
-        "True" => {
-            let url = told.url.as_deref().unwrap_or_default();
-            super::say(format_args!("{object} is ready{stale}: {}  {url}", ready.message));
-        }
+        "True" => super::say(format_args!("{object} is ready{stale}: {}", ready.message)),
         "Unknown" => super::say(format_args!("{object} is on its way{stale}: {}: {}", ready.reason, ready.message)),
         _ => super::say(format_args!("{object} is not ready{stale}: {}: {}", ready.reason, ready.message)),
     }

@@ -106,7 +106,7 @@ pub enum Hint {
 }
 
 /// What is known of the outside for one Fork.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
     /// Releases are filled in for each pass.
     pub(crate) observed: Observed,
@@ -120,6 +120,22 @@ pub(crate) struct View {
     pub(crate) ask: Option<Ask>,
     /// What failed, and until when it is left alone.
     pub(crate) holds: Holds,
+}
+
+impl Default for View {
+    /// Nothing is known. That domains are not known says their absence from the project.
+    fn default() -> Self {
+        Self {
+            observed: Observed::default(),
+            repository: Part::default(),
+            project: Part::default(),
+            domains: Part { fresh: true, ..Part::default() },
+            domains_at: None,
+            deep_at: None,
+            ask: None,
+            holds: Holds::default(),
+        }
+    }
 }
 
 impl View {

@@ -311,7 +311,9 @@ impl<'a, S: Store> Apply<'a, S> {
                 left.is_some_and(|left| !left.steps.is_empty() || !matches!(left.verdict, Verdict::Synced { .. }))
             };
             let outcome = match facet.needs().iter().find(undone) {
-                Some(by) if !left.steps.is_empty() => Outcome::Blocked { by: *by },
+                Some(by) if !left.steps.is_empty() || matches!(left.verdict, Verdict::Waiting { .. }) => {
+                    Outcome::Blocked { by: *by }
+                }
                 _ => Outcome::Applied,
             };
             self.outcomes.insert(*facet, outcome);
