@@ -44,9 +44,9 @@ impl Scenario {
             }
             Self::Delete => {
                 world.converge().await;
+                std::fs::remove_file(world.path("acme.yaml")).expect("it is there");
                 let output = world.run(&["delete", "acme", "--dir", "."]).await;
                 assert_eq!(output.code, Some(0), "{}", output.stderr);
-                std::fs::remove_file(world.path("acme.yaml")).expect("it is there");
             }
         }
         world.forget_calls().await;

@@ -7,7 +7,7 @@ use forkable_core::{
     plan::{Outcome, Verdict},
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Fork, ForkStatus};
+use forkable_crds::{Fork, ForkStatus, fork::ReleaseStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -130,11 +130,10 @@ pub(super) async fn write<S: Store>(
     let fork = if fork.status.as_ref() == Some(&status) {
         fork
     } else {
-        let current = |status: Option<&ForkStatus>| status.and_then(|status| status.current_release.clone());
-        let replaced = current(fork.status.as_ref()) != current(Some(&status));
+        let matters = what_releases_wait_for(fork.status.as_ref()) != what_releases_wait_for(Some(&status));
         let fork = context.store.write_status(&fork, status).await?;
         context.fleet.put_fork(fork.clone());
-        if replaced {
+        if matters {
             context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
         }
         fork
@@ -152,6 +151,14 @@ pub(super) async fn write<S: Store>(
         facets,
     });
     Ok(fork)
+}
+
+/// What the releases of a Fork look at: they have a pass when it changes.
+fn what_releases_wait_for(status: Option<&ForkStatus>) -> (Option<&ReleaseStatus>, Option<&str>, Option<i64>) {
+    let release = status.and_then(|status| status.current_release.as_ref());
+    let project = status.and_then(|status| status.project.as_ref()).map(|project| project.id.as_str());
+    let repository = status.and_then(|status| status.repository.as_ref()).map(|repository| repository.id);
+    (release, project, repository)
 }
 
 async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, before: &[Condition], now: &[Condition]) {
