@@ -33,7 +33,7 @@ pub fn status(input: Input<'_>, plan: &Plan, outcomes: &BTreeMap<Facet, Outcome>
     record::seen(&mut status, input);
     status.observed_generation = Some(generation);
     status.domains = domains(input, &status.domains);
-    status.current_release = revision::serving(input.observed).map(|serving| ReleaseStatus {
+    status.current_release = revision::serving(input.desired, input.observed).map(|serving| ReleaseStatus {
         name: serving.reference().name,
         commit: commit(serving),
         env_revision: serving.spec.env_revision.clone(),
@@ -223,7 +223,7 @@ fn url(input: Input<'_>) -> Option<String> {
     if let Some(facts) = own.or_else(given) {
         return Some(format!("https://{}", facts.name));
     }
-    revision::serving(input.observed)?.status.as_ref()?.url.clone()
+    revision::serving(input.desired, input.observed)?.status.as_ref()?.url.clone()
 }
 
 fn commit(release: &forkable_crds::Deployment) -> String {

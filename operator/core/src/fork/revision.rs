@@ -19,8 +19,13 @@ pub(super) fn current(desired: &Desired, project: &ProjectFacts) -> String {
         .collect();
     rows.sort_unstable();
     let variables = desired.digest_key.digest("env-revision", &rows.concat());
-    let project = desired.digest_key.digest("project-revision", &project.id);
-    format!("{}.{}", &variables[..12], &project[..6])
+    format!("{}.{}", &variables[..12], project_part(desired, project))
+}
+
+fn project_part(desired: &Desired, project: &ProjectFacts) -> String {
+    let mut digest = desired.digest_key.digest("project-revision", &project.id);
+    digest.truncate(6);
+    digest
 }
 
 fn project_of(revision: &str) -> &str {
@@ -64,11 +69,16 @@ fn is_ready(release: &Deployment) -> bool {
     release.status.as_ref().is_some_and(|status| crate::condition::is_true(&status.conditions, "Ready"))
 }
 
-/// The release that serves production: the newest that is live, whoever made it.
-pub(super) fn serving(observed: &Observed) -> Option<&Deployment> {
+/// The release that serves production: the newest that is live, whoever made it, but not in a project that is gone.
+pub(super) fn serving<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Deployment> {
+    let project = project_part(desired, observed.project.as_ref()?);
+    let is_of_it = |release: &&Deployment| {
+        release.spec.environment == "Production"
+            && release.spec.env_revision.as_deref().is_none_or(|revision| project_of(revision) == project)
+    };
     let is_live = |release: &&Deployment| {
         let status = release.status.as_ref();
         status.is_some_and(|status| crate::condition::is_true(&status.conditions, "Live"))
     };
-    observed.releases.iter().filter(|release| release.spec.environment == "Production").find(is_live)
+    observed.releases.iter().filter(is_of_it).find(is_live)
 }

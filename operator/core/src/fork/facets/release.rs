@@ -49,7 +49,7 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
 /// As the newest release stands.
 fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
     let name = newest.reference().name;
-    let serving = revision::serving(input.observed).map(|serving| serving.reference().name);
+    let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
     let condition = |type_: &str| {
         let status = newest.status.as_ref()?;
         status.conditions.iter().find(|condition| condition.type_ == type_)
@@ -93,7 +93,7 @@ fn name(input: Input<'_>, commit: &str, revision: &str) -> String {
 
 /// Finished releases beyond the limit, oldest first; never the newest nor the one that serves.
 fn history(input: Input<'_>) -> impl Iterator<Item = &Deployment> {
-    let serving = revision::serving(input.observed).map(|serving| &serving.metadata.name);
+    let serving = revision::serving(input.desired, input.observed).map(|serving| &serving.metadata.name);
     let is_finished =
         |release: &&Deployment| release.status.as_ref().is_some_and(|status| status.finished_at.is_some());
     let finished: Vec<_> = revision::made(input.observed)

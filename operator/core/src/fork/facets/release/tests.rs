@@ -193,3 +193,12 @@ fn a_failed_release_says_what_still_serves() {
     world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed"));
     assert_eq!(message(&plan_of(&world).verdict), "acme-acme-he goes on serving; acme-bbb: it is said why");
 }
+
+#[test]
+fn what_was_live_in_a_project_that_is_gone_serves_nothing() {
+    let mut world = done();
+    world.observed.project.as_mut().expect("a project").id = "prj_2".into();
+    let revision = current(&world);
+    world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed"));
+    assert_eq!(message(&plan_of(&world).verdict), "acme-bbb: it is said why");
+}
