@@ -106,7 +106,7 @@ impl GitHub {
     ) -> Result<ForgeDone, PortError> {
         let (owner, repo) = template;
         let what = format!("{} of {owner}/{repo}", git_ref.unwrap_or("the head"));
-        let request = Request::new("GET /repos/{owner}/{repo}/commits/{+ref}", &what).at(owner).at(repo);
+        let request = Request::new("GET /repos/{owner}/{repo}/commits/{ref}", &what).at(owner).at(repo);
         let source: Commit = match self.client.send(&request.at(git_ref.unwrap_or("HEAD"))).await {
             // "No commit found for SHA": https://docs.github.com/en/rest/commits/commits#get-a-commit
             Err(PortError::Rejected { message, .. }) => {
@@ -146,7 +146,7 @@ impl Copy<'_> {
 
     /// The head is about to be replaced: it must be what GitHub itself put there.
     async fn check_untouched(&self, branch: &str) -> Result<(), PortError> {
-        let request = self.request("GET /repositories/{id}/commits/{+ref}").at(branch);
+        let request = self.request("GET /repositories/{id}/commits/{ref}").at(branch);
         let head: Commit = self.github.client.send(&request).await?;
         if head.commit.message != INITIAL_COMMIT || !head.parents.is_empty() {
             return Err(errors::stale(format!("{} has got commits since", name(self.target))));

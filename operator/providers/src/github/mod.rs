@@ -63,7 +63,7 @@ pub fn limits() -> Limits {
     Limits {
         provider: Provider::GitHub,
         windows: vec![
-            Window::new(Duration::from_secs(20), 30, |call| u32::from(call.write)),
+            Window::new(Duration::from_secs(30), 45, |call| u32::from(call.write)),
             Window::new(minute, 75, creates),
             Window::new(hour, 480, creates),
             Window::new(minute, 850, |call| if call.write { 5 } else { 1 }),

@@ -1,5 +1,7 @@
 //! A repository that exists: settings, topics, security switches, archive, delete; and how REST tells repositories.
 
+use std::collections::BTreeMap;
+
 use forkable_core::{
     PortError,
     forge::{ForgeDone, RepositoryFacts, RepositoryPatch, RepositoryTarget},
@@ -10,7 +12,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{GitHub, client::Request, errors, id, name};
+use super::{
+    GitHub,
+    client::{GraphRequest, Request},
+    errors, id, name, observe,
+};
+use crate::transport::Priority;
 
 const UPDATE: &str = "PATCH /repositories/{id}";
 
@@ -104,23 +111,66 @@ impl GitHub {
         target: &RepositoryTarget,
         patch: &RepositoryPatch,
     ) -> Result<ForgeDone, PortError> {
+        let settings = settings(patch);
+        let Some(discussions) = patch.discussions else {
+            return self.update_settings(target, patch, settings).await.map(Repository::done);
+        };
+        if settings != json!({}) {
+            self.update_settings(target, patch, settings).await?;
+        }
+        self.set_discussions(target, discussions).await
+    }
+
+    async fn update_settings(
+        &self,
+        target: &RepositoryTarget,
+        patch: &RepositoryPatch,
+        settings: Value,
+    ) -> Result<Repository, PortError> {
         let id = id(target)?;
-        let outcome = self.patch(target, id, settings(patch)).await;
+        let outcome = self.patch(target, id, settings.clone()).await;
         let (Some(branch), Err(PortError::Rejected { message, .. })) = (&patch.default_branch, &outcome) else {
-            return outcome.map(Repository::done);
+            return outcome;
         };
         if !message.contains(branch.as_str()) || !message.to_lowercase().contains("branch") {
-            return outcome.map(Repository::done);
+            return outcome;
         }
         // There is no branch of that name: the present one gets it.
         let present: Repository =
             self.client.send(&Request::new("GET /repositories/{id}", name(target)).at(id)).await?;
-        let rename = Request::new("POST /repositories/{id}/branches/{+branch}/rename", name(target))
+        let rename = Request::new("POST /repositories/{id}/branches/{branch}/rename", name(target))
             .at(id)
             .at(&present.default_branch)
             .json(json!({ "new_name": branch }));
         self.client.run(&rename).await?;
-        self.patch(target, id, settings(patch)).await.map(Repository::done)
+        self.patch(target, id, settings).await
+    }
+
+    /// The one switch that REST does not have.
+    async fn set_discussions(&self, target: &RepositoryTarget, on: bool) -> Result<ForgeDone, PortError> {
+        let Some(node_id) = &target.node_id else {
+            return Err(errors::stale(format!("the GraphQL id of {} was not seen yet", name(target))));
+        };
+        let document = format!(
+            "mutation UpdateRepository($input: UpdateRepositoryInput!, $some: Int!) {{ updateRepository(input: $input) \
+             {{ repository {{ ...Repo }} }} }} {}",
+            observe::fragments()
+        );
+        let answer = self.client.graph(GraphRequest {
+            operation: "graphql mutation UpdateRepository",
+            name: "UpdateRepository",
+            document: &document,
+            variables: json!({ "input": { "repositoryId": node_id, "hasDiscussionsEnabled": on }, "some": 1 }),
+            write: true,
+            priority: Priority::Create,
+        });
+        let mut answer = answer.await?;
+        let repository = answer.data["updateRepository"]["repository"].take();
+        if repository.is_null() {
+            return Err(errors::of_graph(&answer.errors, &name(target)));
+        }
+        let seen: observe::facts::Seen = observe::read(repository)?;
+        Ok(ForgeDone::Repository(Box::new(seen.facts(BTreeMap::new()))))
     }
 
     async fn patch(&self, target: &RepositoryTarget, id: i64, body: Value) -> Result<Repository, PortError> {
@@ -175,7 +225,8 @@ fn settings(patch: &RepositoryPatch) -> Value {
         issues,
         wiki,
         projects,
-        discussions,
+        // GraphQL has it.
+        discussions: _,
         delete_branch_on_merge,
         secret_scanning,
         push_protection,
@@ -195,7 +246,6 @@ fn settings(patch: &RepositoryPatch) -> Value {
     put("has_issues", issues.map(Into::into));
     put("has_wiki", wiki.map(Into::into));
     put("has_projects", projects.map(Into::into));
-    put("has_discussions", discussions.map(Into::into));
     put("delete_branch_on_merge", delete_branch_on_merge.map(Into::into));
     put("security_and_analysis", (!security.is_empty()).then_some(Value::Object(security)));
     Value::Object(body)

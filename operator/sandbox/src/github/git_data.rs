@@ -118,6 +118,28 @@ pub(super) fn branch(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     })))
 }
 
+/// `POST /repos/{owner}/{repo}/branches/{branch}/rename`: a default branch stays one.
+pub(super) fn rename_branch(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
+    let (old, new) = (ctx.path("branch").to_owned(), ctx.text("new_name").unwrap_or_default().to_owned());
+    let missing = || Refusal::new(http::StatusCode::NOT_FOUND, "Branch not found");
+    let head = ctx.repo(id).branches.get(&old).ok_or_else(missing)?.clone();
+    if new.is_empty() || new.starts_with('/') || new.contains([' ', '~', '^', ':']) {
+        return Err(Refusal::unprocessable("New branch name is invalid"));
+    }
+    if ctx.repo(id).branches.contains_key(&new) {
+        return Err(Refusal::unprocessable(format!("Branch {new} already exists")));
+    }
+    let repo = ctx.repo_mut(id);
+    repo.branches.remove(&old);
+    repo.branches.insert(new.clone(), head);
+    if repo.default_branch == old {
+        repo.default_branch.clone_from(&new);
+    }
+    ctx.params.insert("branch".to_owned(), new);
+    let Reply::Json(_, body) = branch(ctx, id)? else { return Err(missing()) };
+    Ok(Reply::created(body))
+}
+
 /// `GET /repos/{owner}/{repo}/git/trees/{tree_sha}`
 pub(super) fn get_tree(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     demand_content(ctx, id)?;

@@ -11,12 +11,13 @@ use super::super::create::{Generated, from_template};
 use super::super::git::{self, Files, Sha};
 use super::super::git_data::{check_path, move_branch};
 use super::super::repo::{Repo, Visibility};
+use super::super::repos;
 use super::super::rest::Ctx;
 use super::super::view::account_node_id;
 use super::super::{Refusal, id_of_node};
 use super::objects::{Commit, Ref, commit};
 use super::repository::{self, Repository, RepositoryVisibility};
-use super::scalars::{Base64String, Oid};
+use super::scalars::{Base64String, Oid, Uri};
 use super::{Gql, add_error, gql, write};
 use crate::sandbox::World;
 
@@ -90,6 +91,25 @@ struct CloneTemplateRepositoryPayload {
     repository: Option<Repository>,
 }
 
+#[derive(InputObject)]
+struct UpdateRepositoryInput {
+    client_mutation_id: Option<String>,
+    description: Option<String>,
+    has_discussions_enabled: Option<bool>,
+    has_issues_enabled: Option<bool>,
+    has_projects_enabled: Option<bool>,
+    has_wiki_enabled: Option<bool>,
+    homepage_url: Option<Uri>,
+    repository_id: ID,
+    template: Option<bool>,
+}
+
+#[derive(SimpleObject)]
+struct UpdateRepositoryPayload {
+    client_mutation_id: Option<String>,
+    repository: Option<Repository>,
+}
+
 /// Why a mutation is refused: GitHub's type of the error, and what it says.
 struct Failure(&'static str, String);
 
@@ -127,6 +147,23 @@ impl Mutation {
         }
     }
 
+    /// Changes settings of a repository; what the input leaves out stays.
+    async fn update_repository(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateRepositoryInput,
+    ) -> Option<UpdateRepositoryPayload> {
+        let gql = gql(ctx);
+        let client_mutation_id = input.client_mutation_id.clone();
+        match write(gql, |world, now| update_repository(&mut mutation_ctx(gql, world, now), &input)) {
+            Ok(id) => Some(UpdateRepositoryPayload { client_mutation_id, repository: repository::by_id(gql, id) }),
+            Err(Failure(kind, message)) => {
+                add_error(ctx, kind, message);
+                None
+            }
+        }
+    }
+
     /// Makes a repository from a template.
     async fn clone_template_repository(
         &self,
@@ -145,6 +182,37 @@ impl Mutation {
             }
         }
     }
+}
+
+fn update_repository(ctx: &mut Ctx<'_>, input: &UpdateRepositoryInput) -> Result<u64, Failure> {
+    let missing = || {
+        Failure(
+            "NOT_FOUND",
+            format!("Could not resolve to a node with the global id of '{}'", input.repository_id.as_str()),
+        )
+    };
+    let id = id_of_node("R", input.repository_id.as_str()).filter(|id| ctx.world.github.repos.contains_key(id));
+    let id = id.ok_or_else(missing)?;
+    access::demand(&ctx.world.github, ctx.actor, ctx.repo(id), Need::write("administration"))?;
+    if ctx.repo(id).archived {
+        return Err(Failure("FORBIDDEN", "Repository was archived so is read-only.".to_owned()));
+    }
+    ctx.body = serde_json::json!({
+        "has_discussions": input.has_discussions_enabled,
+        "has_issues": input.has_issues_enabled,
+        "has_projects": input.has_projects_enabled,
+        "has_wiki": input.has_wiki_enabled,
+        "is_template": input.template,
+    });
+    let texts =
+        [("description", input.description.as_ref()), ("homepage", input.homepage_url.as_ref().map(|uri| &uri.0))];
+    for (field, text) in texts {
+        if let Some(text) = text {
+            ctx.body[field] = text.clone().into();
+        }
+    }
+    repos::update(ctx, id)?;
+    Ok(id)
 }
 
 fn mutation_ctx<'a>(gql: &'a Gql, world: &'a mut World, now: jiff::Timestamp) -> Ctx<'a> {
