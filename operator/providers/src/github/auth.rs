@@ -74,7 +74,7 @@ struct Claims {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Answered {
     token: String,
     expires_at: Timestamp,
     #[serde(default)]
@@ -168,7 +168,7 @@ impl Auth {
 
 impl App {
     /// <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
-    async fn issue(&self, client: &Client) -> Result<Token, PortError> {
+    async fn issue(&self, client: &Client) -> Result<Answered, PortError> {
         let now = client.now().as_second();
         // A minute back, because clocks differ; GitHub takes at most ten minutes.
         let claims = Claims { iat: now - 60, exp: now + 540, iss: self.id.to_string() };

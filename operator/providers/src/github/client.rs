@@ -1,5 +1,7 @@
 //! Requests to GitHub: templates filled in, signed, sent once, and answers as JSON or as an error.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use forkable_core::{PortError, error::Provider};
 use http::{HeaderValue, Method, StatusCode, header};
@@ -42,12 +44,12 @@ impl Request {
     }
 
     /// Fills the next parameter of the path.
-    pub(super) fn at(mut self, segment: impl ToString) -> Self {
+    pub(super) fn at(mut self, segment: impl Display) -> Self {
         self.segments.push(segment.to_string());
         self
     }
 
-    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn query(mut self, name: &'static str, value: impl Display) -> Self {
         self.query.push((name, value.to_string()));
         self
     }

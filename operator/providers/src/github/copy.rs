@@ -3,7 +3,7 @@
 //! Objects of one repository cannot be named in another, so that every file is read and written again: text in bulk,
 //! the rest one by one. Git's ids prove the result: the new tree must have the very id of the template's.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use forkable_core::{
     PortError,
@@ -35,7 +35,8 @@ const AT_ONCE: usize = 4;
 #[derive(Deserialize)]
 struct Commit {
     sha: String,
-    commit: CommitData,
+    #[serde(rename = "commit")]
+    data: CommitData,
     #[serde(default)]
     parents: Vec<Sha>,
 }
@@ -122,11 +123,11 @@ impl GitHub {
         if copy.is_resumed {
             copy.check_untouched(&made.default_branch).await?;
         }
-        let entries = copy.list(&source.commit.tree.sha).await?;
-        copy.write(&entries, &source.commit.tree.sha).await?;
+        let entries = copy.list(&source.data.tree.sha).await?;
+        copy.write(&entries, &source.data.tree.sha).await?;
         let short = source.sha.get(..7).unwrap_or(&source.sha);
         let message = format!("Copy of {owner}/{repo} at {short}");
-        let head = copy.commit(&made.default_branch, &message, &source.commit.tree.sha).await?;
+        let head = copy.commit(&made.default_branch, &message, &source.data.tree.sha).await?;
         let mut facts = made.facts();
         facts.head = Some(head);
         facts.blobs = entries.into_iter().map(|entry| (entry.path, entry.sha)).collect();
@@ -139,7 +140,7 @@ impl Copy<'_> {
         Request::new(operation, name(self.target)).at(self.repository)
     }
 
-    fn from_template(&self, operation: &'static str) -> Request {
+    fn of_template(&self, operation: &'static str) -> Request {
         let (owner, repo) = self.template;
         Request::new(operation, format!("{owner}/{repo}")).at(owner).at(repo)
     }
@@ -148,7 +149,7 @@ impl Copy<'_> {
     async fn check_untouched(&self, branch: &str) -> Result<(), PortError> {
         let request = self.request("GET /repositories/{id}/commits/{ref}").at(branch);
         let head: Commit = self.github.client.send(&request).await?;
-        if head.commit.message != INITIAL_COMMIT || !head.parents.is_empty() {
+        if head.data.message != INITIAL_COMMIT || !head.parents.is_empty() {
             return Err(errors::stale(format!("{} has got commits since", name(self.target))));
         }
         Ok(())
@@ -156,7 +157,7 @@ impl Copy<'_> {
 
     /// All files of a tree, and the commits of submodules.
     async fn list(&self, tree: &str) -> Result<Vec<Entry>, PortError> {
-        let request = self.from_template("GET /repos/{owner}/{repo}/git/trees/{tree_sha}").at(tree);
+        let request = self.of_template("GET /repos/{owner}/{repo}/git/trees/{tree_sha}").at(tree);
         let tree: Tree = self.github.client.send(&request.query("recursive", 1)).await?;
         if tree.truncated {
             let (owner, repo) = self.template;
@@ -213,8 +214,8 @@ impl Copy<'_> {
         let (mut declared, mut fields) = (String::new(), String::new());
         for (i, id) in ids.iter().enumerate() {
             variables.insert(format!("o{i}"), (*id).into());
-            declared.push_str(&format!(", $o{i}: GitObjectID!"));
-            fields.push_str(&format!(" f{i}: object(oid: $o{i}) {{ ... on Blob {{ text }} }}"));
+            let _ = write!(declared, ", $o{i}: GitObjectID!");
+            let _ = write!(fields, " f{i}: object(oid: $o{i}) {{ ... on Blob {{ text }} }}");
         }
         let document = format!(
             "query CopyFiles($owner: String!, $name: String!{declared}) {{ repository(owner: $owner, name: $name, \
@@ -252,7 +253,7 @@ impl Copy<'_> {
                 _ => return Err(errors::of(&answer, there.what())),
             }
         }
-        let request = self.from_template("GET /repos/{owner}/{repo}/git/blobs/{file_sha}").at(&entry.sha);
+        let request = self.of_template("GET /repos/{owner}/{repo}/git/blobs/{file_sha}").at(&entry.sha);
         let blob: Blob = self.github.client.send(&request).await?;
         let content: String = blob.content.split_ascii_whitespace().collect();
         let body = json!({ "content": content, "encoding": blob.encoding });

@@ -94,7 +94,7 @@ fn refused(message: String, missing: Option<String>, code: &str) -> PortError {
         return PortError::PlanUnsupported { provider: PROVIDER, message };
     }
     if RULES.iter().any(|rule| words.contains(rule)) {
-        return rule_violation(message, code);
+        return rule_violation(&message, code);
     }
     let workflow = words.contains("create or update workflow").then(|| "workflow (workflows:write)".to_owned());
     PortError::Forbidden { provider: PROVIDER, message, missing: workflow.or(missing) }
@@ -109,7 +109,7 @@ fn unprocessable(message: String) -> PortError {
         return PortError::PlanUnsupported { provider: PROVIDER, message };
     }
     if RULES.iter().any(|rule| words.contains(rule)) {
-        return rule_violation(message, "422");
+        return rule_violation(&message, "422");
     }
     if words.contains("create or update workflow") {
         return refused(message, None, "422");
@@ -117,7 +117,7 @@ fn unprocessable(message: String) -> PortError {
     rejected("422", message)
 }
 
-fn rule_violation(message: String, code: &str) -> PortError {
+fn rule_violation(message: &str, code: &str) -> PortError {
     rejected(
         code,
         format!(
@@ -134,11 +134,8 @@ fn missing(answer: &Answer) -> Option<String> {
         (!value.is_empty()).then(|| value.to_owned())
     };
     // Classic tokens are told their scopes with every answer.
-    match header("x-oauth-scopes").is_some() {
-        true => header("x-accepted-oauth-scopes").map(|scopes| format!("scope {scopes}")),
-        false => None,
-    }
-    .or_else(|| header("x-accepted-github-permissions"))
+    let scopes = header("x-oauth-scopes").and_then(|_| header("x-accepted-oauth-scopes"));
+    scopes.map(|scopes| format!("scope {scopes}")).or_else(|| header("x-accepted-github-permissions"))
 }
 
 /// The message with what `errors` adds to it.

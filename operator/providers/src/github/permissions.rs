@@ -170,21 +170,21 @@ mod tests {
         assert_eq!(names, ["workflow", "delete_repo"], "a classic token");
         let app = granted(&["administration:write", "contents:read", "metadata:read", "secrets:write"]);
         let lacking = missing(&app, &[Feature::Repository, Feature::Files, Feature::Secrets, Feature::Environments]);
-        let named = |permission: &str, features: &[Feature]| MissingPermission {
+        let lacks = |permission: &str, features: &[Feature]| MissingPermission {
             permission: permission.into(),
             features: features.into(),
         };
         assert_eq!(
             lacking,
             [
-                named("contents:write", &[Feature::Files]),
-                named("environments:write", &[Feature::Environments]),
-                named("actions:read", &[Feature::Environments]),
+                lacks("contents:write", &[Feature::Files]),
+                lacks("environments:write", &[Feature::Environments]),
+                lacks("actions:read", &[Feature::Environments]),
             ],
             "an App"
         );
         let nothing = missing(&granted(&[]), &[Feature::Files, Feature::Secrets]);
-        assert_eq!(nothing, [named("repo", &[Feature::Files, Feature::Secrets])], "a token without scopes");
+        assert_eq!(nothing, [lacks("repo", &[Feature::Files, Feature::Secrets])], "a token without scopes");
         assert_eq!(missing(&Permissions::default(), &Feature::ALL), [], "a fine-grained token does not tell");
     }
 }

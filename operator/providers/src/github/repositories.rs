@@ -40,7 +40,8 @@ pub(super) struct Repository {
     visibility: Option<String>,
     private: bool,
     archived: bool,
-    template_repository: Option<Id>,
+    #[serde(rename = "template_repository")]
+    template: Option<Id>,
     parent: Option<Id>,
     #[serde(default)]
     topics: Vec<String>,
@@ -77,7 +78,7 @@ impl Repository {
                 _ => Visibility::Public,
             },
             archived: self.archived,
-            template_id: self.template_repository.map(|template| template.id),
+            template_id: self.template.map(|template| template.id),
             parent_id: self.parent.map(|parent| parent.id),
             topics: self.topics,
             issues: self.has_issues,

@@ -81,13 +81,12 @@ impl GitHub {
         let place = (id(target)?, environment.map(str::to_owned));
         let known = self.memory().keys.get(&place).cloned();
         let is_known = known.is_some();
-        let key = match known {
-            Some(key) => key,
-            None => {
-                let key = self.sealing_key(target, environment).await?;
-                self.memory().keys.insert(place.clone(), key.clone());
-                key
-            }
+        let key = if let Some(key) = known {
+            key
+        } else {
+            let key = self.sealing_key(target, environment).await?;
+            self.memory().keys.insert(place.clone(), key.clone());
+            key
         };
         let sealed = key
             .key

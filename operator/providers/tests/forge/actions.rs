@@ -36,7 +36,7 @@ pub(super) async fn environments_are_written_whole(world: &dyn World) -> Outcome
         prevent_self_review: true,
         wait_minutes: 5,
     };
-    assert_eq!(seen.environments, [expected.clone()]);
+    assert_eq!(seen.environments, [expected]);
     let deep = seen.deep.ok_or("deep was asked for")?;
     assert_eq!(deep.branch_patterns["production"], ["main", "release/*"]);
     put(patterns(&["hotfix/*", "main"])).await?;

@@ -55,7 +55,9 @@ async fn a_fleet_is_looked_at_fifty_at_a_time_for_few_points() -> Outcome {
     let sandbox = Sandbox::start().await?;
     let (_, facts) = sandbox.repository("acme").await?;
     let mut asks: Vec<_> = (0..60).map(|i| ask("acme-inc", &format!("absent-{i}"))).collect();
-    asks.iter_mut().for_each(|ask| ask.deep = false);
+    for ask in &mut asks {
+        ask.deep = false;
+    }
     asks[57].node_id = Some(facts.node_id.clone());
     sandbox.forget_calls().await?;
     let views = sandbox.github.observe(&asks).await?;

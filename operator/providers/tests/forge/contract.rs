@@ -246,7 +246,7 @@ pub(super) async fn a_ruleset_is_written_changed_and_deleted(world: &dyn World) 
     let ForgeDone::Ruleset(made) = done else { return Err("a ruleset was expected".into()) };
     let expected = RulesetFacts { id: made.id, name: "forkable".into(), rules: Some(strict()), active: true };
     assert_eq!(made, expected);
-    assert_eq!(look(forge, &ask_of(&facts)).await?.rulesets, [expected.clone()]);
+    assert_eq!(look(forge, &ask_of(&facts)).await?.rulesets, std::slice::from_ref(&expected));
     apply(forge, &target, commit("main", &[("README.md", "ours\n")])).await?;
     let lax = BranchRules { block_deletion: true, ..BranchRules::default() };
     apply(forge, &target, ForgeChange::UpdateRuleset { id: made.id, ruleset: ruleset(lax.clone()) }).await?;

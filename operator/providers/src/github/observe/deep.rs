@@ -36,7 +36,7 @@ struct Feature {
 }
 
 impl Feature {
-    fn is_on(self) -> bool {
+    fn is_on(&self) -> bool {
         self.status == "enabled"
     }
 }
@@ -59,7 +59,7 @@ struct Policy {
 }
 
 #[derive(Deserialize)]
-struct Value {
+struct Item {
     name: String,
     value: Option<String>,
     updated_at: Option<Timestamp>,
@@ -135,8 +135,8 @@ impl Look<'_> {
         let seen: Security = self.client.send(&self.request("GET /repositories/{id}")).await?;
         let features = seen.security_and_analysis;
         Ok(features.map_or((None, None), |features| {
-            let scanning = features.secret_scanning.map(Feature::is_on);
-            (scanning, features.secret_scanning_push_protection.map(Feature::is_on))
+            let scanning = features.secret_scanning.as_ref().map(Feature::is_on);
+            (scanning, features.secret_scanning_push_protection.as_ref().map(Feature::is_on))
         }))
     }
 
@@ -179,12 +179,12 @@ impl Look<'_> {
                 self.of_environment("GET /repositories/{id}/environments/{environment_name}/variables", name)
             }
         };
-        let values: Vec<Value> = self.client.list(&request, items, page).await?;
-        let stored = |value: Value| StoredValue {
-            name: value.name,
+        let values: Vec<Item> = self.client.list(&request, items, page).await?;
+        let stored = |item: Item| StoredValue {
+            name: item.name,
             environment: environment.map(str::to_owned),
-            value: value.value,
-            updated_at: value.updated_at,
+            value: item.value,
+            updated_at: item.updated_at,
         };
         Ok(values.into_iter().map(stored).collect())
     }
