@@ -145,8 +145,9 @@ impl Auth {
         Ok(fresh.bearer)
     }
 
-    /// Notes what an answer tells of the credentials: scopes of a classic token, or that a token is no longer good.
-    pub(super) fn learn(&self, answer: &Answer) {
+    /// Notes what an answer tells of the credentials: scopes of a classic token, or that the token of an App is no
+    /// longer good, which is an error that the next try mends.
+    pub(super) fn learn(&self, answer: &Answer) -> Result<(), PortError> {
         match &self.kind {
             Kind::Token(_) => {
                 let scopes = answer.headers().get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
@@ -155,14 +156,16 @@ impl Auth {
                     self.grant(scopes.map(str::to_owned).collect());
                 }
             }
-            Kind::App(app) => {
-                if answer.status() == http::StatusCode::UNAUTHORIZED
-                    && let Ok(mut issued) = app.issued.try_lock()
-                {
+            Kind::App(app) if answer.status() == http::StatusCode::UNAUTHORIZED => {
+                // Locked: another call is about to replace it.
+                if let Ok(mut issued) = app.issued.try_lock() {
                     *issued = None;
                 }
+                return Err(errors::stale("the token of the GitHub App's installation has ended"));
             }
+            Kind::App(_) => {}
         }
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ const GRAPHQL: &str = "graphql";
 const API_VERSION: &str = "2022-11-28";
 
 /// One REST request. The operation is the method and GitHub's path template, which is also its name in metrics.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Request {
     operation: &'static str,
     segments: Vec<String>,
@@ -99,7 +99,6 @@ impl Request {
 }
 
 /// One GraphQL request.
-#[derive(Debug)]
 pub(super) struct GraphRequest<'a> {
     /// Label of metrics, such as `graphql query ForkFleet`.
     pub(super) operation: &'static str,
@@ -163,7 +162,7 @@ impl Client {
     pub(super) async fn exchange(&self, request: &Request) -> Result<Answer, PortError> {
         let bearer = self.auth.bearer(self).await?;
         let answer = self.dispatch(request, &bearer, CORE).await?;
-        self.auth.learn(&answer);
+        self.auth.learn(&answer)?;
         Ok(answer)
     }
 
@@ -224,7 +223,7 @@ impl Client {
             request: http(Method::POST, &self.graphql, &bearer, Some(&body)),
         };
         let answer = self.transport.send(call).await?;
-        self.auth.learn(&answer);
+        self.auth.learn(&answer)?;
         if answer.status() != StatusCode::OK {
             return Err(errors::of(&answer, "GraphQL"));
         }

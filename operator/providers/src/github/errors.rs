@@ -154,3 +154,65 @@ fn sentence(answer: &Answer) -> String {
     }
     shortened(&sentence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &'static str) -> Answer {
+        let mut answer = Answer::new(bytes::Bytes::from_static(body.as_bytes()));
+        *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+        answer
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_what_happens_next() {
+        let plan = r#"{"message":"Upgrade to GitHub Pro or make this repository public to enable this feature."}"#;
+        let billing = r#"{"message":"Failed to create the environment protection rule. Please ensure the billing plan supports the required reviewers protection rule."}"#;
+        let taken = r#"{"message":"Repository creation failed.","errors":[{"resource":"Repository","code":"custom","field":"name","message":"name already exists on this account"}]}"#;
+        let template = r#"{"message":"Could not clone: Name already exists on this account"}"#;
+        let invalid = r#"{"message":"Validation Failed","errors":["Name can't be blank"]}"#;
+        let workflow = r#"{"message":"refusing to allow a GitHub App to create or update workflow `.github/workflows/ci.yml` without `workflows` permission"}"#;
+        let cases = [
+            (403, plan, "PlanUnsupported"),
+            (422, billing, "PlanUnsupported"),
+            (402, "{}", "PlanUnsupported"),
+            (422, taken, "NameConflict"),
+            (422, template, "NameConflict"),
+            (422, invalid, "Rejected"),
+            (400, r#"{"message":"Problems parsing JSON"}"#, "Rejected"),
+            (403, r#"{"message":"Resource not accessible by integration"}"#, "MissingPermission"),
+            (403, workflow, "MissingPermission"),
+            (403, r#"{"message":"Repository was archived so is read-only."}"#, "MissingPermission"),
+            (401, r#"{"message":"Bad credentials"}"#, "Unauthorized"),
+            (404, "{}", "NotFound"),
+            (409, r#"{"message":"Git Repository is empty."}"#, "Stale"),
+            (307, "{}", "Stale"),
+            (422, r#"{"message":"Repository rule violations found"}"#, "Rejected"),
+            (502, "<html>", "ProviderUnavailable"),
+        ];
+        for (status, body, reason) in cases {
+            assert_eq!(of(&answer(status, body), "it").reason(), reason, "{status} {body}");
+        }
+        assert_eq!(
+            of(&answer(422, invalid), "it").to_string(),
+            "GitHub refuses: Validation Failed: Name can't be blank (422)"
+        );
+    }
+
+    #[test]
+    fn what_was_lacking_is_named_in_the_credentials_own_words() {
+        let mut refused = answer(403, "{}");
+        let missing = |answer: &Answer| match of(answer, "it") {
+            PortError::Forbidden { missing, .. } => missing,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(missing(&refused), None);
+        let permissions = http::HeaderValue::from_static("administration=write");
+        refused.headers_mut().insert("x-accepted-github-permissions", permissions);
+        assert_eq!(missing(&refused).as_deref(), Some("administration=write"));
+        refused.headers_mut().insert("x-oauth-scopes", http::HeaderValue::from_static("repo"));
+        refused.headers_mut().insert("x-accepted-oauth-scopes", http::HeaderValue::from_static("delete_repo"));
+        assert_eq!(missing(&refused).as_deref(), Some("scope delete_repo"), "a classic token");
+    }
+}

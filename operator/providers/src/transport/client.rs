@@ -20,20 +20,24 @@ const LARGEST: usize = 32 << 20;
 #[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
+    /// Goes through no proxy, for this very machine.
+    loopback: reqwest::Client,
     within: Duration,
     provider: Provider,
 }
 
 impl Client {
     pub(super) fn new(timeouts: Timeouts) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.call)
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(Self { http, within: timeouts.call, provider: Provider::GitHub })
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(timeouts.connect)
+                .timeout(timeouts.call)
+                .tcp_nodelay(true)
+        };
+        let (http, loopback) = (builder().build()?, builder().no_proxy().build()?);
+        Ok(Self { http, loopback, within: timeouts.call, provider: Provider::GitHub })
     }
 
     pub(super) fn of(self, provider: Provider) -> Self {
@@ -41,7 +45,9 @@ impl Client {
     }
 
     async fn exchange(self, request: http::Request<Bytes>) -> Result<Answer, PortError> {
-        let sent = async { self.http.execute(request.try_into()?).await };
+        let is_loopback = request.uri().host().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]"));
+        let client = if is_loopback { &self.loopback } else { &self.http };
+        let sent = async { client.execute(request.try_into()?).await };
         let answer = sent.await.map_err(|error| self.unavailable(&error))?;
         let (parts, body) = http::Response::from(answer).into_parts();
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {

@@ -11,7 +11,7 @@ mod quota;
 mod tests;
 mod trace;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use forkable_core::{PortError, error::Provider};
@@ -29,7 +29,7 @@ pub use trace::{Metrics, provider_label};
 pub type Answer = http::Response<Bytes>;
 
 /// What is sent, and what it draws on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     /// Template of the call such as `GET /repos/{owner}/{repo}`, without ids: the label of traces and metrics.
     pub operation: &'static str,
@@ -39,6 +39,13 @@ pub struct Call {
     /// Whether it changes anything.
     pub write: bool,
     pub request: http::Request<Bytes>,
+}
+
+impl fmt::Debug for Call {
+    /// Without the request, whose body may have secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
+    }
 }
 
 /// Who goes first when a quota runs low: the lower ones stop earlier and leave the rest to the higher ones.

@@ -138,7 +138,10 @@ async fn an_app_gets_one_token_for_many_calls_and_another_when_it_is_refused() -
     // The token ends while this machine's clock stands still.
     sandbox.ripen();
     let patch = || ForgeChange::UpdateRepository(RepositoryPatch { wiki: Some(false), ..RepositoryPatch::default() });
-    assert_eq!(apply(&app, &made, patch()).await.expect_err("it ended").reason(), "Unauthorized");
+    assert_eq!(apply(&app, &made, patch()).await.expect_err("it ended").reason(), "Stale");
+    sandbox.forget_calls().await?;
+    let next = apply(&app, &made, patch()).await;
+    assert_eq!(issued(sandbox.operations().await?), 1, "the next try asks for another: {next:?}");
     Ok(())
 }
 
