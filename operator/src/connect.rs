@@ -1,6 +1,6 @@
 //! Clients of GitHub and Vercel from credentials.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use forkable_providers::{
     github::{self, GitHub},
@@ -15,6 +15,9 @@ use crate::{
     metrics::Metrics,
 };
 
+/// The shortest that a call may take before it is given up.
+const SHORTEST: Duration = Duration::from_secs(3);
+
 /// Makes clients that share connections and metrics; each credential has its own budget.
 pub struct Connector {
     endpoints: Endpoints,
@@ -24,9 +27,16 @@ pub struct Connector {
 impl Connector {
     /// Errors: the metrics are registered already, or the machine's root certificates cannot be read.
     pub fn new(endpoints: Endpoints, clock: Clock, metrics: &Metrics) -> Result<Self, NetworkError> {
-        let network = Network::new(metrics.registry(), Timeouts::default(), Arc::new(clock))?;
+        let network = Network::new(metrics.registry(), timeouts(clock.scale()), Arc::new(clock))?;
         Ok(Self { endpoints, network })
     }
+}
+
+/// Shorter where time runs faster, but never so short that a busy machine is taken for a dead provider.
+fn timeouts(scale: u32) -> Timeouts {
+    let Timeouts { connect, call } = Timeouts::default();
+    let shortest = SHORTEST.min(connect);
+    Timeouts { connect: (connect / scale).max(shortest), call: (call / scale).max(shortest) }
 }
 
 impl Connect for Connector {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkable_tests::{Call, World, eventually};
+use forkable_tests::{Call, World};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
@@ -20,12 +20,26 @@ fn faults() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ("truncated", json!({ "truncate": true }), &["ProviderUnavailable"]),
         ("malformed JSON", json!({ "malformed": true }), &["ProviderUnavailable"]),
         ("401 mid-flight", json!({ "status": 401, "body": { "message": "Bad credentials" } }), &["Unauthorized"]),
-        ("404 of the parent", json!({ "status": 404, "body": { "message": "Not Found" } }), &["NotFound"]),
+        ("404 of the parent", json!({ "status": 404, "body": { "message": "Not Found" } }), &["NotFound", "DeploymentDeleted"]),
     ]
 }
 
 /// Calls that a lasting fault may cause: with a back-off of 1, 2, 4 … s there is no more than a handful.
 const HOT: u64 = 12;
+
+/// An error instead of a panic, so that one cell that fails does not hide the others.
+async fn within(otherwise: &str, what: impl Future<Output = ()>) -> Result<(), String> {
+    tokio::time::timeout(Duration::from_secs(30), what).await.map_err(|_| otherwise.to_owned())
+}
+
+/// What makes no sense for a call: GitHub's own limit at Vercel, and what leaves a 404 where it is
+/// the answer to "is it there?".
+fn is_a_fault(operation: &str, name: &str) -> bool {
+    let is_vercel = operation.split_once(" /v").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let asks_whether = operation == "GET /v9/projects/{idOrName}";
+    !(is_vercel && name == "secondary limit")
+        && !(asks_whether && ["404 of the parent", "malformed JSON", "truncated"].contains(&name))
+}
 
 async fn meets(call: &Call, name: &str, effect: &Value, reasons: &[&str]) -> Result<(), String> {
     let mut world = World::with_reference_fork().await;
@@ -35,17 +49,23 @@ async fn meets(call: &Call, name: &str, effect: &Value, reasons: &[&str]) -> Res
     let fault = world.fault(json!({ "match": { "operation": operation }, "times": null, "effect": effect })).await;
     let running = world.up();
     let context = format!("{operation} meets {name}");
-    eventually(&format!("{context}: the fault is met"), Duration::from_secs(30), || async {
-        (world.fault_hits(fault).await > 0).then_some(())
+    within(&format!("{context}: the fault is not met"), async {
+        while world.fault_hits(fault).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     })
-    .await;
-    let said = eventually(&format!("{context}: a condition names it"), Duration::from_secs(30), || async {
-        let fork = world.any_status("acme").await;
-        let text = fork.to_string();
-        reasons.iter().any(|reason| text.contains(reason)).then_some(text)
+    .await?;
+    within(&format!("{context}: no condition names it"), async {
+        loop {
+            // What mends itself within a moment is only told by an event.
+            let text = world.any_status("acme").await.to_string() + &world.run(&["why", "acme"]).await.stdout;
+            if reasons.iter().any(|reason| text.contains(reason)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     })
-    .await;
-    drop(said);
+    .await?;
     let hits = world.fault_hits(fault).await;
     running.kill().await;
     if hits > HOT {
@@ -73,6 +93,7 @@ async fn every_call_meets_every_fault() {
     calls.retain(|call| seen.insert(call.operation.clone()));
     let cells: Vec<_> =
         calls.iter().flat_map(|call| faults().into_iter().map(move |fault| (call.clone(), fault))).collect();
+    let cells = cells.into_iter().filter(|(call, (name, ..))| is_a_fault(&call.operation, name));
     let failures: Vec<String> = stream::iter(cells)
         .map(|(call, (name, effect, reasons))| async move { meets(&call, name, &effect, reasons).await.err() })
         .buffer_unordered(6)

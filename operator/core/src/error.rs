@@ -88,6 +88,19 @@ impl PortError {
         }
     }
 
+    /// Everything that [`PortError::reason`] may say.
+    pub const REASONS: [&str; 9] = [
+        "NotFound",
+        "Rejected",
+        "NameConflict",
+        "Unauthorized",
+        "MissingPermission",
+        "PlanUnsupported",
+        "RateLimited",
+        "Stale",
+        "ProviderUnavailable",
+    ];
+
     /// Reason of conditions and events, and label of metrics.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     dir: PathBuf,
 }
 
+/// Events that are shown.
+const EVENTS: usize = 5;
+
 /// What is told of an object of any kind.
 struct Told {
     object: ObjectRef,
@@ -57,7 +60,7 @@ impl Arguments {
         let next = Schedule::read(&state::folder(&self.dir).join(state::SCHEDULE_FILE), &told.object);
         super::say(format_args!("next try:     {}", next_try(next, now)));
         self.tell_journal(&told).await;
-        for event in reader.events(&told.object).await?.iter().rev().take(3) {
+        for event in reader.events(&told.object).await?.iter().rev().take(EVENTS) {
             super::say(format_args!(
                 "event: {} {} (×{}, last {})",
                 event.reason, event.message, event.count, event.last_at

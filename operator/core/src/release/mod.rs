@@ -140,7 +140,8 @@ pub fn plan(input: Input<'_>, observed: &Observed) -> Next {
     }
     let Some(facts) = &observed.deployment else {
         if input.record().deployment_id.is_some() {
-            return Next::Wait(None); // It was deleted at Vercel.
+            // Deleted at Vercel, or its project may not be seen at the moment: only the latter comes back.
+            return Next::Wait(input.newer().is_empty().then_some(GONE));
         }
         return request::request(input).map_or_else(|unready| Next::Wait(unready.recheck()), Next::Create);
     };
@@ -163,6 +164,9 @@ pub fn begin(input: Input<'_>) -> DeploymentStatus {
 
 /// How often a build is looked at that only a person can set right.
 const PERSON: Duration = Duration::from_mins(1);
+
+/// How often a deployment is looked for that is not there any more.
+const GONE: Duration = Duration::from_mins(5);
 
 /// Time until the next look at a build: often at first, more seldom as it takes longer.
 fn poll(input: Input<'_>, facts: &DeploymentFacts) -> Duration {

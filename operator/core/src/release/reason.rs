@@ -1,5 +1,7 @@
 //! Reasons of the conditions of a Deployment.
 
+use crate::PortError;
+
 pub(crate) const BUILDING: &str = "Building";
 pub(super) const PENDING: &str = "Pending";
 pub(super) const ASSIGNING: &str = "AssigningDomains";
@@ -18,9 +20,15 @@ pub(super) const DELETED: &str = "DeploymentDeleted";
 /// Reasons that a release may have stopped for.
 const STOPPED: [&str; 7] = [FAILED, CANCELED, BLOCKED, NOT_ASSIGNED, DELETED, UNKNOWN_ENVIRONMENT, FORK_NOT_FOUND];
 
-/// The same reason for the Fork; what is not one of ours is an error of a call.
+/// The same reason for the Fork: one of ours, or that of an error of a call.
 pub(crate) fn known(reason: &str) -> &'static str {
-    STOPPED.into_iter().find(|known| *known == reason).unwrap_or("ReleaseFailed")
+    let mut all = STOPPED.into_iter().chain(PortError::REASONS);
+    all.find(|known| *known == reason).unwrap_or("ReleaseFailed")
+}
+
+/// Why a release is not there yet: an error of a call that is tried again, or that it is being built.
+pub(crate) fn under_way(reason: &str) -> &'static str {
+    PortError::REASONS.into_iter().find(|known| *known == reason).unwrap_or(BUILDING)
 }
 
 /// Whether a person must act at the provider before it goes on.

@@ -109,7 +109,8 @@ fn standing(input: Input<'_>, observed: &Observed, is_known: bool) -> Standing {
         return match request::request(input) {
             Err(Unready { state, reason, message }) => going("Pending", told(state, reason, message)),
             Ok(_) if is_known => Standing {
-                is_final: true,
+                // The newest one is looked for again, should it only have been out of sight.
+                is_final: !input.newer().is_empty(),
                 ..going("Failed", told(State::Stalled, reason::DELETED, "the deployment was deleted at Vercel"))
             },
             Ok(_) => going("Pending", told(State::Progressing, reason::PENDING, "is about to be built")),

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use builds::Build;
 pub use builds::Builds;
 
-use super::fork::{resolve, withheld};
+use super::fork::{outcome, resolve, withheld};
 use crate::{
     accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What,
     progress::Progress,
@@ -190,7 +190,7 @@ impl<S: Store> Pass<'_, S> {
                 object: self.object.clone(),
                 facet: BUILD,
                 step,
-                outcome: told.unwrap_or_else(|| "done".into()),
+                outcome: outcome(error.as_ref()),
                 duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
             })
             .await;

@@ -29,6 +29,7 @@ use crate::{
     progress::Progress,
 };
 use apply::{Apply, State, Withheld};
+pub(crate) use perform::outcome;
 use report::{Early, Planned};
 
 /// How often a Fork is looked at that waits for a person, should nothing tell of what the person did.

@@ -115,6 +115,11 @@ fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, 
     release
 }
 
+/// What the journal says of a try.
+pub(crate) fn outcome(error: Option<&PortError>) -> String {
+    error.map_or_else(|| "done".into(), |error| format!("{}: {error}", error.reason()))
+}
+
 /// Tells that a step begins.
 pub(super) fn tell_began<S>(context: &Context<S>, object: &ObjectRef, step: &Step) {
     tracing::info!(%object, facet = step.facet.name(), step = %step, "begins");
@@ -147,7 +152,7 @@ pub(super) async fn tell_ended<S: Store>(context: &Context<S>, object: &ObjectRe
             object: object.clone(),
             facet: step.facet.name(),
             step: step.to_string(),
-            outcome: error.unwrap_or_else(|| "done".into()),
+            outcome: outcome(result.as_ref().err()),
             duration_ms,
         })
         .await;

@@ -71,7 +71,11 @@ fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
             message: format!("{name}: {}", ready.message),
             recheck: SAFETY,
         },
-        Some(ready) => building(format!("{name}: {}", ready.message)),
+        Some(ready) => Verdict::Waiting {
+            reason: reason::under_way(&ready.reason),
+            message: format!("{name}: {}", ready.message),
+            recheck: SAFETY,
+        },
         None => building(format!("{name}: is about to be built")),
     }
 }
