@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use crate::eventually;
@@ -47,6 +48,7 @@ pub struct Running {
     child: Child,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -58,9 +60,9 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary can be started");
-        let stdout = collect(child.stdout.take().expect("stdout is piped"));
-        let stderr = collect(child.stderr.take().expect("stderr is piped"));
-        Self { child, stdout, stderr }
+        let (stdout, of_stdout) = collect(child.stdout.take().expect("stdout is piped"));
+        let (stderr, of_stderr) = collect(child.stderr.take().expect("stderr is piped"));
+        Self { child, stdout, stderr, readers: vec![of_stdout, of_stderr] }
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -71,15 +73,14 @@ impl Running {
 
     /// Waits for the end.
     pub async fn finish(mut self, within: Duration) -> Output {
-        match tokio::time::timeout(within, self.child.wait()).await {
-            Ok(status) => {
-                let code = status.expect("a child can be waited for").code();
-                // The pipes end with the process; a reader may be a moment behind.
-                tokio::task::yield_now().await;
-                self.output(code)
-            }
-            Err(_) => panic!("not finished within {within:?}:\n{:#?}", self.output(None)),
+        let Ok(status) = tokio::time::timeout(within, self.child.wait()).await else {
+            panic!("not finished within {within:?}:\n{:#?}", self.output(None));
+        };
+        let code = status.expect("a child can be waited for").code();
+        for reader in self.readers.drain(..) {
+            reader.await.expect("no reader panics");
         }
+        self.output(code)
     }
 
     /// Everything on standard output so far.
@@ -113,10 +114,10 @@ impl Running {
     }
 }
 
-fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let sink = text.clone();
-    tokio::spawn(async move {
+    let reader = tokio::spawn(async move {
         let mut lines = BufReader::new(pipe).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let mut sink = sink.lock().expect("no reader panics");
@@ -124,5 +125,5 @@ fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> 
             sink.push('\n');
         }
     });
-    text
+    (text, reader)
 }

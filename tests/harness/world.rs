@@ -16,7 +16,7 @@ use tokio::process::Command;
 use crate::{Output, Running, binary, eventually, install_crypto};
 
 /// How long a whole run may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A sandbox and a folder.
 pub struct World {

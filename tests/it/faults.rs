@@ -20,7 +20,11 @@ fn faults() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ("truncated", json!({ "truncate": true }), &["ProviderUnavailable"]),
         ("malformed JSON", json!({ "malformed": true }), &["ProviderUnavailable"]),
         ("401 mid-flight", json!({ "status": 401, "body": { "message": "Bad credentials" } }), &["Unauthorized"]),
-        ("404 of the parent", json!({ "status": 404, "body": { "message": "Not Found" } }), &["NotFound", "DeploymentDeleted"]),
+        (
+            "404 of the parent",
+            json!({ "status": 404, "body": { "message": "Not Found" } }),
+            &["NotFound", "DeploymentDeleted"],
+        ),
     ]
 }
 
