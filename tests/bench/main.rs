@@ -50,7 +50,7 @@ async fn manifest_to_ready() -> Duration {
     running.says("http://127.0.0.1", Duration::from_secs(30)).await;
     let written = Instant::now();
     world.write("acme.yaml", &reference_fork());
-    running.says("ready in", Duration::from_secs(60)).await;
+    running.says("ready in", Duration::from_mins(1)).await;
     let took = written.elapsed();
     running.kill().await;
     took

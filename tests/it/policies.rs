@@ -35,7 +35,7 @@ async fn with_two_forks(policy: &str) -> World {
     world.edit("acme.yaml", "  release:\n", &format!("  deletionPolicy: {policy}\n  release:\n"));
     let other =
         reference_fork().replace("acme.example.com", "other.example.com").replace("name: acme\n", "name: other\n");
-    world.write(OTHER, &other.replace("{ name: acme, key", "{ name: acme, key"));
+    world.write(OTHER, &other);
     world.converge().await;
     world
 }

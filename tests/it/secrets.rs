@@ -35,7 +35,7 @@ async fn secrets_are_seen_nowhere() {
         .await;
     let mut command = world.up_command(&["--once"]);
     command.env("RUST_LOG", "trace");
-    let output = Running::start(command).finish(Duration::from_secs(60)).await;
+    let output = Running::start(command).finish(Duration::from_mins(1)).await;
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     assert!(output.stderr.len() > 10_000, "trace level really was on");
     let running = world.up();
