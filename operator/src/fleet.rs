@@ -22,6 +22,8 @@ struct Objects {
     releases: HashMap<ObjectRef, BTreeMap<String, Deployment>>,
     /// The Fork of each Deployment, which is asked for when the Deployment is gone.
     owners: HashMap<ObjectRef, ObjectRef>,
+    /// Counts changes of what Forks claim.
+    claims: u64,
 }
 
 /// How a Fork differs from what was known of it.
@@ -54,8 +56,10 @@ impl Fleet {
         if let Some(&index) = objects.index.get(&reference) {
             let same = claims(&objects.forks[index]) == claims(&fork);
             objects.forks[index] = fork;
+            objects.claims += u64::from(!same);
             return if same { Change::Other } else { Change::Claims };
         }
+        objects.claims += 1;
         let next = objects.forks.len();
         objects.index.insert(reference, next);
         objects.forks.push(fork);
@@ -65,6 +69,7 @@ impl Fleet {
     pub fn remove_fork(&self, fork: &ObjectRef) {
         let mut objects = self.write();
         let Some(index) = objects.index.remove(fork) else { return };
+        objects.claims += 1;
         objects.forks.swap_remove(index);
         if let Some(moved) = objects.forks.get(index).map(Kind::reference) {
             objects.index.insert(moved, index);
@@ -101,6 +106,11 @@ impl Fleet {
     pub fn fork(&self, fork: &ObjectRef) -> Option<Fork> {
         let objects = self.read();
         objects.index.get(fork).map(|&index| objects.forks[index].clone())
+    }
+
+    /// Grows whenever a Fork may claim something else.
+    pub fn claims(&self) -> u64 {
+        self.read().claims
     }
 
     /// What an older Fork holds of what this one claims.

@@ -16,7 +16,7 @@ use world::World;
 
 #[tokio::test]
 async fn a_manifest_becomes_a_product_and_then_rests() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let running = world.run().await;
     let fork = running.ready("acme").await;
     let status = fork.status.as_ref().expect("a status");
@@ -39,7 +39,7 @@ async fn a_manifest_becomes_a_product_and_then_rests() {
 
 #[tokio::test]
 async fn a_restart_finds_everything_as_it_was() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let running = world.run().await;
     running.ready("acme").await;
     running.stop().await;
@@ -53,7 +53,7 @@ async fn a_restart_finds_everything_as_it_was() {
 
 #[tokio::test]
 async fn a_lasting_error_is_named_and_not_hammered() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let down = PortError::Unavailable { provider: Provider::Vercel, message: "502 Bad Gateway".into() };
     world.hosting.world().failures.extend(std::iter::repeat_n(down, 3));
     let running = world.run().await;
@@ -69,7 +69,7 @@ async fn a_lasting_error_is_named_and_not_hammered() {
 
 #[tokio::test]
 async fn what_is_refused_for_good_is_not_tried_again() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let refused = PortError::Rejected { provider: Provider::Vercel, code: "bad_request".into(), message: "no".into() };
     world.hosting.world().failures.push_back(refused);
     let running = world.run().await;
@@ -85,7 +85,7 @@ async fn what_is_refused_for_good_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_build_is_waited_for_without_blocking() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     world.build(BuildState::Building);
     let running = world.run().await;
     let building = |fork: &Fork| reason(fork, "EnvSynced") == Some("Synced") && reason(fork, "Reconciling").is_some();
@@ -97,7 +97,7 @@ async fn a_build_is_waited_for_without_blocking() {
 
 #[tokio::test]
 async fn two_forks_with_one_claim_the_older_wins_and_gives_way() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let running = world.run().await;
     running.ready("acme").await;
     let before = world.changes();
@@ -110,7 +110,7 @@ async fn two_forks_with_one_claim_the_older_wins_and_gives_way() {
 
 #[tokio::test]
 async fn deletion_follows_the_policy() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     world.edit("acme.yaml", "  release:\n", "  deletionPolicy: Delete\n  release:\n");
     let running = world.run().await;
     let fork = running.ready("acme").await;
@@ -125,7 +125,7 @@ async fn deletion_follows_the_policy() {
 
 #[tokio::test]
 async fn the_brake_stops_a_flood_of_destruction() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let running = world.run().await;
     running.ready("acme").await;
     for _ in 0..crate::brake::LIMIT {
@@ -141,7 +141,7 @@ async fn the_brake_stops_a_flood_of_destruction() {
 
 #[tokio::test]
 async fn a_suspended_fork_is_told_about_and_left_alone() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     world.edit("acme.yaml", "  release:\n", "  suspend: { reason: audit }\n  release:\n");
     let running = world.run().await;
     running.until("acme", |fork| reason(fork, "Ready") == Some("Suspended")).await;
@@ -153,7 +153,7 @@ async fn a_suspended_fork_is_told_about_and_left_alone() {
 
 #[tokio::test]
 async fn a_sweep_sees_what_was_broken_outside() {
-    let world = World::with_quickstart().await;
+    let world = World::with_quickstart();
     let running = world.run().await;
     running.ready("acme").await;
     let removed = world.hosting.world().named("acme").expect("the project").facts.env.pop();

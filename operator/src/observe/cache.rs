@@ -82,6 +82,11 @@ impl Cache {
         }
     }
 
+    /// How many Forks are looked at.
+    pub(crate) fn len(&self) -> usize {
+        self.slots().views.len()
+    }
+
     /// Forks that no pass is working on, in a stable order.
     pub(crate) fn resting(&self) -> Vec<Resting> {
         let slots = self.slots();

@@ -46,7 +46,7 @@ impl<S: Store> Sweeper<S> {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let clock = self.context.clock.clone();
         loop {
-            let interval = self.interval(self.context.cache.resting().len());
+            let interval = self.interval(self.context.cache.len());
             if shutdown.run_until_cancelled(clock.sleep(interval)).await.is_none() {
                 return;
             }
@@ -64,16 +64,30 @@ impl<S: Store> Sweeper<S> {
 
     /// One sweep over every account. What cannot be seen now stays as it was known.
     pub async fn sweep(&mut self) {
-        let mut accounts: BTreeMap<String, Vec<Resting>> = BTreeMap::new();
-        for resting in self.context.cache.resting() {
-            accounts.entry(resting.ask.account.clone()).or_default().push(resting);
-        }
-        for (key, forks) in accounts {
-            let Some(account) = self.context.accounts.by_key(&key) else { continue };
+        for (account, forks) in self.accounts() {
             if let Err(error) = self.sweep_account(&account, &forks).await {
                 tracing::info!(%error, forks = forks.len(), "a sweep was cut short");
             }
         }
+    }
+
+    /// Reads the certificates of every team that has a domain here.
+    pub(crate) async fn look_at_certificates(&mut self) {
+        for (account, forks) in self.accounts() {
+            if let Err(error) = self.certificates(&account, &forks).await {
+                tracing::info!(%error, "certificates cannot be read now");
+            }
+        }
+    }
+
+    /// Forks that no pass is working on, by the account they are looked at with.
+    fn accounts(&self) -> Vec<(Arc<Account>, Vec<Resting>)> {
+        let mut accounts: BTreeMap<String, Vec<Resting>> = BTreeMap::new();
+        for resting in self.context.cache.resting() {
+            accounts.entry(resting.ask.account.clone()).or_default().push(resting);
+        }
+        let open = |(key, forks): (String, _)| Some((self.context.accounts.by_key(&key)?, forks));
+        accounts.into_iter().filter_map(open).collect()
     }
 
     async fn sweep_account(&mut self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {

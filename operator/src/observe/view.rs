@@ -118,6 +118,8 @@ pub(crate) struct View {
     /// When what only single calls tell was last read.
     pub(crate) deep_at: Option<Timestamp>,
     pub(crate) ask: Option<Ask>,
+    /// Nothing that this Fork claims was held by another when the fleet's claims were at this count.
+    pub(crate) unclaimed_at: Option<u64>,
     /// What failed, and until when it is left alone.
     pub(crate) holds: Holds,
 }
@@ -133,6 +135,7 @@ impl Default for View {
             domains_at: None,
             deep_at: None,
             ask: None,
+            unclaimed_at: None,
             holds: Holds::default(),
         }
     }

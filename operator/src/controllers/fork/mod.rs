@@ -62,10 +62,12 @@ pub(crate) async fn begin<S: Store>(context: &Arc<Context<S>>, forks: &[Fork]) {
             context.cache.put(&fork.reference(), view, now);
         }
     }
-    Sweeper::new(context.clone(), None).sweep().await;
+    let mut sweeper = Sweeper::new(context.clone(), None);
+    sweeper.sweep().await;
     for fork in known {
         context.cache.trust_domains(fork, now);
     }
+    sweeper.look_at_certificates().await;
 }
 
 /// Forks that may go on once another Fork no longer claims what they claim.
@@ -109,8 +111,12 @@ async fn keep_true<S: Store>(
         report::write(context, object, fork, status, Err(early)).await?;
         Ok(Passed { next, failed })
     };
-    if let Some(claim) = context.fleet.conflict(&fork) {
-        return early(fork, Early::Conflict(&claim), None, None).await;
+    let claims = context.fleet.claims();
+    if view.unclaimed_at != Some(claims) {
+        if let Some(claim) = context.fleet.conflict(&fork) {
+            return early(fork, Early::Conflict(&claim), None, None).await;
+        }
+        view.unclaimed_at = Some(claims);
     }
     let has_finalizer = fork.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
     let fork = if has_finalizer { fork } else { context.store.set_finalizer(&fork, true).await? };

@@ -69,7 +69,7 @@ impl Connect for Fakes {
 
 impl World {
     /// The example, where DNS is in order and builds take no time.
-    pub(super) async fn with_quickstart() -> Self {
+    pub(super) fn with_quickstart() -> Self {
         let forge = Arc::new(FakeForge::default());
         // What was generated has its content at the next look.
         forge.world().looks_until_ready = 0;
