@@ -5,7 +5,7 @@ mod process;
 mod world;
 
 pub use process::{Output, Running, binary};
-pub use world::{Call, Counts, World, reference_fork, reference_secret};
+pub use world::{Call, Counts, Stored, World, reference_fork, reference_secret};
 
 /// Must run before anything that speaks TLS; calling it twice is fine.
 pub fn install_crypto() {

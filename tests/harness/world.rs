@@ -32,6 +32,17 @@ pub struct World {
 /// See [`World::lock_store`]. Dropping the connection rolls its transaction back.
 pub struct StoreLock(#[expect(dead_code, reason = "held for what its drop does")] SqliteConnection);
 
+/// An object as the store has it.
+#[derive(Debug, PartialEq)]
+pub struct Stored {
+    pub kind: String,
+    pub name: String,
+    pub generation: i64,
+    /// Different after every write.
+    pub version: i64,
+    pub status: Value,
+}
+
 /// One line of the sandbox's request log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Call {
@@ -43,6 +54,15 @@ pub struct Call {
     pub committed: bool,
     #[serde(default)]
     pub body: Value,
+}
+
+impl Stored {
+    /// Whether its status says that it is as its spec wants it.
+    pub fn is_ready(&self) -> bool {
+        let mut conditions = self.status["conditions"].as_array().into_iter().flatten();
+        let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+        self.status["observedGeneration"] == self.generation && conditions.any(is_ready)
+    }
 }
 
 /// How often each operation was called.
@@ -170,6 +190,41 @@ impl World {
     pub async fn any_status(&self, fork: &str) -> Value {
         let output = self.run(&["get", "fork", fork, "-o", "json"]).await;
         serde_json::from_str::<Value>(&output.stdout).map_or(Value::Null, |fork| fork["status"].clone())
+    }
+
+    /// Every stored object that has a status; cheap, and while a process writes them.
+    pub async fn stored(&self) -> Vec<Stored> {
+        let file = self.path(".forkable/state.db");
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(PATIENCE);
+        let Ok(mut connection) = options.connect().await else { return Vec::new() };
+        let rows: Vec<(String, String, i64, i64, String)> = sqlx::query_as(
+            "SELECT kind, name, generation, resource_version, status FROM objects WHERE status NOT NULL",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap_or_default();
+        let read = |(kind, name, generation, version, status): (_, _, _, _, String)| {
+            let status = serde_json::from_str(&status).expect("a status is JSON");
+            Stored { kind, name, generation, version, status }
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// What became of every step that was tried, oldest first.
+    pub async fn journal(&self) -> Vec<String> {
+        let options = SqliteConnectOptions::new().filename(self.path(".forkable/journal.db"));
+        let Ok(mut connection) = options.read_only(true).busy_timeout(PATIENCE).connect().await else {
+            return Vec::new();
+        };
+        sqlx::query_scalar("SELECT outcome FROM entries ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap_or_default()
+    }
+
+    /// The sandbox's clock runs so many times as fast as real time from now on.
+    pub async fn speed(&self, speed: u32) {
+        self.admin(reqwest::Method::PUT, "clock", Some(json!({ "speed": speed }))).await;
     }
 
     /// Keeps every other process from writing to the store, until it is dropped.

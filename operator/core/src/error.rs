@@ -65,7 +65,8 @@ fn missing_suffix(missing: Option<&str>) -> String {
 /// What happens after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Not until the spec or the credentials change (`Stalled=True`).
+    /// A person is needed (`Stalled=True`): again when the spec or the credentials change, at a new start, and every
+    /// hour in case it was mended outside.
     Never,
     /// Once the time has passed; this is waiting, not failing.
     After(Duration),

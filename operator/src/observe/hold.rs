@@ -1,7 +1,9 @@
 //! What failed for a Fork, and until when it is left alone.
 //!
 //! A failed facet does not stop the others, and an event that has nothing to do with the failure does not shorten the
-//! wait. A change of anything that may let it succeed (spec, annotations, values, credentials) ends the wait at once.
+//! wait. What passes by itself is tried again within 5 minutes. What only a person can mend (`Stalled`: credentials,
+//! permissions, the plan, a taken name) is tried again every hour, when the process starts, and at once when anything
+//! changed that may let it succeed: spec, annotations, values, credentials.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -39,11 +41,13 @@ pub(crate) struct Holds {
 }
 
 impl Holds {
-    /// Ends every wait if something changed that may matter.
-    pub(crate) fn begin(&mut self, fingerprint: u64) {
-        if self.fingerprint != fingerprint {
+    /// Ends every wait if something changed that may matter. Answers whether it did.
+    pub(crate) fn begin(&mut self, fingerprint: u64) -> bool {
+        let changed = self.fingerprint != fingerprint;
+        if changed {
             *self = Self { fingerprint, waits: BTreeMap::new() };
         }
+        changed
     }
 
     /// The outcome to stay with, while it is waited.

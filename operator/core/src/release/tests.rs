@@ -374,6 +374,8 @@ fn an_error_of_a_call_is_told_and_is_not_the_end() {
         "False DeploymentDeleted: the deployment was deleted at Vercel",
         "it is really gone"
     );
+    assert_eq!(status.finished_at, None, "and may be back");
+    assert!(matches!(world.plan(), Next::Wait(Some(_))), "which is looked for");
 }
 
 #[test]

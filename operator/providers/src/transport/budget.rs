@@ -97,7 +97,7 @@ impl Budget {
                 }
                 Duration::try_from(until.duration_since(now)).unwrap_or_default()
             };
-            tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
+            tokio::time::sleep(self.clock.real(wait).max(Duration::from_millis(1))).await;
         }
     }
 

@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use forkable_core::{PortError, error::Provider};
 use futures::future::BoxFuture;
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
+use serde::de::IgnoredAny;
 use tower::Service;
 
 use super::{Answer, Call, Timeouts};
@@ -57,7 +59,12 @@ impl Client {
             };
             PortError::Unavailable { provider: self.provider, message }
         })?;
-        Ok(Answer::from_parts(parts, body.to_bytes()))
+        let body = body.to_bytes();
+        if is_foreign(parts.status, &body) {
+            let message = format!("something in between answers HTTP {} in another form than JSON", parts.status);
+            return Err(PortError::Unavailable { provider: self.provider, message });
+        }
+        Ok(Answer::from_parts(parts, body))
     }
 
     /// Names the cause and never the address, which may carry names of things.
@@ -71,6 +78,14 @@ impl Client {
         };
         PortError::Unavailable { provider: self.provider, message }
     }
+}
+
+/// Both providers refuse in JSON. A page that says "not found" or "who are you" comes from a proxy or an edge, and
+/// tells nothing of what exists: read as the provider's word, it would have things made twice.
+fn is_foreign(status: StatusCode, body: &[u8]) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE)
+        && !body.is_empty()
+        && serde_json::from_slice::<IgnoredAny>(body).is_err()
 }
 
 fn innermost(error: &reqwest::Error) -> String {

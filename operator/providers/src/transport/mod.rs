@@ -64,6 +64,11 @@ pub enum Priority {
 /// Tells the time; tests bring their own.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
+
+    /// How long a span of this clock takes in the real world.
+    fn real(&self, span: Duration) -> Duration {
+        span
+    }
 }
 
 /// The machine's clock.

@@ -2,7 +2,10 @@
 
 mod builds;
 
-use std::time::{Duration, Instant};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::{Duration, Instant},
+};
 
 use forkable_core::{
     PortError,
@@ -66,6 +69,13 @@ fn target(fork: &Fork) -> ProjectTarget {
     }
 }
 
+/// Digest of what may let a failed call succeed: another spec, other credentials.
+fn fingerprint(release: &Deployment, account: &Account) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (release.generation(), &account.key).hash(&mut hasher);
+    hasher.finish()
+}
+
 struct Pass<'a, S> {
     context: &'a Context<S>,
     account: &'a Account,
@@ -83,7 +93,7 @@ impl<S: Store> Pass<'_, S> {
 
     async fn run(&self, mut release: Deployment, build: &mut Build) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
-        build.holds.begin(u64::try_from(release.generation()).unwrap_or_default());
+        build.holds.begin(fingerprint(&release, self.account));
         if let Some(Outcome::Failed { .. }) = build.holds.outcome(What::Observation, now) {
             return Ok(Passed::after(build.holds.until(now).map(|at| until(now, at))));
         }

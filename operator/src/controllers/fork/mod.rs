@@ -134,7 +134,10 @@ async fn keep_true<S: Store>(
             return early(fork, Early::Invalid(&invalid), Some(PERSON_RECHECK), Some(invalid[0].reason)).await;
         }
     };
-    view.holds.begin(resolve::fingerprint(&fork, &resolved, &account));
+    if view.holds.begin(resolve::fingerprint(&fork, &resolved, &account)) {
+        // Its releases may wait for the same, such as other credentials.
+        context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
+    }
     // observe
     if let Err((error, next)) = observe(context, &account, &fork, view).await {
         return early(fork, Early::Unobserved(&error), Some(next), Some(error.reason())).await;
