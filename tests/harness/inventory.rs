@@ -59,32 +59,57 @@ impl World {
         let inventory = self.inventory().await;
         let repositories = entries(&inventory["github"]["repos"])
             .filter(|repository| text(repository, "full_name").starts_with("acme-inc/"))
-            .map(|repository| {
-                json!({
-                    "full_name": repository["full_name"],
-                    "archived": repository["archived"],
-                    "visibility": repository["visibility"],
-                    "files": without_ids(&repository["files"]),
-                    "rulesets": names(&repository["rulesets"], "name"),
-                })
-            });
-        let projects = entries(&inventory["vercel"]["projects"]).filter(|project| text(project, "name") != "other-site").map(
-            |project| {
-                let mut env: Vec<_> =
-                    entries(&project["env"]).map(|row| format!("{} {}", text(row, "key"), row["target"])).collect();
-                env.sort();
-                let mut domains = names(&project["domains"], "name");
-                domains.sort();
-                let deployments = entries(&project["deployments"]).count();
-                json!({ "name": project["name"], "paused": project["paused"], "env": env, "domains": domains, "deployments": deployments })
-            },
-        );
+            .map(repository);
+        let projects = entries(&inventory["vercel"]["projects"])
+            .filter(|project| text(project, "name") != "other-site")
+            .map(project);
         json!({
-            "repositories": repositories.collect::<Vec<_>>(),
-            "projects": projects.collect::<Vec<_>>(),
+            "repositories": sorted(repositories),
+            "projects": sorted(projects),
             "deleted": entries(&inventory["github"]["deleted"]).count(),
         })
     }
+}
+
+fn repository(repository: &Value) -> Value {
+    let rulesets = entries(&repository["rulesets"]).map(
+        |ruleset| json!({ "name": ruleset["name"], "enforcement": ruleset["enforcement"], "rules": ruleset["rules"] }),
+    );
+    json!({
+        "full_name": repository["full_name"],
+        "archived": repository["archived"],
+        "visibility": repository["visibility"],
+        "description": repository["description"],
+        "files": without_ids(&repository["files"]),
+        "rulesets": sorted(rulesets),
+    })
+}
+
+fn project(project: &Value) -> Value {
+    let env = entries(&project["env"]).map(|row| {
+        // What is generated is another one in every run.
+        let value = if row["type"] == "sensitive" { Value::Null } else { row["value"].clone() };
+        json!({ "key": row["key"], "target": row["target"], "branch": row["gitBranch"], "type": row["type"], "value": value })
+    });
+    let domains = entries(&project["domains"]).map(|domain| {
+        json!({ "name": domain["name"], "redirect": domain["redirect"], "serves": !domain["deployment"].is_null() })
+    });
+    let deployments = entries(&project["deployments"])
+        .map(|deployment| json!({ "state": deployment["state"], "target": deployment["target"] }));
+    json!({
+        "name": project["name"],
+        "settings": project["settings"],
+        "paused": project["paused"],
+        "env": sorted(env),
+        "domains": sorted(domains),
+        "deployments": sorted(deployments),
+    })
+}
+
+fn sorted(values: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by_cached_key(Value::to_string);
+    values
 }
 
 /// The marker file names the Fork's uid, which every run makes anew.

@@ -88,6 +88,11 @@ impl Running {
         self.stdout.lock().expect("no reader panics").clone()
     }
 
+    /// Lines of standard error that hold the text, so far.
+    pub fn count_of(&self, text: &str) -> usize {
+        self.stderr.lock().expect("no reader panics").lines().filter(|line| line.contains(text)).count()
+    }
+
     /// Waits until standard output or standard error holds the text.
     pub async fn says(&self, text: &str, within: Duration) {
         eventually(&format!("{text:?} in the output"), within, || async {

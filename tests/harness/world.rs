@@ -27,6 +27,9 @@ pub struct World {
     pub arguments: Vec<String>,
     /// Environment of every process.
     pub environment: BTreeMap<String, String>,
+    /// Where the sandbox of a copy keeps itself.
+    #[expect(dead_code, reason = "held for what its drop does")]
+    snapshot: Option<TempDir>,
 }
 
 /// See [`World::lock_store`]. Dropping the connection rolls its transaction back.
@@ -52,6 +55,8 @@ pub struct Call {
     pub status: Option<u16>,
     pub path: String,
     pub committed: bool,
+    /// The fault that hit it.
+    pub fault: Option<u64>,
     #[serde(default)]
     pub body: Value,
 }
@@ -102,7 +107,24 @@ impl World {
             client: reqwest::Client::new(),
             arguments: vec!["--listen=127.0.0.1:0".into()],
             environment,
+            snapshot: None,
         }
+    }
+
+    /// Another world that stands where this one does; no process may be at work on this one.
+    pub async fn copy(&self) -> Self {
+        let kept = tempfile::tempdir().expect("a temporary folder");
+        let path = kept.path().join("sandbox.json");
+        let (world, settings) = self
+            .sandbox
+            .sandbox()
+            .read(|world, _| (serde_json::to_vec(world).expect("a world is JSON"), world.settings.clone()));
+        std::fs::write(&path, world).expect("the folder can be written");
+        let mut copy = Self::on(Options { settings, snapshot: Some(path), ..Options::default() }).await;
+        copy_folder(self.folder(), copy.folder()).expect("a folder can be copied");
+        copy.arguments.clone_from(&self.arguments);
+        copy.snapshot = Some(kept);
+        copy
     }
 
     /// A fresh world with the reference fork in its folder.
@@ -237,14 +259,6 @@ impl World {
 
     // ---- the sandbox's admin API ----
 
-    /// Waits until the sandbox has answered the n-th call of the log.
-    pub async fn answered(&self, nth: usize) {
-        eventually(&format!("an answer to call {nth}"), PATIENCE, || async {
-            self.calls().await.get(nth - 1).and_then(|call| call.status)
-        })
-        .await;
-    }
-
     async fn admin(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/_sandbox/{path}", self.sandbox.url());
         let mut request = self.client.request(method, url);
@@ -291,6 +305,11 @@ impl World {
 
     pub async fn fault_hits(&self, id: u64) -> u64 {
         self.admin(reqwest::Method::GET, &format!("faults/{id}"), None).await["hits"].as_u64().unwrap_or_default()
+    }
+
+    /// Calls that the fault holds right now.
+    pub async fn held(&self, id: u64) -> u64 {
+        self.admin(reqwest::Method::GET, &format!("faults/{id}"), None).await["held"].as_u64().unwrap_or_default()
     }
 
     pub async fn release(&self, id: u64) {
@@ -342,6 +361,20 @@ impl World {
         let response = self.client.get(url).send().await.expect("the sandbox answers");
         (response.status().as_u16(), response.text().await.expect("a page"))
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&to)?;
+            copy_folder(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// The fork that all figures are about: 2 domains, 8 variables of which 2 secret, a ruleset, 3 files.
