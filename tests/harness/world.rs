@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Executor, SqliteConnection, sqlite::SqliteConnectOpti
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Output, Running, binary, eventually, install_crypto};
+use crate::{Output, Running, binary, install_crypto};
 
 /// How long a whole run may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,7 +28,6 @@ pub struct World {
     /// Environment of every process.
     pub environment: BTreeMap<String, String>,
     /// Where the sandbox of a copy keeps itself.
-    #[expect(dead_code, reason = "held for what its drop does")]
     snapshot: Option<TempDir>,
 }
 
