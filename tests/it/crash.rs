@@ -221,35 +221,3 @@ async fn delete_survives_kill_9_everywhere() {
 async fn archive_survives_kill_9_everywhere() {
     matrix(Scenario::Archive).await;
 }
-
-/// No process lives longer than until its first change is made.
-#[tokio::test(flavor = "multi_thread")]
-async fn it_gets_on_even_if_killed_after_every_write() {
-    let prepared = Scenario::CreateTwo.prepare().await;
-    let undisturbed = prepared.copy().await;
-    undisturbed.converge().await;
-    let writes = undisturbed.writes().await.len();
-    let expected = end(&undisturbed).await.expect("the undisturbed run converges");
-    let mut kills = 0;
-    loop {
-        let fault =
-            prepared.fault(json!({ "match": { "write": true }, "times": null, "effect": { "hold": "after" } })).await;
-        let running = prepared.up();
-        let ended = eventually("a write or the end", PATIENCE, || async {
-            if prepared.held(fault).await > 0 {
-                return Some(false);
-            }
-            running.stdout().contains("watching").then_some(true)
-        })
-        .await;
-        running.kill().await;
-        prepared.remove_faults().await;
-        if ended {
-            break;
-        }
-        kills += 1;
-        assert!(kills <= 2 * writes, "it gets nowhere");
-    }
-    println!("killed {kills} times over {writes} writes");
-    assert_eq!(end(&prepared).await, Ok(expected));
-}
