@@ -9,7 +9,7 @@ const FORKS: usize = 1_000;
 const SCALE: u32 = 120;
 /// While the fleet is made: GitHub lets a credential create some 500 things an hour.
 const MAKING: u32 = 3_600;
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A small fork: what it costs to keep is the same as for a large one.
 fn small(n: usize) -> String {
@@ -29,7 +29,7 @@ async fn made() -> World {
     world.speed(MAKING).await;
     world.arguments.push(format!("--time-scale={MAKING}"));
     let running = world.up();
-    eventually("every fork is ready", Duration::from_secs(240), || async {
+    eventually("every fork is ready", Duration::from_mins(4), || async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let stored = world.stored().await;
         let ready = stored.iter().filter(|object| object.kind == "Fork" && object.is_ready()).count();
