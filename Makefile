@@ -18,10 +18,13 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 	$${CARGO_TARGET_DIR:-target}/debug/forkable up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: need-cargo need-node ## Every test (needs cargo, and node with npm for the providers' official clients)
+test: need-cargo ## The tests, without `fleet` and `contract` (needs cargo only)
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
-	$(MAKE) --no-print-directory contract
+
+.PHONY: fleet
+fleet: need-cargo ## A thousand idle forks for one simulated hour
+	$(CARGO) test --locked -p forkable-tests --test it -- --ignored fleet
 
 .PHONY: contract
 contract: need-cargo need-node ## The sandbox and our requests, held against the providers' own clients and descriptions

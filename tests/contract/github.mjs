@@ -1,13 +1,15 @@
 // GitHub's published descriptions, and whether a call of the log follows them.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { schema as published } from "@octokit/graphql-schema";
 import Ajv from "ajv";
 import formats from "ajv-formats";
 import { buildSchema, parse, validate } from "graphql";
 
 const require = createRequire(import.meta.url);
 const openapi = JSON.parse(readFileSync(require.resolve("@octokit/openapi/generated/api.github.com.deref.json"), "utf8"));
-const graphql = buildSchema(readFileSync(require.resolve("@octokit/graphql-schema/schema.graphql"), "utf8"));
+// GitHub publishes two fields of one enterprise type twice, which graphql-js refuses unless told not to look.
+const graphql = buildSchema(published.idl, { assumeValid: true, assumeValidSDL: true });
 
 const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true });
 formats(ajv);
@@ -70,8 +72,18 @@ function propertiesOf(schema) {
 }
 
 function errorsOf(schema, value, what) {
-  if (!compiled.has(schema)) compiled.set(schema, ajv.compile(schema));
+  if (!compiled.has(schema)) compiled.set(schema, ajv.compile(jsonSchema(schema)));
   const check = compiled.get(schema);
   if (check(value)) return [];
   return check.errors.slice(0, 5).map((error) => `${what}: ${error.instancePath || "/"} ${error.message} ${JSON.stringify(error.params)}`);
+}
+
+/** OpenAPI 3.0's `nullable`, which may stand where JSON Schema has no place for it, in JSON Schema's own words. */
+function jsonSchema(value) {
+  if (Array.isArray(value)) return value.map(jsonSchema);
+  if (value === null || typeof value !== "object") return value;
+  const { nullable, ...rest } = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, jsonSchema(inner)]));
+  // A property that is called "nullable" holds a schema, not a switch.
+  if (typeof nullable === "object") return { ...rest, nullable };
+  return nullable ? { anyOf: [rest, { type: "null" }] } : rest;
 }

@@ -45,6 +45,7 @@ async fn made() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: `make fleet`"]
 async fn a_thousand_idle_forks_cost_at_most_150_calls_an_hour() {
     let world = made().await;
     let before = world.stored().await;
