@@ -1,3 +1,4 @@
-//! Where objects live: on one machine, in a folder and a SQLite file.
+//! Where objects live: in a folder and a SQLite file of one machine, or in the Kubernetes API.
 
+pub mod kubernetes;
 pub mod local;
