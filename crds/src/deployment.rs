@@ -112,7 +112,7 @@ pub struct DeploymentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
-    /// When the creation was begun; together with the object's uid it finds a lost deployment again.
+    /// When the build was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
     /// When the build was done, well or not.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics,
-    observe::Cache, progress::Teller, schedule::Schedule,
+    observe::Cache, progress::Teller, schedule::Schedule, unsaved::Unsaved,
 };
 
 /// Everything that a pass works with.
@@ -30,6 +30,7 @@ pub struct Context<S> {
     pub metrics: Metrics,
     pub progress: Teller,
     pub schedule: Schedule,
+    pub unsaved: Unsaved,
     wakes: mpsc::UnboundedSender<ObjectRef>,
     loaded: AtomicBool,
 }
@@ -60,6 +61,7 @@ impl<S: Store> Context<S> {
             brake: Brake::default(),
             progress: Teller::default(),
             schedule: Schedule::default(),
+            unsaved: Unsaved::default(),
             wakes,
             loaded: AtomicBool::new(false),
         };

@@ -16,3 +16,4 @@ pub mod observe;
 pub mod progress;
 pub mod schedule;
 pub mod server;
+pub mod unsaved;

@@ -20,7 +20,8 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let status = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--locked", "--quiet", "-p", "forkable", "--bin", "forkable"])
+            // As `cargo test --workspace` selects features, so that nothing is built twice.
+            .args(["build", "--locked", "--quiet", "--workspace", "--all-targets"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo can be started");

@@ -1,5 +1,7 @@
 //! Conditions by the rules of the Kubernetes API conventions and kstatus.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -114,6 +116,21 @@ pub fn add_aside(
     conditions.push(condition(previous, report.condition, status, &report.reason, &report.message, generation, now));
 }
 
+/// How long news of what is under way may wait to be stored, so that one write tells of many of them.
+pub const GATHER: Duration = Duration::from_secs(15);
+
+/// Until when the change from `before` to `after` need not be stored: it was said a moment ago that work is under way,
+/// and nothing else is said now. `None`: it is to be stored at once.
+pub fn gathers_until(before: &[Condition], after: &[Condition], now: Timestamp) -> Option<Timestamp> {
+    let working = |conditions: &[Condition]| {
+        let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
+        (ready.status == "Unknown").then_some((ready.observed_generation, ready.last_transition_time.0))
+    };
+    let ((said, since), (says, _)) = (working(before)?, working(after)?);
+    let until = since.checked_add(GATHER).ok()?;
+    (said == says && now < until).then_some(until)
+}
+
 /// Whether a condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
@@ -153,6 +170,25 @@ mod tests {
             let reports: Vec<_> = states.iter().map(|state| report("A", state.clone())).collect();
             let conditions = summarize(&[], &reports, 1, Timestamp::UNIX_EPOCH);
             assert_eq!(&kstatus(&conditions)[states.len()..], expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn only_news_of_work_under_way_is_gathered() {
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let of = |state, generation| summarize(&[], &[report("A", state)], generation, at(100));
+        let working = || of(State::Progressing, 1);
+        let cases = [
+            ("first said", vec![], working(), 101, None),
+            ("more of the same", working(), working(), 101, Some(at(115))),
+            ("gathered long enough", working(), working(), 115, None),
+            ("done", working(), of(State::Ready, 1), 101, None),
+            ("failed", working(), of(State::Retrying, 1), 101, None),
+            ("was ready", of(State::Ready, 1), working(), 101, None),
+            ("another spec", working(), of(State::Progressing, 2), 101, None),
+        ];
+        for (why, before, after, now, expected) in cases {
+            assert_eq!(gathers_until(&before, &after, at(now)), expected, "{why}");
         }
     }
 

@@ -1,6 +1,10 @@
 //! Changes as values: what is missing outside, in an order, printable for people and countable for tests.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use crate::{forge::ForgeChange, hosting::HostingChange};
 
@@ -60,19 +64,6 @@ impl Facet {
             Self::Env => "EnvSynced",
             Self::Domains => "DomainsReady",
             Self::Release => "Released",
-        }
-    }
-
-    /// Facets that must be done before the steps of this one may run. Facets that do not need each other run at once.
-    pub fn needs(self) -> &'static [Self] {
-        match self {
-            Self::Repository => &[],
-            Self::Content | Self::Actions | Self::Security => &[Self::Repository],
-            // After the content: a ruleset may forbid the direct push that content is, and Vercel builds every push
-            // to a linked repository, where the release is ours to make.
-            Self::Protection | Self::Project => &[Self::Repository, Self::Content],
-            Self::Env | Self::Domains => &[Self::Project],
-            Self::Release => &[Self::Content, Self::Project, Self::Env],
         }
     }
 }
@@ -224,6 +215,54 @@ impl Plan {
 
     pub fn is_empty(&self) -> bool {
         self.steps().next().is_none()
+    }
+
+    /// Facets that must be done before the steps of this one may run. Facets that do not need each other run at once.
+    pub fn needs(&self, facet: Facet) -> &'static [Facet] {
+        match facet {
+            Facet::Repository => &[],
+            Facet::Content | Facet::Actions | Facet::Security => &[Facet::Repository],
+            // Vercel builds every push to a linked repository. The first release is ours to make.
+            Facet::Project if !self.links_repository() => &[Facet::Repository],
+            // A ruleset may forbid the direct push that content is.
+            Facet::Protection | Facet::Project => &[Facet::Repository, Facet::Content],
+            Facet::Env | Facet::Domains => &[Facet::Project],
+            Facet::Release => &[Facet::Content, Facet::Project, Facet::Env],
+        }
+    }
+
+    /// Facets that go before this one if they have something to do now: what Vercel builds of a push should have the
+    /// settings and variables of the same manifest, or it would be built twice.
+    fn yields_to(&self, facet: Facet) -> &'static [Facet] {
+        match facet {
+            Facet::Content if !self.links_repository() => &[Facet::Project, Facet::Env],
+            _ => &[],
+        }
+    }
+
+    fn links_repository(&self) -> bool {
+        let steps = self.facets.get(&Facet::Project).into_iter().flat_map(|project| &project.steps);
+        steps.into_iter().any(|step| {
+            matches!(step.change, Change::Hosting(HostingChange::CreateProject(_) | HostingChange::LinkRepository))
+        })
+    }
+
+    /// The first step of every facet that may run now. Of `busy` facets a step runs already; those that `ended` get no
+    /// further step and do not count as done.
+    pub fn runnable(&self, busy: &BTreeSet<Facet>, ended: impl Fn(&Facet) -> bool) -> Vec<&Step> {
+        let is_free = |facet: &Facet| !busy.contains(facet) && !ended(facet);
+        let is_done = |facet: &Facet| {
+            let is_synced = |plan: &FacetPlan| plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. });
+            self.facets.get(facet).is_none_or(|plan| is_free(facet) && is_synced(plan))
+        };
+        let facets = self.facets.iter();
+        let ready: BTreeMap<Facet, &Step> = facets
+            .filter(|(facet, _)| is_free(facet) && self.needs(**facet).iter().all(is_done))
+            .filter_map(|(facet, plan)| Some((*facet, plan.steps.first()?)))
+            .collect();
+        let goes_first = |facet: &Facet| busy.contains(facet) || ready.contains_key(facet);
+        let may_run = |(facet, _): &(&Facet, &&Step)| !self.yields_to(**facet).iter().any(goes_first);
+        ready.iter().filter(may_run).map(|(_, step)| *step).collect()
     }
 
     /// Keeps what may be done: nothing at all when `changes` is false.

@@ -89,7 +89,7 @@ pub enum Look {
 /// What happens next with a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Store [`begin`]'s status, then begin the build.
+    /// Begin the build. It carries the uid of the object, by which it is found again if its answer is lost.
     Create(DeploymentRequest),
     /// Ask for the log of the failed build, then plan again.
     ReadLog(String),
@@ -97,8 +97,9 @@ pub enum Next {
     Wait(Option<Duration>),
 }
 
-/// What to look up for this release, given what is on record.
-pub fn look(input: Input<'_>) -> Look {
+/// What to look up for this release, given what is on record. `is_untried` says that nobody can have asked for its
+/// build yet: this process made the object, and has not done it.
+pub fn look(input: Input<'_>, is_untried: bool) -> Look {
     if input.is_finished() || input.fork.is_none() {
         return Look::Nothing;
     }
@@ -109,7 +110,7 @@ pub fn look(input: Input<'_>) -> Look {
     }
     // Vercel builds what is pushed to a linked repository; at the first release there was nothing linked yet.
     let may_be_built = commit.is_some() && !input.older().is_empty() && !input.is_again();
-    if record.requested_at.is_some() || may_be_built { Look::Find { commit } } else { Look::Nothing }
+    if is_untried && !may_be_built { Look::Nothing } else { Look::Find { commit } }
 }
 
 /// The deployment, among those found, that is this release's: made by our request, or by Vercel's Git integration for
@@ -153,13 +154,6 @@ pub fn plan(input: Input<'_>, observed: &Observed) -> Next {
         BuildState::Ready if facts.alias_error.is_some() => Next::Wait(Some(PERSON)),
         BuildState::Queued | BuildState::Building | BuildState::Ready => Next::Wait(Some(poll(input, facts))),
     }
-}
-
-/// The status to store before a build is begun, so that it is found again if its answer is lost.
-pub fn begin(input: Input<'_>) -> DeploymentStatus {
-    let mut status = status(input, &Observed::default(), None);
-    status.requested_at.get_or_insert(status::whole_seconds(input.now));
-    status
 }
 
 /// How often a build is looked at that only a person can set right.

@@ -17,6 +17,8 @@ struct World {
     older: Vec<Deployment>,
     newer: Vec<Deployment>,
     observed: Observed,
+    /// This process made the object.
+    is_untried: bool,
     now: i64,
 }
 
@@ -33,6 +35,7 @@ fn world() -> World {
         older: vec![fixtures::release("acme-1", "aaa", "r1", "Live")],
         newer: Vec::new(),
         observed: Observed::default(),
+        is_untried: true,
         now: 1000,
     }
 }
@@ -45,7 +48,7 @@ impl World {
     }
 
     fn look(&self) -> Look {
-        self.with(look)
+        self.with(|input| look(input, self.is_untried))
     }
 
     fn plan(&self) -> Next {
@@ -114,7 +117,7 @@ fn what_is_looked_up() {
             "a try of which the answer was lost",
             |world| {
                 world.older.clear();
-                world.release.status = Some(world.with(begin));
+                world.is_untried = false;
             },
             find,
         ),
@@ -250,7 +253,8 @@ fn what_happens_next() {
     ];
     for (why, deployment, age, expected) in cases {
         let mut world = world();
-        world.release.status = Some(world.with(begin));
+        let asked = Observed { deployment: Some(facts(BuildState::Queued)), ..Observed::default() };
+        world.release.status = Some(world.with(|input| status(input, &asked, None)));
         world.now += age;
         world.observed.deployment = deployment;
         assert_eq!(world.plan(), expected, "{why}");
@@ -416,11 +420,12 @@ fn a_commit_is_told_with_message_and_author() {
 }
 
 #[test]
-fn the_intent_is_stored_once() {
+fn polling_counts_from_the_first_look() {
     let mut world = world();
-    let status = world.with(begin);
-    assert!(status.requested_at.is_some() && status.deployment_id.is_none());
-    world.release.status = Some(status.clone());
+    world.observed.deployment = Some(facts(BuildState::Queued));
+    world.store();
+    let requested_at = world.status(None).requested_at;
+    assert!(requested_at.is_some());
     world.now += 50;
-    assert_eq!(world.with(begin).requested_at, status.requested_at, "polling counts from the first try");
+    assert_eq!(world.status(None).requested_at, requested_at);
 }

@@ -25,6 +25,8 @@ pub(super) struct Build {
     /// Before this, what was seen is good enough.
     pub(super) look_at: Option<Timestamp>,
     pub(super) holds: Holds,
+    /// This process made the object, and has not asked for its build.
+    pub(super) is_untried: bool,
 }
 
 impl Build {
@@ -44,6 +46,11 @@ impl Builds {
 
     pub(super) fn put(&self, release: &ObjectRef, build: Build) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
+    }
+
+    /// Notes that this process made the object just now.
+    pub(crate) fn made(&self, release: &ObjectRef) {
+        self.put(release, Build { is_untried: true, ..Build::default() });
     }
 
     pub(super) fn forget(&self, release: &ObjectRef) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use forkable_core::{
-    PortError,
+    PortError, condition,
     hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     journal::Entry,
     plan::Outcome,
@@ -43,7 +43,7 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
     }
     let owner = fork_of(&release);
     let fork = context.store.get::<Fork>(&owner.namespace, &owner.name).await?.filter(|fork| !fork.is_deleting());
-    let Some(fork) = fork else {
+    let Some(fork) = fork.map(|fork| context.unsaved.on(fork)) else {
         let input = Input { release: &release, fork: None, siblings: &[], now: context.clock.now() };
         let status = release::status(input, &Observed::default(), None);
         write(context, release, status).await?;
@@ -133,7 +133,7 @@ impl<S: Store> Pass<'_, S> {
             return Ok(());
         }
         let input = self.input(release, now);
-        match release::look(input) {
+        match release::look(input, build.is_untried) {
             Look::Nothing => {}
             Look::Deployment(id) => {
                 build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
@@ -157,7 +157,7 @@ impl<S: Store> Pass<'_, S> {
         })?
     }
 
-    /// Stores the intent, begins the build, stores its id.
+    /// Begins the build and stores its id. The object is the intent: its uid goes with the request.
     async fn create(
         &self,
         release: Deployment,
@@ -165,8 +165,7 @@ impl<S: Store> Pass<'_, S> {
         build: &mut Build,
     ) -> Result<(Deployment, Option<PortError>), StoreError> {
         let now = self.context.clock.now();
-        let status = release::begin(self.input(&release, now));
-        let release = write(self.context, release, status).await?;
+        build.is_untried = false;
         let what =
             request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
         let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
@@ -232,13 +231,15 @@ impl<S: Store> Pass<'_, S> {
     }
 }
 
-/// Stores a status if it differs.
+/// Stores a status if it differs, unless it only tells more of a build that is known to be under way.
 async fn write<S: Store>(
     context: &Context<S>,
     release: Deployment,
     status: DeploymentStatus,
 ) -> Result<Deployment, StoreError> {
-    if release.status.as_ref() == Some(&status) {
+    let stored = release.status.clone().unwrap_or_default();
+    let gathers = condition::gathers_until(&stored.conditions, &status.conditions, context.clock.now());
+    if stored == status || (gathers.is_some() && stored.deployment_id == status.deployment_id) {
         return Ok(release);
     }
     let release = context.store.write_status(&release, status).await?;

@@ -163,23 +163,14 @@ impl<'a, S: Store> Apply<'a, S> {
         changed
     }
 
-    /// The first step of every facet whose needs are done.
     fn runnable(&self, plan: &Plan, busy: &BTreeSet<Facet>) -> Vec<Step> {
         if self.progress.overtaken || self.progress.broken.is_some() {
             return Vec::new();
         }
-        let free = |facet: &Facet| !busy.contains(facet) && !self.outcomes.contains_key(facet);
-        let done = |facet: &Facet| {
-            let plan = plan.facets.get(facet);
-            plan.is_none_or(|plan| {
-                free(facet) && plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. })
-            })
-        };
-        let facets = plan.facets.iter().filter(|(facet, _)| free(facet) && facet.needs().iter().all(done));
-        facets.filter_map(|(_, plan)| plan.steps.first().cloned()).collect()
+        plan.runnable(busy, |facet| self.outcomes.contains_key(facet)).into_iter().cloned().collect()
     }
 
-    /// Asks the brake, and stores the intent of a creation. `None`: the step may not run.
+    /// Asks the brake, and stores the intent of a creation with the first conditions. `None`: the step may not run.
     async fn admit(&mut self, step: &Step) -> Option<Option<Vec<PendingCreate>>> {
         let now = self.context.clock.now();
         if step.effect() == Effect::Destroy && !self.context.brake.admit(now) {
@@ -191,8 +182,12 @@ impl<'a, S: Store> Apply<'a, S> {
             return Some(None);
         }
         let before = record::begin(&mut self.record, self.desired, step, now);
+        let generation = self.fork.generation();
+        let status = fork::report::status(self.input(), &self.plan(), &self.outcomes, generation);
+        self.record.conditions.clone_from(&status.conditions);
+        self.record.observed_generation = status.observed_generation;
         match self.context.store.write_status(&self.fork, self.record.clone()).await {
-            Ok(fork) => self.fork = fork,
+            Ok(fork) => self.stored(fork),
             Err(error) => {
                 self.record.pending = before;
                 self.failed(error);
@@ -248,9 +243,6 @@ impl<'a, S: Store> Apply<'a, S> {
                 absorb::absorb(&mut self.view.observed, &step.change, &done);
                 record::done(&mut self.record, self.desired, &self.view.observed, &step.change, &done);
                 self.view.wrote(step.facet, self.context.clock.now());
-                if answers_an_id(&step) {
-                    self.save().await;
-                }
                 self.progress.applied.push(step);
             }
             Err(error) if record::adapted(&mut self.record, self.desired, &self.view.observed, &step, &error) => {}
@@ -286,9 +278,14 @@ impl<'a, S: Store> Apply<'a, S> {
             written => written,
         };
         match written {
-            Ok(fork) => self.fork = fork,
+            Ok(fork) => self.stored(fork),
             Err(error) => self.failed(error),
         }
+    }
+
+    fn stored(&mut self, fork: Fork) {
+        self.context.unsaved.forget(self.object);
+        self.fork = fork;
     }
 
     fn failed(&mut self, error: StoreError) {
@@ -310,7 +307,7 @@ impl<'a, S: Store> Apply<'a, S> {
                 let left = plan.facets.get(need);
                 left.is_some_and(|left| !left.steps.is_empty() || !matches!(left.verdict, Verdict::Synced { .. }))
             };
-            let outcome = match facet.needs().iter().find(undone) {
+            let outcome = match plan.needs(*facet).iter().find(undone) {
                 Some(by) if !left.steps.is_empty() || matches!(left.verdict, Verdict::Waiting { .. }) => {
                     Outcome::Blocked { by: *by }
                 }
@@ -320,11 +317,6 @@ impl<'a, S: Store> Apply<'a, S> {
         }
         plan
     }
-}
-
-/// Whether the answer carries an id that must not be lost.
-fn answers_an_id(step: &Step) -> bool {
-    step.needs_intent() || matches!(step.change, Change::Hosting(HostingChange::CreateProject(_)))
 }
 
 /// Whether the outside may not be as it is known after this error.

@@ -85,6 +85,7 @@ pub(crate) fn in_conflict<S>(context: &Context<S>) -> Vec<ObjectRef> {
 pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef) -> Result<Passed, StoreError> {
     let Some(fork) = context.store.get::<Fork>(&object.namespace, &object.name).await? else {
         context.cache.forget(object);
+        context.unsaved.forget(object);
         context.fleet.remove_fork(object);
         context.progress.tell(Progress::gone(object));
         return Ok(Passed::default());
@@ -92,7 +93,7 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
     context.fleet.put_fork(fork.clone());
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {
-        delete::pass(context, object, fork, &mut view).await
+        delete::pass(context, object, context.unsaved.on(fork), &mut view).await
     } else {
         keep_true(context, object, fork, &mut view).await
     };
@@ -107,7 +108,7 @@ async fn keep_true<S: Store>(
     view: &mut View,
 ) -> Result<Passed, StoreError> {
     let early = async |fork: Fork, early: Early<'_>, next: Option<Duration>, failed| {
-        let status = early.status(&fork, context.clock.now());
+        let status = early.status(context.unsaved.status(&fork), fork.generation(), context.clock.now());
         report::write(context, object, fork, status, Err(early)).await?;
         Ok(Passed { next, failed })
     };
@@ -179,7 +180,7 @@ async fn act<S: Store>(
     view: &mut View,
 ) -> Result<Passed, StoreError> {
     let now = context.clock.now();
-    let record = fork.status.clone().unwrap_or_default();
+    let record = context.unsaved.status(&fork);
     let outcomes = view.holds.outcomes(now);
     let withheld = withheld(&fork, now);
     let progress = State::default();
@@ -195,8 +196,8 @@ async fn act<S: Store>(
     let mut status = fork::report::status(apply.input(), &plan, &apply.outcomes, generation);
     let Apply { view, fork, outcomes, .. } = apply;
     let credentials = credentials::report(&fork, &account.forge.permissions(), &outcomes);
-    let before = fork.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    condition::add_aside(&mut status.conditions, before, &credentials, generation, now);
+    let before = context.unsaved.status(&fork).conditions;
+    condition::add_aside(&mut status.conditions, &before, &credentials, generation, now);
     let failed = outcomes.values().find_map(|outcome| match outcome {
         Outcome::Failed { error, .. } => Some(error.reason()),
         _ => None,
@@ -212,8 +213,8 @@ async fn act<S: Store>(
     }
     let next = [view.due(), view.holds.until(now), resumes_at(&fork, now)].into_iter().flatten().min();
     let planned = Planned { plan: &plan, outcomes: &outcomes };
-    report::write(context, object, fork, status, Ok(planned)).await?;
-    Ok(Passed { next: next.map(|at| until(now, at)), failed })
+    let gathers = report::write(context, object, fork, status, Ok(planned)).await?;
+    Ok(Passed { next: next.into_iter().chain(gathers).min().map(|at| until(now, at)), failed })
 }
 
 /// Why nothing may be changed outside for this Fork now.

@@ -69,7 +69,11 @@ pub(super) async fn inside<S: Store>(
             let release = match context.store.create(release).await {
                 // Made by a pass that ended before it could take note: the name tells commit and variables.
                 Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, name).await?,
-                created => Some(created?),
+                created => {
+                    let release = created?;
+                    context.builds.made(&release.reference());
+                    Some(release)
+                }
             };
             if let Some(release) = release {
                 context.fleet.put_release(release);

@@ -56,13 +56,12 @@ impl Early<'_> {
     }
 
     /// The status: what was known stays, conditions say why there is nothing new.
-    pub(super) fn status(&self, fork: &Fork, now: Timestamp) -> ForkStatus {
-        let previous = fork.status.clone().unwrap_or_default();
-        let mut conditions = condition::summarize(&previous.conditions, &self.reports(now), fork.generation(), now);
+    pub(super) fn status(&self, previous: ForkStatus, generation: i64, now: Timestamp) -> ForkStatus {
+        let mut conditions = condition::summarize(&previous.conditions, &self.reports(now), generation, now);
         let facets = Facet::ALL.map(Facet::condition);
         let kept = previous.conditions.iter().filter(|old| facets.contains(&old.type_.as_str()));
         conditions.extend(kept.cloned());
-        ForkStatus { observed_generation: Some(fork.generation()), conditions, ..previous }
+        ForkStatus { observed_generation: Some(generation), conditions, ..previous }
     }
 
     fn standing(&self, now: Timestamp) -> Standing {
@@ -113,64 +112,68 @@ pub(super) fn state_of(error: &PortError, now: Timestamp) -> (State, Standing) {
     }
 }
 
-/// Stores a status if it differs, tells of transitions, and answers the object as it is now.
+/// Stores a status if it differs and tells of transitions. While a Fork is being made, news may wait a moment to be
+/// stored; answers until when, if they do.
 pub(super) async fn write<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
     fork: Fork,
     status: ForkStatus,
     planned: Result<Planned<'_>, Early<'_>>,
-) -> Result<Fork, StoreError> {
-    let before = fork.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+) -> Result<Option<Timestamp>, StoreError> {
+    let known = context.unsaved.status(&fork);
     let now = context.clock.now();
     let (standing, facets) = match &planned {
         Ok(planned) => (planned.standing(&status.conditions, now), planned.marks()),
         Err(early) => (early.standing(now), Vec::new()),
     };
-    let fork = if fork.status.as_ref() == Some(&status) {
-        fork
+    let stored = fork.status.clone().unwrap_or_default();
+    let gathers = if status.current_release.is_none() {
+        condition::gathers_until(&stored.conditions, &status.conditions, now)
     } else {
-        let matters = what_releases_wait_for(fork.status.as_ref()) != what_releases_wait_for(Some(&status));
-        let fork = context.store.write_status(&fork, status).await?;
-        context.fleet.put_fork(fork.clone());
-        if matters {
-            context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
-        }
-        fork
+        None
     };
-    let status = fork.status.as_ref();
-    let conditions = status.map_or(&[][..], |status| &status.conditions);
-    tell_transition(context, object, &before, conditions).await;
-    let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+    if stored == status {
+        context.unsaved.forget(object);
+    } else if gathers.is_some() {
+        context.unsaved.hold(&fork, status.clone());
+        context.fleet.put_fork(context.unsaved.on(fork));
+    } else {
+        let fork = context.store.write_status(&fork, status.clone()).await?;
+        context.unsaved.forget(object);
+        context.fleet.put_fork(fork);
+    }
+    if what_releases_wait_for(&known) != what_releases_wait_for(&status) {
+        context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
+    }
+    tell_transition(context, object, &known.conditions, &status.conditions).await;
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
     context.progress.tell(Progress::PassEnded {
         object: object.clone(),
         standing,
         reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
         message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-        url: status.and_then(|status| status.url.clone()),
+        url: status.url.clone(),
         facets,
     });
-    Ok(fork)
+    Ok(gathers.filter(|_| stored != status))
 }
 
 /// What the releases of a Fork look at: they have a pass when it changes.
-fn what_releases_wait_for(status: Option<&ForkStatus>) -> (Option<&ReleaseStatus>, Option<&str>, Option<i64>) {
-    let release = status.and_then(|status| status.current_release.as_ref());
-    let project = status.and_then(|status| status.project.as_ref()).map(|project| project.id.as_str());
-    let repository = status.and_then(|status| status.repository.as_ref()).map(|repository| repository.id);
-    (release, project, repository)
+fn what_releases_wait_for(status: &ForkStatus) -> (Option<&ReleaseStatus>, Option<&str>, Option<i64>) {
+    let project = status.project.as_ref().map(|project| project.id.as_str());
+    (status.current_release.as_ref(), project, status.repository.as_ref().map(|repository| repository.id))
 }
 
+/// Tells of becoming ready and of everything that is in the way of it, not of the way there.
 async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, before: &[Condition], now: &[Condition]) {
     let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.type_ == "Ready").cloned();
-    let Some(now) = ready(now) else { return };
-    let same = |before: &Condition| (&before.status, &before.reason) == (&now.status, &now.reason);
-    if ready(before).as_ref().is_some_and(same) {
-        return;
-    }
-    let (event_type, reason) = match now.status.as_str() {
-        "True" => (EventType::Normal, "Ready"),
-        "Unknown" => (EventType::Normal, "Progressing"),
+    let (before, Some(now)) = (ready(before), ready(now)) else { return };
+    let (event_type, reason) = match (now.status.as_str(), before) {
+        (status, Some(before)) if before.status == status && (status != "False" || before.reason == now.reason) => return,
+        ("True", _) => (EventType::Normal, "Ready"),
+        ("Unknown", None) => return,
+        ("Unknown", Some(_)) => (EventType::Normal, "Progressing"),
         _ => (EventType::Warning, "NotReady"),
     };
     context.store.event(object, event_type, reason, &format!("{}: {}", now.reason, now.message)).await;

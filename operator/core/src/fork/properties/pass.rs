@@ -20,7 +20,7 @@ use crate::{
     forge::{Forge, RepositoryAsk, RepositoryFacts},
     fork::{Desired, Input, MARKER, Observed, absorb, deletion, facets, fixtures, record, report, targets},
     hosting::{Hosting, ProjectAsk, ProjectFacts},
-    plan::{Change, Done, Facet, FacetPlan, Outcome, Plan, Step, Verdict},
+    plan::{Change, Done, Facet, Outcome, Plan, Step, Verdict},
 };
 
 /// The facets that are run here: all but the releases, which take builds.
@@ -167,16 +167,7 @@ impl World {
         let (mut failed, mut applied) = (BTreeSet::new(), Vec::new());
         loop {
             let plan = self.plan().filtered(|step| !applied.contains(step));
-            let is_done = |facet: &Facet| {
-                let plan = plan.facets.get(facet);
-                let is_synced =
-                    |plan: &FacetPlan| plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. });
-                !failed.contains(facet) && plan.is_none_or(is_synced)
-            };
-            let runnable = plan.facets.iter().find_map(|(facet, plan)| {
-                let may_run = !failed.contains(facet) && facet.needs().iter().all(is_done);
-                plan.steps.first().filter(|_| may_run)
-            });
+            let runnable = plan.runnable(&BTreeSet::new(), |facet| failed.contains(facet)).into_iter().next();
             let Some(step) = runnable else { return Ok(()) };
             if self.apply(step)? {
                 applied.push(step.clone());
