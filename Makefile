@@ -3,6 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 CARGO ?= cargo
+BINARY = $${CARGO_TARGET_DIR:-target}/debug/forkable
 # Tools that a check needs are installed here once, by version, and shared by all checkouts of this user.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/forkable/tools
 CARGO_DENY_VERSION := 0.20.2
@@ -15,16 +16,20 @@ help: ## Show this list
 .PHONY: demo
 demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitHub and Vercel (needs cargo only)
 	$(CARGO) build -p forkable
-	$${CARGO_TARGET_DIR:-target}/debug/forkable up deploy/examples/quickstart --sandbox
+	$(BINARY) up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: need-cargo ## The tests, without `fleet` and `contract` (needs cargo only)
-	$(CARGO) build --locked --workspace
+test: build ## The tests, without `fleet` and `contract` (needs cargo only)
 	$(CARGO) test --locked --workspace
+
+# Everything at once, as `cargo test` selects features: what is built here is not built again.
+.PHONY: build
+build: need-cargo
+	$(CARGO) build --locked --workspace --all-targets
 
 .PHONY: fleet
 fleet: need-cargo ## A thousand idle forks for one simulated hour
-	$(CARGO) test --locked -p forkable-tests --test it -- --ignored fleet
+	$(CARGO) test --locked --workspace --test it -- --ignored fleet
 
 .PHONY: contract
 contract: need-cargo need-node ## The sandbox and our requests, held against the providers' own clients and descriptions
@@ -50,12 +55,12 @@ $(CARGO_DENY):
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) --no-default-features cargo-deny
 
 .PHONY: crds
-crds: ## Write the CRDs from the Rust types
-	$(CARGO) run --locked -q -p forkable -- crds > crds/forkable.dev.yaml
+crds: build ## Write the CRDs from the Rust types
+	$(BINARY) crds > crds/forkable.dev.yaml
 
 .PHONY: generated
-generated: ## Fail if a generated file is not what its source makes
-	@$(CARGO) run --locked -q -p forkable -- crds | diff -u crds/forkable.dev.yaml - \
+generated: build ## Fail if a generated file is not what its source makes
+	@$(BINARY) crds | diff -u crds/forkable.dev.yaml - \
 	  || { echo "crds/forkable.dev.yaml is out of date: run 'make crds' and commit it"; exit 1; }
 
 .PHONY: file-size

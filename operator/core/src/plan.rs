@@ -295,3 +295,67 @@ pub enum Outcome {
     /// They were not to be applied, for the reason given.
     Withheld { reason: &'static str, message: String },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosting::ProjectSettings;
+
+    fn plan(changes: Vec<(Facet, Vec<Change>)>) -> Plan {
+        let facet = |(facet, changes): (Facet, Vec<Change>)| {
+            let steps = changes.into_iter().map(|change| Step { facet, change }).collect();
+            (facet, FacetPlan { steps, verdict: Verdict::synced("done") })
+        };
+        Plan { facets: changes.into_iter().map(facet).collect() }
+    }
+
+    #[test]
+    fn a_push_waits_for_what_its_build_needs() {
+        let commit = || Change::Forge(ForgeChange::Archive); // Any change stands for it.
+        let env = || Change::Hosting(HostingChange::UpsertEnv(Vec::new()));
+        let create = || Change::Hosting(HostingChange::CreateProject(ProjectSettings::default()));
+        let update = || Change::Hosting(HostingChange::PauseProject);
+        const CONTENT: Facet = Facet::Content;
+        const PROJECT: Facet = Facet::Project;
+        const VARIABLES: Facet = Facet::Env;
+        type Case = (&'static str, Vec<(Facet, Vec<Change>)>, &'static [Facet], &'static [Facet], &'static [Facet]);
+        let cases: [Case; 6] = [
+            (
+                "before the project is there, the push goes first and builds nothing",
+                vec![(CONTENT, vec![commit()]), (PROJECT, vec![create()]), (VARIABLES, vec![env()])],
+                &[],
+                &[],
+                &[CONTENT],
+            ),
+            ("variables first", vec![(CONTENT, vec![commit()]), (VARIABLES, vec![env()])], &[], &[], &[VARIABLES]),
+            (
+                "settings, then variables",
+                vec![(CONTENT, vec![commit()]), (PROJECT, vec![update()]), (VARIABLES, vec![env()])],
+                &[],
+                &[],
+                &[PROJECT],
+            ),
+            (
+                "while they are written",
+                vec![(CONTENT, vec![commit()]), (VARIABLES, vec![env()])],
+                &[VARIABLES],
+                &[],
+                &[],
+            ),
+            (
+                "a push does not wait for what failed",
+                vec![(CONTENT, vec![commit()]), (VARIABLES, vec![env()])],
+                &[],
+                &[VARIABLES],
+                &[CONTENT],
+            ),
+            ("nothing to wait for", vec![(CONTENT, vec![commit()]), (VARIABLES, vec![])], &[], &[], &[CONTENT]),
+        ];
+        for (why, changes, busy, ended, expected) in cases {
+            let plan = plan(changes);
+            let runnable = plan.runnable(&busy.iter().copied().collect(), |facet| ended.contains(facet));
+            let facets: Vec<Facet> = runnable.into_iter().map(|step| step.facet).collect();
+            assert_eq!(facets, expected, "{why}");
+        }
+    }
+}

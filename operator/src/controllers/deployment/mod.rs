@@ -225,6 +225,8 @@ impl<S: Store> Pass<'_, S> {
         build.holds.note(What::Observation, &outcome, now);
         let next = match build.holds.until(now) {
             Some(at) => Some(until(now, at)),
+            // Nothing was seen, so that nothing is good enough for a while.
+            None if self.target.id.is_none() => next,
             None => build.wait(next, now),
         };
         Ok(Passed { next, failed })

@@ -170,7 +170,9 @@ async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, bef
     let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.type_ == "Ready").cloned();
     let (before, Some(now)) = (ready(before), ready(now)) else { return };
     let (event_type, reason) = match (now.status.as_str(), before) {
-        (status, Some(before)) if before.status == status && (status != "False" || before.reason == now.reason) => return,
+        (status, Some(before)) if before.status == status && (status != "False" || before.reason == now.reason) => {
+            return;
+        }
         ("True", _) => (EventType::Normal, "Ready"),
         ("Unknown", None) => return,
         ("Unknown", Some(_)) => (EventType::Normal, "Progressing"),
