@@ -11,7 +11,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitHub and Vercel (needs cargo only)
@@ -19,13 +19,41 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 	$(BINARY) up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: build ## The tests, without `fleet` and `contract` (needs cargo only)
+test: need-cargo need-go tools build ## The tests, without `fleet` and `contract` (needs cargo and go)
 	$(CARGO) test --locked --workspace
 
 # Everything at once, as `cargo test` selects features: what is built here is not built again.
 .PHONY: build
 build: need-cargo
 	$(CARGO) build --locked --workspace --all-targets
+
+.PHONY: e2e
+e2e: need-cargo need-go tools build ## Only the tests against a real apiserver; `make e2e ONLY=name` for some of them
+	$(CARGO) test --locked --workspace --test e2e -- $(ONLY)
+
+# A real apiserver with what belongs to it, from pinned modules. A change of a pin makes a new folder.
+CLUSTER_PINS := tests/tools/etcd tests/tools/kubernetes tests/tools/helm
+CLUSTER := $(TOOLS)/cluster-$(shell cat $(CLUSTER_PINS:=/go.mod) $(CLUSTER_PINS:=/go.sum) | cksum | cut -d' ' -f1)
+CLUSTER_TOOLS := $(addprefix $(CLUSTER)/,etcd kube-apiserver kubectl kube-controller-manager helm)
+export FORKABLE_CLUSTER_TOOLS := $(CLUSTER)
+
+.PHONY: tools
+tools: $(CLUSTER_TOOLS) ## Build etcd, kube-apiserver, kube-controller-manager, kubectl and helm (once; needs go)
+	@echo $(CLUSTER)
+
+# Module and package of each; the version that kube-apiserver reports is its module's.
+$(CLUSTER)/etcd: TOOL = etcd go.etcd.io/etcd/server/v3
+$(CLUSTER)/kube-apiserver: TOOL = kubernetes k8s.io/kubernetes/cmd/kube-apiserver
+$(CLUSTER)/kubectl: TOOL = kubernetes k8s.io/kubernetes/cmd/kubectl
+$(CLUSTER)/kube-controller-manager: TOOL = kubernetes k8s.io/kubernetes/cmd/kube-controller-manager
+$(CLUSTER)/helm: TOOL = helm helm.sh/helm/v4/cmd/helm
+$(CLUSTER_TOOLS): | need-go
+	@echo "building $(@F), once, into $(@D): minutes with an empty cache of go" >&2
+	@set -- $(TOOL); cd tests/tools/$$1; mkdir -p $(@D); \
+	version=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes 2>/dev/null || true); of=k8s.io/component-base/version.git; \
+	IFS=. read -r major minor _ <<< "$${version#v}"; SECONDS=0; \
+	go build -ldflags "-s -w -X $${of}Version=$$version -X $${of}Major=$$major -X $${of}Minor=$$minor" -o $@.new $$2; \
+	mv $@.new $@; echo "built $(@F) in $${SECONDS} s" >&2
 
 .PHONY: fleet
 fleet: need-cargo ## A thousand idle forks for one simulated hour
@@ -73,8 +101,10 @@ bench: need-cargo ## Print figures of time beside their goals
 	$(CARGO) build --locked --release -p forkable
 	$(CARGO) run --locked --release -q -p forkable-tests --bin bench
 
-.PHONY: need-cargo need-node
+.PHONY: need-cargo need-node need-go
 need-cargo:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again"; exit 1; }
+need-go:
+	@command -v go >/dev/null || { echo "go is missing (1.26 or newer): install it from https://go.dev/dl, then run this again"; exit 1; }
 need-node:
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are missing (version 20 or newer): install them, e.g. 'apt-get install nodejs npm', then run this again"; exit 1; }

@@ -1,9 +1,11 @@
 //! What the tests that drive the real binary share: a sandbox, a folder of manifests, the process, and its calls.
 
+mod cluster;
 mod inventory;
 mod process;
 mod world;
 
+pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write};
 pub use process::{Output, Running, binary};
 pub use world::{Call, Counts, Stored, World, reference_fork, reference_secret};
 
