@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod crash;
 mod create;
+mod examples;
 mod faults;
 mod fleet;
 mod healing;
