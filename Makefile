@@ -21,6 +21,11 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 .PHONY: test
 test: need-cargo need-go tools build ## The tests, without `fleet` and `contract` (needs cargo and go)
 	$(CARGO) test --locked --workspace
+	$(MAKE) gitops
+
+.PHONY: gitops
+gitops: need-go ## deploy/argocd and deploy/flux, held against the parsers of Argo CD and Flux (needs go)
+	cd tests/tools/gitops && go test ./...
 
 # Everything at once, as `cargo test` selects features: what is built here is not built again.
 .PHONY: build
@@ -82,14 +87,45 @@ deny: $(CARGO_DENY) ## Licences, sources and banned crates (no ring, no OpenSSL)
 $(CARGO_DENY):
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) --no-default-features cargo-deny
 
+CHART := charts/forkable
+export HELM ?= helm
+
 .PHONY: crds
-crds: build ## Write the CRDs from the Rust types
+crds: build ## Write the CRDs from the Rust types, also into the chart
 	$(BINARY) crds > crds/forkable.dev.yaml
+	cp crds/forkable.dev.yaml $(CHART)/files/crds.yaml
+
+.PHONY: chart
+chart: crds ## Write what is made from the chart: the table in its README, the bases of deploy/kustomize
+	UPDATE=1 $(CARGO) test --locked -q --workspace --test packaging readme
+	deploy/kustomize/render deploy/kustomize
 
 .PHONY: generated
 generated: build ## Fail if a generated file is not what its source makes
 	@$(BINARY) crds | diff -u crds/forkable.dev.yaml - \
 	  || { echo "crds/forkable.dev.yaml is out of date: run 'make crds' and commit it"; exit 1; }
+	@diff -u $(CHART)/files/crds.yaml crds/forkable.dev.yaml \
+	  || { echo "the chart's CRDs are out of date: run 'make crds' and commit them"; exit 1; }
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; deploy/kustomize/render "$$fresh"; cd "$$fresh"; \
+	  find . -type f | while read -r file; do diff -u "$(CURDIR)/deploy/kustomize/$$file" "$$file"; done \
+	  || { echo "deploy/kustomize is out of date: run 'make chart' and commit it"; exit 1; }
+
+# The C library is linked in, so that the image needs none. Its own folder: these flags would build everything else anew.
+ARCHITECTURE := $(shell uname -m)
+STATIC_TARGET := $(ARCHITECTURE)-unknown-linux-gnu
+STATIC_FOLDER ?= target/static
+STATIC ?= $(STATIC_FOLDER)/forkable
+
+.PHONY: static
+static: need-cargo ## Build the release binary without dependencies on the system
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release -p forkable \
+	  --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER)
+	@mkdir -p $(dir $(STATIC)); cp $(STATIC_FOLDER)/$(STATIC_TARGET)/release/forkable $(STATIC)
+	@stat -c '%s %n' $(STATIC) | awk '{ printf "%s  %.1f MiB (goal: 16 MiB at most)\n", $$2, $$1 / 1048576 }'
+
+.PHONY: image
+image: static need-go ## Assemble the image as a tarball, without a container runtime, and try it as its user
+	deploy/image/build $(STATIC)
 
 .PHONY: file-size
 file-size:
@@ -108,3 +144,5 @@ need-go:
 	@command -v go >/dev/null || { echo "go is missing (1.26 or newer): install it from https://go.dev/dl, then run this again"; exit 1; }
 need-node:
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are missing (version 20 or newer): install them, e.g. 'apt-get install nodejs npm', then run this again"; exit 1; }
+need-go:
+	@command -v go >/dev/null || { echo "go is missing (version 1.26 or newer): install it from https://go.dev/dl, then run this again"; exit 1; }
