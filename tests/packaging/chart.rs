@@ -149,7 +149,7 @@ fn shards_are_controllers_of_their_own() {
         .iter()
         .filter_map(|deployment| arguments(deployment).into_iter().find(|argument| argument.starts_with("--shard=")))
         .collect();
-    assert_eq!(shards, ["--shard=0/3", "--shard=1/3", "--shard=2/3"]);
+    assert_eq!(shards, ["--shard=1/3", "--shard=2/3", "--shard=3/3"]);
     let selectors: BTreeSet<_> = deployments.iter().map(|object| object["spec"]["selector"].to_string()).collect();
     assert_eq!(selectors.len(), 3, "no two select the same pods");
     assert_eq!(of_kind(&objects, "PodDisruptionBudget").len(), 3);

@@ -7,7 +7,7 @@ const CREDENTIALS: &str = "credentials.existingSecret=forkable-credentials";
 #[test]
 fn values_that_cannot_work_are_refused_with_a_remedy() {
     // Why, values, and what the message must hold.
-    let cases: [(&str, &[&str], &[&str]); 12] = [
+    let cases: [(&str, &[&str], &[&str]); 13] = [
         ("no credentials", &[], &["credentials.existingSecret is not set", "create secret generic", "credentials.optional=true"]),
         ("a typo", &[CREDENTIALS, "replicaCont=2"], &["replicaCont"]),
         ("a typo below", &[CREDENTIALS, "image.tagg=1"], &["tagg"]),
@@ -19,6 +19,11 @@ fn values_that_cannot_work_are_refused_with_a_remedy() {
             "two replicas that both work",
             &[CREDENTIALS, "leaderElection.enabled=false", "replicaCount=2"],
             &["leaderElection.enabled=false", "replicaCount=1"],
+        ),
+        (
+            "shards that nobody can tell apart",
+            &[CREDENTIALS, "leaderElection.enabled=false", "shards=2"],
+            &["leaderElection.enabled=true", "shards=1"],
         ),
         (
             "two replicas with one file",
