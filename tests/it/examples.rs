@@ -42,7 +42,8 @@ fn promises(text: &str) -> Vec<Promise> {
     };
     let promise = |document: &str| {
         let fork = field(document, "  name: ").expect("a Fork has a name");
-        let becomes = field(document, "# Becomes: ").unwrap_or_else(|| panic!("{fork} does not say what becomes of it"));
+        let becomes =
+            field(document, "# Becomes: ").unwrap_or_else(|| panic!("{fork} does not say what becomes of it"));
         let namespace = field(document, "  namespace: ").map_or_else(String::new, |namespace| namespace + "/");
         Promise { fork: namespace + &fork, becomes }
     };

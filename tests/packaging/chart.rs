@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
 use super::{documents, kubernetes, output, read, root};
@@ -89,18 +90,17 @@ fn restricted(values: &str, pod: &Value) {
 
 #[test]
 fn the_crds_are_those_of_the_program_and_stay_by_default() {
-    let of_program: BTreeMap<_, _> = forkable_crds::all()
-        .into_iter()
-        .map(|crd| (crd.metadata.name.clone(), serde_json::to_value(crd.spec).expect("a CRD is JSON")))
-        .collect();
+    let of_program: BTreeMap<_, _> =
+        forkable_crds::all().into_iter().map(|crd| (crd.metadata.name.clone(), crd.spec)).collect();
     for (values, policy) in [("default-values.yaml", json!("keep")), ("single-values.yaml", Value::Null)] {
         let objects = rendered(values);
         let crds = of_kind(&objects, "CustomResourceDefinition");
         assert_eq!(crds.len(), of_program.len());
         for crd in crds {
-            let name = crd["metadata"]["name"].as_str().map(str::to_owned);
             assert_eq!(crd["metadata"]["annotations"]["helm.sh/resource-policy"], policy, "{values}");
-            assert_eq!(crd["spec"], of_program[&name], "{name:?}");
+            let crd: CustomResourceDefinition = serde_json::from_value(crd.clone()).expect("a CRD");
+            let name = &crd.metadata.name;
+            assert!(crd.spec == of_program[name], "{name:?} in the chart is another one than that of the program");
         }
     }
     assert!(of_kind(&rendered("namespaced-values.yaml"), "CustomResourceDefinition").is_empty());
@@ -192,7 +192,10 @@ fn every_value_is_used() {
         if section == "global" {
             continue;
         }
-        assert!(templates.contains(&format!("Values.{section}")) || templates.contains(&format!("$v.{section}")), "{section}");
+        assert!(
+            templates.contains(&format!("Values.{section}")) || templates.contains(&format!("$v.{section}")),
+            "{section}"
+        );
         let whole = [".Values.", "$.Values."].iter().any(|by| templates.contains(&format!("toYaml {by}{section} ")));
         let Some(fields) = value.as_object().filter(|_| !whole) else { continue };
         for field in fields.keys() {
@@ -204,7 +207,17 @@ fn every_value_is_used() {
     let unset: Vec<_> = values.as_object().expect("a map").keys().filter(unset).collect();
     assert_eq!(
         unset,
-        ["global", "watchNamespaces", "shards", "replicaCount", "rbac", "podSecurityContext", "securityContext", "priorityClassName", "topologySpreadConstraints"],
+        [
+            "global",
+            "podSecurityContext",
+            "priorityClassName",
+            "rbac",
+            "replicaCount",
+            "securityContext",
+            "shards",
+            "topologySpreadConstraints",
+            "watchNamespaces"
+        ],
         "what everything-values.yaml leaves to the other files of the matrix"
     );
 }

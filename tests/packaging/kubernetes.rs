@@ -10,7 +10,12 @@ use serde_json::Value;
 /// `kind/name` of an object, with its namespace.
 pub(crate) fn name(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    format!("{}/{}/{}", text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
+    format!(
+        "{}/{}/{}",
+        text(&object["kind"]),
+        text(&object["metadata"]["namespace"]),
+        text(&object["metadata"]["name"])
+    )
 }
 
 /// Fails with the first field that Kubernetes does not know. Kinds of others are looked at by nobody here.
@@ -56,6 +61,8 @@ fn lost(written: &Value, read: &Value, path: &str) -> Result<(), String> {
         (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
             items.iter().zip(others).enumerate().try_for_each(|(i, (a, b))| lost(a, b, &format!("{path}[{i}]")))
         }
+        // Bounds of a schema are floats in Kubernetes.
+        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => Ok(()),
         _ if written == read => Ok(()),
         _ => Err(format!("has {path}: {written}, which Kubernetes reads as {read}")),
     }

@@ -8,7 +8,11 @@ const CREDENTIALS: &str = "credentials.existingSecret=forkable-credentials";
 fn values_that_cannot_work_are_refused_with_a_remedy() {
     // Why, values, and what the message must hold.
     let cases: [(&str, &[&str], &[&str]); 13] = [
-        ("no credentials", &[], &["credentials.existingSecret is not set", "create secret generic", "credentials.optional=true"]),
+        (
+            "no credentials",
+            &[],
+            &["credentials.existingSecret is not set", "create secret generic", "credentials.optional=true"],
+        ),
         ("a typo", &[CREDENTIALS, "replicaCont=2"], &["replicaCont"]),
         ("a typo below", &[CREDENTIALS, "image.tagg=1"], &["tagg"]),
         ("a wrong type", &[CREDENTIALS, "replicaCount=many"], &["replicaCount"]),

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
     status = "ForkStatus",
     derive = "PartialEq",
     category = "forkable",
-    shortname = "fork",
+    shortname = "frk",
     doc = "A product made from a template application: repository, hosting project, domains, environment and releases.",
     validation = Rule::new("size(self.metadata.name) <= 52").message("metadata.name may be at most 52 characters, so that names of releases fit"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
