@@ -58,7 +58,9 @@ fn every_set_of_values_renders_what_kubernetes_takes() {
             assert!(object["metadata"]["labels"]["app.kubernetes.io/instance"] == "forkable", "{values}: {name}");
         }
         let pods = of_kind(&objects, "Deployment").into_iter().map(|object| &object["spec"]["template"]);
-        pods.chain(of_kind(&objects, "Pod")).for_each(|pod| restricted(&values, pod));
+        for pod in pods.chain(of_kind(&objects, "Pod")) {
+            restricted(&values, pod);
+        }
         for deployment in of_kind(&objects, "Deployment") {
             let selected = deployment["spec"]["selector"]["matchLabels"].as_object().expect("labels are selected");
             for (key, value) in selected {

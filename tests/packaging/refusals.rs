@@ -52,7 +52,9 @@ fn values_that_cannot_work_are_refused_with_a_remedy() {
     ];
     for (why, values, expected) in cases {
         let mut arguments = vec!["template", "forkable", "charts/forkable"];
-        values.iter().for_each(|value| arguments.extend(["--set", value]));
+        for value in values {
+            arguments.extend(["--set", value]);
+        }
         let output = run("helm", &arguments);
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{why}: it is taken");
