@@ -88,7 +88,7 @@ $(CARGO_DENY):
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) --no-default-features cargo-deny
 
 CHART := charts/forkable
-export HELM ?= helm
+export HELM ?= $(CLUSTER)/helm
 
 .PHONY: crds
 crds: build ## Write the CRDs from the Rust types, also into the chart
@@ -96,12 +96,12 @@ crds: build ## Write the CRDs from the Rust types, also into the chart
 	cp crds/forkable.dev.yaml $(CHART)/files/crds.yaml
 
 .PHONY: chart
-chart: crds ## Write what is made from the chart: the table in its README, the bases of deploy/kustomize
+chart: crds $(CLUSTER)/helm ## Write what is made from the chart: the table in its README, the bases of deploy/kustomize
 	UPDATE=1 $(CARGO) test --locked -q --workspace --test packaging readme
 	deploy/kustomize/render deploy/kustomize
 
 .PHONY: generated
-generated: build ## Fail if a generated file is not what its source makes
+generated: build $(CLUSTER)/helm ## Fail if a generated file is not what its source makes
 	@$(BINARY) crds | diff -u crds/forkable.dev.yaml - \
 	  || { echo "crds/forkable.dev.yaml is out of date: run 'make crds' and commit it"; exit 1; }
 	@diff -u $(CHART)/files/crds.yaml crds/forkable.dev.yaml \

@@ -3,12 +3,10 @@
 mod cluster;
 mod inventory;
 mod process;
-mod tools;
 mod world;
 
-pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write};
+pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write, tool};
 pub use process::{Output, Running, binary};
-pub use tools::tool;
 pub use world::{Call, Counts, Stored, World, reference_fork, reference_secret};
 
 /// Must run before anything that speaks TLS; calling it twice is fine.

@@ -63,6 +63,11 @@ fn tools() -> &'static Path {
     })
 }
 
+/// `helm`, `kubectl` and their like.
+pub fn tool(name: &str) -> PathBuf {
+    tools().join(name)
+}
+
 impl Cluster {
     /// The one that all tests of a binary share, with the CRDs in it. Each takes a [`Namespace`] of its own.
     pub async fn shared() -> &'static Self {
@@ -202,7 +207,7 @@ impl Cluster {
 
     /// kubectl or helm with this standard input, however it ends.
     pub async fn run(&self, program: &str, arguments: &[&str], stdin: &str) -> Output {
-        let mut child = Command::new(tools().join(program))
+        let mut child = Command::new(tool(program))
             .args(arguments)
             .env_clear()
             .envs(self.environment())
