@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import { schema as published } from "@octokit/graphql-schema";
 import Ajv from "ajv";
 import formats from "ajv-formats";
-import { buildSchema, parse, validate } from "graphql";
+import { buildSchema, execute, getOperationAST, parse, validate } from "graphql";
+import { getVariableValues } from "graphql/execution/values.js";
 
 const require = createRequire(import.meta.url);
 const openapi = JSON.parse(readFileSync(require.resolve("@octokit/openapi/generated/api.github.com.deref.json"), "utf8"));
@@ -14,6 +15,14 @@ const graphql = buildSchema(published.idl, { assumeValid: true, assumeValidSDL: 
 const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true });
 formats(ajv);
 const compiled = new Map();
+
+// What GitHub answers and does not describe.
+const UNDESCRIBED = [
+  // A variable that is there already: https://docs.github.com/en/rest/actions/variables
+  [/\/variables$/, "POST", 409],
+  // A template that is not there, or cannot be seen.
+  [/\/generate$/, "POST", 404],
+];
 
 // Paths with fixed words come before those with parameters: /user/repos before /user/{x}.
 const routes = Object.entries(openapi.paths)
@@ -31,23 +40,65 @@ export function problemsOf(call) {
 }
 
 function graphqlProblems(call) {
-  const problems = validate(graphql, parse(call.body.query)).map((error) => `query: ${error.message}`);
-  if (call.response && !("data" in call.response)) problems.push("answer: no data");
-  return problems;
+  const document = parse(call.body.query);
+  const problems = validate(graphql, document).map((error) => `query: ${error.message}`);
+  if (problems.length) return problems;
+  const { variableDefinitions } = getOperationAST(document, call.body.operationName);
+  const { errors = [] } = getVariableValues(graphql, variableDefinitions ?? [], call.body.variables ?? {});
+  problems.push(...errors.map((error) => `variables: ${error.message}`));
+  if (!call.response || problems.length) return problems;
+  if (!("data" in call.response)) return ["answer: no data"];
+  return call.response.data === null ? [] : dataProblems(document, call);
+}
+
+/** Executes the document on its own answer: each value that its type does not allow is an error. */
+function dataProblems(document, call) {
+  const excused = (call.response.errors ?? []).map((error) => (error.path ?? []).join("."));
+  const { errors = [] } = execute({
+    schema: graphql,
+    document,
+    operationName: call.body.operationName,
+    variableValues: call.body.variables,
+    rootValue: call.response.data,
+    fieldResolver: (source, _args, _context, info) => source[info.path.key],
+    typeResolver: typeOf,
+  });
+  return errors
+    .filter((error) => !excused.some((path) => (error.path ?? []).join(".").startsWith(path)))
+    .map((error) => `answer: ${(error.path ?? []).join(".")}: ${error.message}`);
+}
+
+/** The type of a value of an interface or a union, which an answer need not name: the one that the document asks about. */
+function typeOf(value, _context, info, type) {
+  const possible = new Set(graphql.getPossibleTypes(type).map((type) => type.name));
+  if (value.__typename) return value.__typename;
+  const asked = info.fieldNodes
+    .flatMap((node) => node.selectionSet.selections)
+    .map((selection) => (selection.kind === "FragmentSpread" ? info.fragments[selection.name.value] : selection).typeCondition?.name.value)
+    .filter((name) => possible.has(name));
+  // Nothing of what was asked about: any other type.
+  return Object.keys(value).length ? asked[0] : [...possible].find((name) => !asked.includes(name));
 }
 
 function restProblems(call) {
-  // GitHub redirects renamed repositories to /repositories/{id}, which the description does not list.
-  const path = call.path.replace(/^\/repositories\/\d+/, "/repos/owner/name");
-  const route = routes.find((route) => route.pattern.test(path) && route.methods[call.method.toLowerCase()]);
+  const route = routes.find((route) => route.pattern.test(call.path) && route.methods[call.method.toLowerCase()]);
   if (!route) return [`${call.method} ${call.path} is in no description`];
   const operation = route.methods[call.method.toLowerCase()];
   return [...queryProblems(call, operation), ...bodyProblems(call, operation), ...answerProblems(call, operation)];
 }
 
 function queryProblems(call, operation) {
-  const known = new Set((operation.parameters ?? []).filter((p) => p.in === "query").map((p) => p.name));
-  return [...new URLSearchParams(call.query ?? "").keys()].filter((key) => !known.has(key)).map((key) => `unknown query parameter ${key}`);
+  const known = new Map((operation.parameters ?? []).filter((p) => p.in === "query").map((p) => [p.name, p.schema]));
+  const sent = new URLSearchParams(call.query ?? "");
+  const missing = (operation.parameters ?? []).filter((p) => p.in === "query" && p.required && !sent.has(p.name));
+  return [
+    ...missing.map((p) => `no query parameter ${p.name}`),
+    ...[...sent].flatMap(([key, value]) => {
+      if (!known.has(key)) return [`unknown query parameter ${key}`];
+      const number = ["integer", "number"].includes(known.get(key).type);
+      return errorsOf(known.get(key), number ? Number(value) : value, `query parameter ${key}`);
+    }),
+  ];
 }
 
 function bodyProblems(call, operation) {
@@ -61,6 +112,7 @@ function bodyProblems(call, operation) {
 
 function answerProblems(call, operation) {
   const described = operation.responses[call.status] ?? operation.responses[`${Math.floor(call.status / 100)}XX`];
+  if (!described && UNDESCRIBED.some(([path, method, status]) => path.test(call.path) && method === call.method && status === call.status)) return [];
   if (!described) return call.status >= 500 ? [] : [`status ${call.status} is not described`];
   const schema = described.content?.["application/json"]?.schema;
   return schema && call.response ? errorsOf(schema, call.response, "answer") : [];

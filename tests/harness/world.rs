@@ -248,6 +248,11 @@ impl World {
         self.admin(reqwest::Method::PUT, "clock", Some(json!({ "speed": speed }))).await;
     }
 
+    /// The sandbox's time.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.sandbox.sandbox().read(|_, now| now)
+    }
+
     /// Keeps every other process from writing to the store, until it is dropped.
     pub async fn lock_store(&self) -> StoreLock {
         let options = SqliteConnectOptions::new().filename(self.path(".forkable/state.db"));

@@ -8,7 +8,7 @@ fn full_create() -> Counts {
         ("graphql query ForkFleet", 2),
         ("POST /repos/{owner}/{repo}/generate", 1),
         ("graphql mutation CommitFiles", 1),
-        ("POST /repositories/{repository_id}/rulesets", 1),
+        ("POST /repos/{owner}/{repo}/rulesets", 1),
         ("GET /v9/projects/{idOrName}", 1),
         ("POST /v11/projects", 1),
         ("PATCH /v9/projects/{idOrName}", 1),

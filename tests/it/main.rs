@@ -6,7 +6,6 @@ mod crash;
 mod create;
 mod examples;
 mod faults;
-mod fleet;
 mod healing;
 mod policies;
 mod release;

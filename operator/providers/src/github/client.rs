@@ -59,6 +59,12 @@ impl Request {
         self
     }
 
+    /// Names for people what it is about.
+    pub(super) fn about(mut self, what: impl Into<String>) -> Self {
+        self.what = what.into();
+        self
+    }
+
     pub(super) fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
@@ -261,10 +267,10 @@ mod tests {
     #[test]
     fn addresses_carry_parameters_encoded() {
         let base = Url::parse("http://127.0.0.1:1/github/").expect("an address");
-        let request = Request::new("GET /repositories/{id}/environments/{name}/secrets", "").at(7).at("a b/c");
-        let address = "http://127.0.0.1:1/github/repositories/7/environments/a%20b%2Fc/secrets?page=2";
+        let request = Request::new("GET /repos/{owner}/{repo}/environments/{name}/secrets", "").at("o").at("r").at("a b/c");
+        let address = "http://127.0.0.1:1/github/repos/o/r/environments/a%20b%2Fc/secrets?page=2";
         assert_eq!(request.query("page", 2).url(&base).as_str(), address);
-        let request = Request::new("PATCH /repositories/{id}/git/refs/{+ref}", "").at(7).at("heads/a/b#1");
-        assert_eq!(request.url(&base).as_str(), "http://127.0.0.1:1/github/repositories/7/git/refs/heads/a/b%231");
+        let request = Request::new("PATCH /repos/{owner}/{repo}/git/refs/{+ref}", "").at("o").at("r").at("heads/a/b#1");
+        assert_eq!(request.url(&base).as_str(), "http://127.0.0.1:1/github/repos/o/r/git/refs/heads/a/b%231");
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::{
     GitHub,
     client::{GraphRequest, Request},
-    errors, name, observe,
+    errors, name, observe, of,
     repositories::Repository,
 };
 use crate::transport::Priority;
@@ -91,7 +91,6 @@ struct Copy<'a> {
     github: &'a GitHub,
     template: &'a (String, String),
     target: &'a RepositoryTarget,
-    repository: i64,
     /// Files of an earlier try may be there.
     is_resumed: bool,
 }
@@ -116,10 +115,10 @@ impl GitHub {
             other => other?,
         };
         let made: Repository = match target.id {
-            Some(id) => self.client.send(&Request::new("GET /repositories/{id}", name(target)).at(id)).await?,
+            Some(_) => self.client.send(&of("GET /repos/{owner}/{repo}", target)?).await?,
             None => self.create(target, visibility, description).await?,
         };
-        let copy = Copy { github: self, template, target, repository: made.id, is_resumed: target.id.is_some() };
+        let copy = Copy { github: self, template, target, is_resumed: target.id.is_some() };
         if copy.is_resumed {
             copy.check_untouched(&made.default_branch).await?;
         }
@@ -137,7 +136,7 @@ impl GitHub {
 
 impl Copy<'_> {
     fn request(&self, operation: &'static str) -> Request {
-        Request::new(operation, name(self.target)).at(self.repository)
+        Request::new(operation, name(self.target)).at(&self.target.owner).at(&self.target.name)
     }
 
     fn of_template(&self, operation: &'static str) -> Request {
@@ -147,7 +146,7 @@ impl Copy<'_> {
 
     /// The head is about to be replaced: it must be what GitHub itself put there.
     async fn check_untouched(&self, branch: &str) -> Result<(), PortError> {
-        let request = self.request("GET /repositories/{id}/commits/{ref}").at(branch);
+        let request = self.request("GET /repos/{owner}/{repo}/commits/{ref}").at(branch);
         let head: Commit = self.github.client.send(&request).await?;
         if head.data.message != INITIAL_COMMIT || !head.parents.is_empty() {
             return Err(errors::stale(format!("{} has got commits since", name(self.target))));
@@ -176,7 +175,7 @@ impl Copy<'_> {
                 body["base_tree"] = base.clone().into();
             }
             let tree: Sha =
-                self.github.client.send(&self.request("POST /repositories/{id}/git/trees").json(body)).await?;
+                self.github.client.send(&self.request("POST /repos/{owner}/{repo}/git/trees").json(body)).await?;
             written = Some(tree.sha);
         }
         if written.as_deref() != Some(wanted) {
@@ -245,7 +244,7 @@ impl Copy<'_> {
     /// Brings one file over as it is.
     async fn carry(&self, entry: &Entry) -> Result<(), PortError> {
         if self.is_resumed {
-            let there = self.request("GET /repositories/{id}/git/blobs/{file_sha}").at(&entry.sha);
+            let there = self.request("GET /repos/{owner}/{repo}/git/blobs/{file_sha}").at(&entry.sha);
             let answer = self.github.client.exchange(&there).await?;
             match answer.status() {
                 status if status.is_success() => return Ok(()),
@@ -257,7 +256,7 @@ impl Copy<'_> {
         let blob: Blob = self.github.client.send(&request).await?;
         let content: String = blob.content.split_ascii_whitespace().collect();
         let body = json!({ "content": content, "encoding": blob.encoding });
-        let made: Sha = self.github.client.send(&self.request("POST /repositories/{id}/git/blobs").json(body)).await?;
+        let made: Sha = self.github.client.send(&self.request("POST /repos/{owner}/{repo}/git/blobs").json(body)).await?;
         if made.sha == entry.sha {
             return Ok(());
         }
@@ -268,8 +267,8 @@ impl Copy<'_> {
     async fn commit(&self, branch: &str, message: &str, tree: &str) -> Result<Head, PortError> {
         let body = json!({ "message": message, "tree": tree, "parents": [] });
         let made: NewCommit =
-            self.github.client.send(&self.request("POST /repositories/{id}/git/commits").json(body)).await?;
-        let request = self.request("PATCH /repositories/{id}/git/refs/{+ref}").at(format!("heads/{branch}"));
+            self.github.client.send(&self.request("POST /repos/{owner}/{repo}/git/commits").json(body)).await?;
+        let request = self.request("PATCH /repos/{owner}/{repo}/git/refs/{+ref}").at(format!("heads/{branch}"));
         self.github.client.run(&request.json(json!({ "sha": made.sha, "force": true }))).await?;
         Ok(Head { oid: made.sha, tree: tree.to_owned(), message: message.to_owned(), author: made.author.name })
     }

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::{
     GitHub,
     client::{Client, Request},
-    errors, id, name,
+    errors, name, of,
 };
 
 /// Lists an environment's branch policies.
-pub(super) const POLICIES: &str = "GET /repositories/{id}/environments/{environment_name}/deployment-branch-policies";
+pub(super) const POLICIES: &str = "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies";
 
 #[derive(Deserialize)]
 struct Account {
@@ -66,26 +66,27 @@ impl GitHub {
             "deployment_branch_policy": policy,
         });
         let what = format!("the environment {environment_name} of {}", name(target));
-        let request = Request::new("PUT /repositories/{id}/environments/{environment_name}", name(target));
-        self.client.run(&request.at(id(target)?).at(environment_name).json(body)).await?;
+        let request = of("PUT /repos/{owner}/{repo}/environments/{environment_name}", target)?;
+        self.client.run(&request.at(environment_name).json(body)).await?;
         if let Branches::Patterns(wanted) = branches {
-            self.reconcile_patterns(id(target)?, environment_name, wanted, &what).await?;
+            self.reconcile_patterns(target, environment_name, wanted, &what).await?;
         }
         Ok(ForgeDone::Nothing)
     }
 
     async fn reconcile_patterns(
         &self,
-        repository: i64,
+        target: &RepositoryTarget,
         environment: &str,
         wanted: &[String],
         what: &str,
     ) -> Result<(), PortError> {
-        let request = |operation| Request::new(operation, what).at(repository).at(environment);
-        let there = patterns(&self.client, &request(POLICIES)).await?;
+        let request = |operation| Ok::<_, PortError>(of(operation, target)?.about(what).at(environment));
+        let there = patterns(&self.client, &request(POLICIES)?).await?;
         for pattern in wanted.iter().filter(|wanted| there.iter().all(|there| there.name != **wanted)) {
             let body = json!({ "name": pattern, "type": "branch" });
-            let request = request("POST /repositories/{id}/environments/{environment_name}/deployment-branch-policies");
+            let operation = "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies";
+            let request = request(operation)?;
             let answer = self.client.exchange(&request.json(body)).await?;
             // 303: somebody else made it meanwhile.
             if !answer.status().is_success() && answer.status() != StatusCode::SEE_OTHER {
@@ -94,8 +95,8 @@ impl GitHub {
         }
         for pattern in there.iter().filter(|there| !wanted.contains(&there.name)) {
             let request = request(
-                "DELETE /repositories/{id}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}",
-            );
+                "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}",
+            )?;
             let answer = self.client.exchange(&request.at(pattern.id)).await?;
             if !answer.status().is_success() && answer.status() != StatusCode::NOT_FOUND {
                 return Err(errors::of(&answer, what));

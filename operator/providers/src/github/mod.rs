@@ -1,8 +1,8 @@
 //! GitHub behind [`Forge`]: one file for each of its resources.
 //!
-//! Everything about a repository that exists is asked for by its id (`/repositories/{id}`, where GitHub redirects
-//! names that were given up), because a name may mean another repository by now. Shapes are those of GitHub's
-//! published descriptions (<https://docs.github.com/en/rest>, <https://docs.github.com/en/graphql>).
+//! Requests and shapes are those of GitHub's published descriptions (<https://docs.github.com/en/rest>,
+//! <https://docs.github.com/en/graphql>). These address a repository by its name, which may mean another repository by
+//! now: no change is sent under a name that was not just seen to be that of the repository's id.
 
 mod auth;
 mod client;
@@ -20,7 +20,7 @@ mod values;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -29,17 +29,28 @@ use forkable_core::{
     error::Provider,
     forge::{Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget, RepositoryView},
 };
+use serde::Deserialize;
 use url::Url;
 
-use crate::transport::{Limits, Transport, Window};
+use crate::transport::{self, Limits, Transport, Window};
 use auth::Auth;
 pub use auth::{Credentials, CredentialsError};
-use client::Client;
+use client::{Client, Request};
 
 /// GitHub, for one credential.
 pub struct GitHub {
     client: Client,
     memory: Mutex<Memory>,
+}
+
+/// How long a repository is trusted to be under the name that it was seen under.
+const SEEN: Duration = Duration::from_secs(10);
+
+/// Which repository it is.
+#[derive(Deserialize)]
+struct Named {
+    id: i64,
+    full_name: String,
 }
 
 /// What answers told that does not change by itself. Losing it costs a request each.
@@ -51,6 +62,8 @@ struct Memory {
     organizations: HashMap<String, bool>,
     /// Ids of `user:login` and `team:organization/slug`.
     reviewers: HashMap<String, i64>,
+    /// Under which full name a repository was last seen, by id, and when.
+    names: HashMap<i64, (String, Instant)>,
 }
 
 /// What one credential may do beyond the quotas that answers tell:
@@ -88,25 +101,8 @@ impl GitHub {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// The repository's id, which only changes that create it go without.
-fn id(target: &RepositoryTarget) -> Result<i64, PortError> {
-    target.id.ok_or_else(|| errors::stale(format!("the repository {} is not made yet", name(target))))
-}
-
-/// `owner/name`, for people.
-fn name(target: &RepositoryTarget) -> String {
-    format!("{}/{}", target.owner, target.name)
-}
-
-#[async_trait]
-impl Forge for GitHub {
-    async fn observe(&self, asks: &[RepositoryAsk]) -> Result<Vec<RepositoryView>, PortError> {
-        observe::look(&self.client, asks).await
-    }
-
-    async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {
+    async fn perform(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {
         match change {
             ForgeChange::CreateFromTemplate { template, visibility, description } => {
                 self.generate(target, template, *visibility, description.as_deref()).await
@@ -139,6 +135,80 @@ impl Forge for GitHub {
             ForgeChange::Archive => self.archive(target).await,
             ForgeChange::Delete => self.delete(target).await,
         }
+    }
+
+    fn saw(&self, id: i64, full_name: &str) {
+        self.memory().names.insert(id, (full_name.to_owned(), Instant::now()));
+    }
+
+    /// The target under the name that its repository has now: as it was just seen, or else by a look. What cannot be
+    /// undone is always looked at before.
+    async fn located(&self, target: &RepositoryTarget, for_good: bool) -> Result<RepositoryTarget, PortError> {
+        let Some(id) = target.id else { return Ok(target.clone()) };
+        let seen = self.memory().names.get(&id).filter(|(_, at)| !for_good && at.elapsed() < SEEN).cloned();
+        let full_name = match seen {
+            Some((full_name, _)) => full_name,
+            None => self.look_up(target, id).await?,
+        };
+        let (owner, name) = full_name.split_once('/').unwrap_or((&target.owner, &target.name));
+        Ok(RepositoryTarget { owner: owner.into(), name: name.into(), ..target.clone() })
+    }
+
+    async fn look_up(&self, target: &RepositoryTarget, id: i64) -> Result<String, PortError> {
+        let by_name = of("GET /repos/{owner}/{repo}", target)?;
+        let answer = self.client.exchange(&by_name).await?;
+        let mut there: Option<Named> = match answer.status() {
+            status if status.is_success() => Some(transport::json(Provider::GitHub, &answer)?),
+            status if status.is_redirection() => None,
+            _ => return Err(errors::of(&answer, by_name.what())),
+        };
+        if there.as_ref().is_none_or(|there| there.id != id) {
+            // Another has the name by now. What GitHub redirects to when names were given up tells the new one.
+            there = Some(self.client.send(&Request::new("GET /repositories/{id}", name(target)).at(id)).await?);
+        }
+        let full_name = there.map(|there| there.full_name).unwrap_or_default();
+        self.saw(id, &full_name);
+        Ok(full_name)
+    }
+}
+
+/// The repository's id, which only changes that create it go without.
+fn id(target: &RepositoryTarget) -> Result<i64, PortError> {
+    target.id.ok_or_else(|| errors::stale(format!("the repository {} is not made yet", name(target))))
+}
+
+/// A request about a repository that exists.
+fn of(operation: &'static str, target: &RepositoryTarget) -> Result<Request, PortError> {
+    id(target)?;
+    Ok(Request::new(operation, name(target)).at(&target.owner).at(&target.name))
+}
+
+/// `owner/name`, for people.
+fn name(target: &RepositoryTarget) -> String {
+    format!("{}/{}", target.owner, target.name)
+}
+
+#[async_trait]
+impl Forge for GitHub {
+    async fn observe(&self, asks: &[RepositoryAsk]) -> Result<Vec<RepositoryView>, PortError> {
+        let views = observe::look(&self.client, asks).await?;
+        for repository in views.iter().filter_map(|view| view.repository.as_ref()) {
+            self.saw(repository.id, &repository.full_name);
+        }
+        Ok(views)
+    }
+
+    async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {
+        let for_good = matches!(change, ForgeChange::Archive | ForgeChange::Delete);
+        let target = match self.located(target, for_good).await {
+            Err(PortError::NotFound { .. }) if *change == ForgeChange::Delete => return Ok(ForgeDone::Nothing),
+            located => located?,
+        };
+        let done = self.perform(&target, change).await?;
+        if let ForgeDone::Repository(repository) = &done {
+            self.saw(repository.id, &repository.full_name);
+        }
+        Ok(done)
     }
 
     fn permissions(&self) -> Permissions {

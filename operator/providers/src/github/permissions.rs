@@ -18,6 +18,8 @@ pub enum Feature {
     Protection,
     /// Deployment environments and their secrets and variables.
     Environments,
+    /// Teams that review deployments.
+    TeamReviewers,
     /// Secrets of GitHub Actions.
     Secrets,
     /// Variables of GitHub Actions.
@@ -29,12 +31,13 @@ pub enum Feature {
 }
 
 impl Feature {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
         Self::Protection,
         Self::Environments,
+        Self::TeamReviewers,
         Self::Secrets,
         Self::Variables,
         Self::Security,
@@ -49,6 +52,7 @@ impl Feature {
             Self::Workflows => "files below .github/workflows",
             Self::Protection => "protection",
             Self::Environments => "environments",
+            Self::TeamReviewers => "teams among reviewers",
             Self::Secrets => "secrets",
             Self::Variables => "variables",
             Self::Security => "security",
@@ -61,6 +65,7 @@ impl Feature {
         match self {
             Self::Workflows => "workflow",
             Self::Deletion => "delete_repo",
+            Self::TeamReviewers => "read:org",
             Self::Repository
             | Self::Files
             | Self::Protection
@@ -81,6 +86,7 @@ impl Feature {
             Self::Environments => {
                 &[("administration", Access::Write), ("environments", Access::Write), ("actions", Access::Read)]
             }
+            Self::TeamReviewers => &[("members", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
         }
@@ -133,7 +139,7 @@ pub fn missing(permissions: &Permissions, features: &[Feature]) -> Vec<MissingPe
             };
             let lacking = feature.permissions().iter().filter(|needed| !has(needed));
             lacking.map(|(name, access)| format!("{name}:{}", access.word())).collect()
-        } else if granted.iter().any(|granted| granted == feature.scope()) {
+        } else if granted.iter().any(|granted| covers(granted, feature.scope())) {
             Vec::new()
         } else {
             vec![feature.scope().to_owned()]
@@ -146,6 +152,11 @@ pub fn missing(permissions: &Permissions, features: &[Feature]) -> Vec<MissingPe
         }
     }
     all
+}
+
+/// Whether a scope is another one or includes it.
+fn covers(granted: &str, scope: &str) -> bool {
+    granted == scope || (scope == "read:org" && ["write:org", "admin:org"].contains(&granted))
 }
 
 /// `contents:write`, apart. Scopes of classic tokens such as `admin:org` have the words the other way round.
@@ -169,6 +180,8 @@ mod tests {
         let names: Vec<_> = lacking.iter().map(|missing| missing.permission.as_str()).collect();
         assert_eq!(names, ["workflow", "delete_repo"], "a classic token");
         let app = granted(&["administration:write", "contents:read", "metadata:read", "secrets:write"]);
+        let lacks_team = missing(&classic, &[Feature::TeamReviewers]);
+        assert_eq!(lacks_team, [], "admin:org includes read:org");
         let lacking = missing(&app, &[Feature::Repository, Feature::Files, Feature::Secrets, Feature::Environments]);
         let lacks = |permission: &str, features: &[Feature]| MissingPermission {
             permission: permission.into(),

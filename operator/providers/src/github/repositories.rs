@@ -14,19 +14,17 @@ use serde_json::{Map, Value, json};
 
 use super::{
     GitHub,
-    client::{GraphRequest, Request},
-    errors, id, name, observe,
+    client::GraphRequest,
+    errors, name, observe, of,
 };
 use crate::transport::Priority;
-
-const UPDATE: &str = "PATCH /repositories/{id}";
 
 /// The calls that switch a feature on and off.
 pub(super) type Switch = (&'static str, &'static str);
 pub(super) const ALERTS: Switch =
-    ("PUT /repositories/{id}/vulnerability-alerts", "DELETE /repositories/{id}/vulnerability-alerts");
+    ("PUT /repos/{owner}/{repo}/vulnerability-alerts", "DELETE /repos/{owner}/{repo}/vulnerability-alerts");
 pub(super) const FIXES: Switch =
-    ("PUT /repositories/{id}/automated-security-fixes", "DELETE /repositories/{id}/automated-security-fixes");
+    ("PUT /repos/{owner}/{repo}/automated-security-fixes", "DELETE /repos/{owner}/{repo}/automated-security-fixes");
 
 /// A repository as REST answers it.
 #[derive(Debug, Deserialize)]
@@ -128,8 +126,7 @@ impl GitHub {
         patch: &RepositoryPatch,
         settings: Value,
     ) -> Result<Repository, PortError> {
-        let id = id(target)?;
-        let outcome = self.patch(target, id, settings.clone()).await;
+        let outcome = self.patch(target, settings.clone()).await;
         let (Some(branch), Err(PortError::Rejected { message, .. })) = (&patch.default_branch, &outcome) else {
             return outcome;
         };
@@ -137,14 +134,12 @@ impl GitHub {
             return outcome;
         }
         // There is no branch of that name: the present one gets it.
-        let present: Repository =
-            self.client.send(&Request::new("GET /repositories/{id}", name(target)).at(id)).await?;
-        let rename = Request::new("POST /repositories/{id}/branches/{branch}/rename", name(target))
-            .at(id)
+        let present: Repository = self.client.send(&of("GET /repos/{owner}/{repo}", target)?).await?;
+        let rename = of("POST /repos/{owner}/{repo}/branches/{branch}/rename", target)?
             .at(&present.default_branch)
             .json(json!({ "new_name": branch }));
         self.client.run(&rename).await?;
-        self.patch(target, id, settings).await
+        self.patch(target, settings).await
     }
 
     /// The one switch that REST does not have.
@@ -174,8 +169,8 @@ impl GitHub {
         Ok(ForgeDone::Repository(Box::new(seen.facts(BTreeMap::new()))))
     }
 
-    async fn patch(&self, target: &RepositoryTarget, id: i64, body: Value) -> Result<Repository, PortError> {
-        self.client.send(&Request::new(UPDATE, name(target)).at(id).json(body)).await
+    async fn patch(&self, target: &RepositoryTarget, body: Value) -> Result<Repository, PortError> {
+        self.client.send(&of("PATCH /repos/{owner}/{repo}", target)?.json(body)).await
     }
 
     pub(super) async fn set_topics(
@@ -183,7 +178,7 @@ impl GitHub {
         target: &RepositoryTarget,
         topics: &[String],
     ) -> Result<ForgeDone, PortError> {
-        let request = Request::new("PUT /repositories/{id}/topics", name(target)).at(id(target)?);
+        let request = of("PUT /repos/{owner}/{repo}/topics", target)?;
         self.client.run(&request.json(json!({ "names": topics }))).await?;
         Ok(ForgeDone::Nothing)
     }
@@ -194,19 +189,18 @@ impl GitHub {
         (on, off): Switch,
         wanted: bool,
     ) -> Result<ForgeDone, PortError> {
-        let request = Request::new(if wanted { on } else { off }, name(target)).at(id(target)?);
-        self.client.run(&request).await?;
+        self.client.run(&of(if wanted { on } else { off }, target)?).await?;
         Ok(ForgeDone::Nothing)
     }
 
     pub(super) async fn archive(&self, target: &RepositoryTarget) -> Result<ForgeDone, PortError> {
-        self.patch(target, id(target)?, json!({ "archived": true })).await?;
+        self.patch(target, json!({ "archived": true })).await?;
         Ok(ForgeDone::Nothing)
     }
 
-    /// Deletes the very repository, whatever its name is now. That it is gone already is fine.
+    /// That it is gone already is fine.
     pub(super) async fn delete(&self, target: &RepositoryTarget) -> Result<ForgeDone, PortError> {
-        let request = Request::new("DELETE /repositories/{id}", name(target)).at(id(target)?);
+        let request = of("DELETE /repos/{owner}/{repo}", target)?;
         let answer = self.client.exchange(&request).await?;
         match answer.status() {
             status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(ForgeDone::Nothing),

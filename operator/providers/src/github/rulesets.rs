@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{GitHub, client::Request, errors, id, name};
+use super::{GitHub, errors, name, of};
 
 /// Number of the role "admin": <https://docs.github.com/en/rest/repos/rules>.
 const ADMIN: i64 = 5;
@@ -28,12 +28,11 @@ impl GitHub {
         ruleset_id: Option<i64>,
         ruleset: &Ruleset,
     ) -> Result<ForgeDone, PortError> {
-        let what = format!("the ruleset {} of {}", ruleset.name, name(target));
         let request = match ruleset_id {
-            None => Request::new("POST /repositories/{id}/rulesets", name(target)).at(id(target)?),
-            Some(ruleset_id) => {
-                Request::new("PUT /repositories/{id}/rulesets/{ruleset_id}", what).at(id(target)?).at(ruleset_id)
-            }
+            None => of("POST /repos/{owner}/{repo}/rulesets", target)?,
+            Some(ruleset_id) => of("PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}", target)?
+                .about(format!("the ruleset {} of {}", ruleset.name, name(target)))
+                .at(ruleset_id),
         };
         let written: Written = self.client.send(&request.json(body(ruleset, self.client.auth.app()))).await?;
         let mut rules = ruleset.rules.clone();
@@ -51,8 +50,8 @@ impl GitHub {
         target: &RepositoryTarget,
         ruleset_id: i64,
     ) -> Result<ForgeDone, PortError> {
-        let request = Request::new("DELETE /repositories/{id}/rulesets/{ruleset_id}", name(target));
-        let answer = self.client.exchange(&request.at(id(target)?).at(ruleset_id)).await?;
+        let request = of("DELETE /repos/{owner}/{repo}/rulesets/{ruleset_id}", target)?;
+        let answer = self.client.exchange(&request.at(ruleset_id)).await?;
         match answer.status() {
             status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(ForgeDone::Nothing),
             _ => Err(errors::of(&answer, &name(target))),

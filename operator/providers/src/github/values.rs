@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{GitHub, client::Request, errors, id, name};
+use super::{GitHub, client::Request, errors, id, name, of};
 
 /// The public key of a repository or environment.
 #[derive(Clone)]
@@ -29,26 +29,26 @@ struct Answered {
 type Operations = (&'static str, &'static str);
 
 const KEY: Operations = (
-    "GET /repositories/{id}/actions/secrets/public-key",
-    "GET /repositories/{id}/environments/{environment_name}/secrets/public-key",
+    "GET /repos/{owner}/{repo}/actions/secrets/public-key",
+    "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/public-key",
 );
 const PUT_SECRET: Operations = (
-    "PUT /repositories/{id}/actions/secrets/{secret_name}",
-    "PUT /repositories/{id}/environments/{environment_name}/secrets/{secret_name}",
+    "PUT /repos/{owner}/{repo}/actions/secrets/{secret_name}",
+    "PUT /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
 );
 const DELETE_SECRET: Operations = (
-    "DELETE /repositories/{id}/actions/secrets/{secret_name}",
-    "DELETE /repositories/{id}/environments/{environment_name}/secrets/{secret_name}",
+    "DELETE /repos/{owner}/{repo}/actions/secrets/{secret_name}",
+    "DELETE /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
 );
 const CREATE_VARIABLE: Operations =
-    ("POST /repositories/{id}/actions/variables", "POST /repositories/{id}/environments/{environment_name}/variables");
+    ("POST /repos/{owner}/{repo}/actions/variables", "POST /repos/{owner}/{repo}/environments/{environment_name}/variables");
 const UPDATE_VARIABLE: Operations = (
-    "PATCH /repositories/{id}/actions/variables/{name}",
-    "PATCH /repositories/{id}/environments/{environment_name}/variables/{name}",
+    "PATCH /repos/{owner}/{repo}/actions/variables/{name}",
+    "PATCH /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",
 );
 const DELETE_VARIABLE: Operations = (
-    "DELETE /repositories/{id}/actions/variables/{name}",
-    "DELETE /repositories/{id}/environments/{environment_name}/variables/{name}",
+    "DELETE /repos/{owner}/{repo}/actions/variables/{name}",
+    "DELETE /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",
 );
 
 /// GitHub's answers to writes do not say when; the next deep look does.
@@ -59,12 +59,11 @@ fn request(
     target: &RepositoryTarget,
     environment: Option<&str>,
 ) -> Result<Request, PortError> {
-    let id = id(target)?;
     Ok(match environment {
-        None => Request::new(repository, name(target)).at(id),
+        None => of(repository, target)?,
         Some(environment) => {
             let what = format!("the environment {environment} of {}", name(target));
-            Request::new(of_environment, what).at(id).at(environment)
+            of(of_environment, target)?.about(what).at(environment)
         }
     })
 }

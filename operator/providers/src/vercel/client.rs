@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use forkable_core::{PortError, Secret, error::Provider};
-use http::{HeaderValue, Method, header};
-use serde::de::DeserializeOwned;
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::errors::Failure;
@@ -67,7 +68,7 @@ impl Request {
         method.parse().expect("an operation starts with a method")
     }
 
-    /// The address below `base`, parameters filled in and encoded, for the request's team or else the given one.
+    /// The address below `base`, parameters filled in and encoded, for a team.
     fn url(&self, base: &Url, team: Option<&str>) -> Url {
         let mut url = base.clone();
         let (_, template) = self.operation.split_once(' ').expect("an operation is METHOD /path");
@@ -80,7 +81,7 @@ impl Request {
                 path.push(value.map_or(segment, String::as_str));
             }
         }
-        let team = self.team.as_deref().or(team).map(|team| ("teamId", team));
+        let team = team.map(|team| ("teamId", team));
         let query = self.query.iter().map(|(name, value)| (*name, value.as_str()));
         let all: Vec<(&str, &str)> = team.into_iter().chain(query).collect();
         if !all.is_empty() {
@@ -90,17 +91,31 @@ impl Request {
     }
 }
 
+#[derive(Deserialize)]
+struct Owner {
+    user: User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    default_team_id: Option<String>,
+}
+
 /// Sends requests with a token, for a team unless the request names one.
 pub(super) struct Client {
     transport: Transport,
     base: Url,
     token: Secret,
     team: Option<String>,
+    /// The token's default team, asked for once if there is no other: it may be changed while this runs, and calls
+    /// that name none would follow it. `None`: an old personal account, which has no team.
+    default_team: OnceCell<Option<String>>,
 }
 
 impl Client {
     pub(super) fn new(transport: Transport, base: Url, token: Secret, team: Option<String>) -> Self {
-        Self { transport, base, token, team }
+        Self { transport, base, token, team, default_team: OnceCell::new() }
     }
 
     pub(super) async fn send<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
@@ -114,19 +129,36 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
-        let answer = self.transport.send(self.call(&request)?).await?;
+        let team = match request.team.as_ref().or(self.team.as_ref()) {
+            Some(team) => Some(team.clone()),
+            None => self.default_team.get_or_try_init(|| self.ask_default_team()).await?.clone(),
+        };
+        let answer = self.transport.send(self.call(&request, team.as_deref())?).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         Err(Failure::read(&answer, &request.what))
     }
 
-    fn call(&self, request: &Request) -> Result<Call, PortError> {
+    async fn ask_default_team(&self) -> Result<Option<String>, Failure> {
+        let request = Request::new("GET /v2/user", None).about("the user of the token");
+        let answer = self.transport.send(self.call(&request, None)?).await?;
+        match answer.status() {
+            status if status.is_success() => {}
+            // Not every token may ask.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(Failure::read(&answer, &request.what)),
+        }
+        Ok(transport::json::<Owner>(Provider::Vercel, &answer)?.user.default_team_id)
+    }
+
+    /// The request as it is sent, for a team.
+    fn call(&self, request: &Request, team: Option<&str>) -> Result<Call, PortError> {
         let method = request.method();
         let write = method != Method::GET;
         let builder = http::Request::builder()
             .method(method)
-            .uri(request.url(&self.base, self.team.as_deref()).as_str())
+            .uri(request.url(&self.base, team).as_str())
             .header(header::USER_AGENT, concat!("forkable/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, self.bearer()?);
@@ -164,9 +196,9 @@ mod tests {
         let base = Url::parse("http://127.0.0.1:1/vercel/").expect("an address");
         let request = Request::new("GET /v9/projects/{idOrName}/domains/{domain}", None).at("a/b").at("*.x.com");
         assert_eq!(request.url(&base, None).as_str(), "http://127.0.0.1:1/vercel/v9/projects/a%2Fb/domains/*.x.com");
-        let request = Request::new("GET /v10/projects", Some("team_a")).query("from", "a b&c");
+        let request = Request::new("GET /v10/projects", None).query("from", "a b&c");
         assert_eq!(
-            request.url(&base, Some("team_default")).as_str(),
+            request.url(&base, Some("team_a")).as_str(),
             "http://127.0.0.1:1/vercel/v10/projects?teamId=team_a&from=a+b%26c"
         );
         let request = Request::new("GET /v8/certs", None);

@@ -88,15 +88,22 @@ impl Vercel {
         target: &ProjectTarget,
         commit: Option<&str>,
     ) -> Result<Vec<DeploymentFacts>, PortError> {
-        let request = Request::new("GET /v7/deployments", target.team.as_deref())
-            .about(format!("project {}", target.name))
-            .query("projectId", id(target)?)
-            .query("limit", "100");
-        let request = match commit {
-            Some(commit) => request.query("sha", commit),
-            None => request,
+        let project = id(target)?;
+        let list = |operation| {
+            let request = Request::new(operation, target.team.as_deref())
+                .about(format!("project {}", target.name))
+                .query("projectId", project)
+                .query("limit", "100");
+            self.client.send::<DeploymentPage>(match commit {
+                Some(commit) => request.query("sha", commit),
+                None => request,
+            })
         };
-        let page: DeploymentPage = self.client.send(request).await?;
+        let page = match list("GET /v7/deployments").await {
+            // Not every description of the API has the newer version.
+            Err(failure) if failure.is(StatusCode::NOT_FOUND) => list("GET /v6/deployments").await?,
+            page => page?,
+        };
         let there = page.deployments.into_iter().filter(|deployment| !deployment.is_deleted());
         let mut deployments: Vec<DeploymentFacts> = there.map(read).collect::<Result<_, _>>()?;
         deployments.sort_by_key(|deployment| std::cmp::Reverse(deployment.created_at));

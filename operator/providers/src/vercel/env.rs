@@ -11,7 +11,7 @@ use super::{
     Vercel,
     errors::{self, Problem},
     id,
-    models::{EnvPage, EnvVar},
+    models::{EnvPage, EnvVar, or_default},
     projects::project,
 };
 
@@ -23,8 +23,8 @@ const DELETE: usize = 1000;
 /// The answer to a batch: it can be a success and name failures.
 #[derive(Deserialize)]
 struct Batch {
-    created: OneOrMany,
-    #[serde(default)]
+    created: Option<OneOrMany>,
+    #[serde(default, deserialize_with = "or_default")]
     failed: Vec<Value>,
 }
 
@@ -68,8 +68,9 @@ impl Vercel {
                 Ok(answer) => {
                     refused.extend(answer.failed.iter().map(|row| Problem::of(&row["error"])));
                     match answer.created {
-                        OneOrMany::Many(rows) => written.extend(rows),
-                        OneOrMany::One(row) => written.push(*row),
+                        Some(OneOrMany::Many(rows)) => written.extend(rows),
+                        Some(OneOrMany::One(row)) => written.push(*row),
+                        None => {}
                     }
                 }
                 Err(failure) if !failure.problem.failed.is_empty() => refused.extend(failure.problem.failed),

@@ -52,7 +52,7 @@ struct Memory {
 
 impl Vercel {
     /// Talks to `base` (`https://api.vercel.com`) through a transport with [`limits`], for `team` unless a fork names
-    /// another one; without either, for the token's default team.
+    /// another one; without either, for the token's default team, which is asked for.
     pub fn new(transport: Transport, base: Url, token: Secret, team: Option<String>) -> Self {
         Self { client: Client::new(transport, base, token, team), memory: Mutex::default() }
     }

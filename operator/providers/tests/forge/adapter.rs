@@ -40,7 +40,7 @@ async fn a_whole_fork_takes_five_calls() -> Outcome {
         "POST /repos/{owner}/{repo}/generate",
         "graphql query ForkFleet",
         "graphql mutation CommitFiles",
-        "POST /repositories/{repository_id}/rulesets",
+        "POST /repos/{owner}/{repo}/rulesets",
     ];
     assert_eq!(sandbox.operations().await?, expected);
     for call in sandbox.calls().await? {

@@ -121,10 +121,10 @@ async fn a_copy_that_was_cut_off_anywhere_goes_on_and_never_replaces_a_persons_c
     let cuts = [
         "GET /repos/{owner}/{repo}/git/trees/{tree_sha}",
         "graphql query CopyFiles",
-        "POST /repositories/{repository_id}/git/blobs",
-        "POST /repositories/{repository_id}/git/trees",
-        "POST /repositories/{repository_id}/git/commits",
-        "PATCH /repositories/{repository_id}/git/refs/{ref}",
+        "POST /repos/{owner}/{repo}/git/blobs",
+        "POST /repos/{owner}/{repo}/git/trees",
+        "POST /repos/{owner}/{repo}/git/commits",
+        "PATCH /repos/{owner}/{repo}/git/refs/{ref}",
     ];
     for (i, operation) in cuts.into_iter().enumerate() {
         // With a budget of its own, for these are many writes.

@@ -282,3 +282,30 @@ async fn a_change_needs_its_project() -> Outcome {
     assert!(sandbox.calls().await?.is_empty());
     Ok(())
 }
+
+#[tokio::test]
+async fn calls_name_the_tokens_default_team_when_nobody_names_one() -> Outcome {
+    let sandbox = Sandbox::start().await?;
+    let vercel = sandbox.without_team()?;
+    for _ in 0..2 {
+        vercel.certificates(None).await?;
+    }
+    vercel.certificates(Some("team_acme")).await?;
+    let calls = sandbox.calls().await?;
+    let told: Vec<_> = calls.iter().map(|call| (call["operation"].as_str(), call["query"].as_str())).collect();
+    let list = (Some("GET /v8/certs"), Some("teamId=team_acme&limit=100"));
+    assert_eq!(told, [(Some("GET /v2/user"), Some("")), list, list, list]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_api_without_the_newer_list_of_builds_has_the_older_one() -> Outcome {
+    let sandbox = Sandbox::start().await?;
+    let (target, ..) = sandbox.project("acme").await?;
+    let missing = json!({ "error": { "code": "not_found", "message": "The requested API endpoint does not exist." } });
+    sandbox.fault(json!({ "operation": "GET /v7/deployments" }), json!({ "status": 404, "body": missing })).await?;
+    sandbox.forget_calls().await?;
+    assert_eq!(sandbox.vercel.deployments(&target, None).await?, []);
+    assert_eq!(operations(&sandbox).await?, ["GET /v7/deployments", "GET /v6/deployments"]);
+    Ok(())
+}

@@ -167,6 +167,11 @@ impl Sandbox {
         Ok(())
     }
 
+    /// An adapter that is told of no team.
+    pub(super) fn without_team(&self) -> Outcome<Vercel> {
+        adapter_for(&self.server, "sandbox-vercel-token", None)
+    }
+
     async fn github(&self, call: &str, body: Value) -> Outcome<Value> {
         let (method, path) = call.split_once(' ').ok_or("METHOD /path")?;
         let request = self.http.request(method.parse::<Method>()?, format!("{}{path}", self.server.github_url()));
@@ -182,9 +187,13 @@ impl Sandbox {
 
 /// An adapter with a token of the sandbox.
 pub(super) fn adapter(server: &Server, token: &str) -> Outcome<Vercel> {
+    adapter_for(server, token, Some("team_acme"))
+}
+
+fn adapter_for(server: &Server, token: &str, team: Option<&str>) -> Outcome<Vercel> {
     let network = Network::new(&prometheus::Registry::new(), Timeouts::default(), std::sync::Arc::new(SystemClock))?;
     let transport = network.transport(vercel::limits());
-    Ok(Vercel::new(transport, server.vercel_url().parse()?, Secret::new(token), Some("team_acme".into())))
+    Ok(Vercel::new(transport, server.vercel_url().parse()?, Secret::new(token), team.map(str::to_owned)))
 }
 
 #[async_trait]

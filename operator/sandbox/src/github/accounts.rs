@@ -9,7 +9,7 @@ use super::access::{self, Need};
 use super::answer::Refusal;
 use super::gate;
 use super::rest::{Ctx, Outcome, Reply};
-use super::state::AccountKind;
+use super::state::{Account, AccountKind};
 use super::view;
 use crate::requests::Provider;
 use crate::tokens::{Access, Actor, Token, TokenKind};
@@ -108,9 +108,20 @@ pub(super) fn organization(ctx: &mut Ctx<'_>) -> Outcome {
     let state = &ctx.world.github;
     let account = state.account(ctx.path("org")).filter(|account| account.kind == AccountKind::Organization);
     let account = account.ok_or_else(Refusal::not_found)?;
+    let mut body = show_organization(ctx, account);
+    if ctx.actor.token().is_some_and(|token| access::reaches_owner(state, token, &account.login)) {
+        let plan = serde_json::to_value(ctx.world.settings.github_plan).unwrap_or_default();
+        body["plan"] =
+            json!({ "name": plan, "space": 976_562_499, "private_repos": 999_999, "filled_seats": 1, "seats": 10 });
+    }
+    Ok(Reply::ok(body))
+}
+
+/// An organization as everybody sees it.
+pub(super) fn show_organization(ctx: &Ctx<'_>, account: &Account) -> Value {
     let url = format!("{}/github/orgs/{}", ctx.call.base, account.login);
     let since = "2020-01-01T00:00:00Z";
-    let mut body = json!({
+    json!({
         "login": account.login, "id": account.id, "node_id": view::account_node_id(account), "url": url,
         "repos_url": format!("{url}/repos"), "events_url": format!("{url}/events"), "hooks_url": format!("{url}/hooks"),
         "issues_url": format!("{url}/issues"), "members_url": format!("{url}/members{{/member}}"),
@@ -118,13 +129,7 @@ pub(super) fn organization(ctx: &mut Ctx<'_>) -> Outcome {
         "description": null, "name": account.login, "html_url": format!("https://github.com/{}", account.login),
         "has_organization_projects": true, "has_repository_projects": true, "public_repos": 0, "public_gists": 0,
         "followers": 0, "following": 0, "created_at": since, "updated_at": since, "archived_at": null, "type": "Organization",
-    });
-    if ctx.actor.token().is_some_and(|token| access::reaches_owner(state, token, &account.login)) {
-        let plan = serde_json::to_value(ctx.world.settings.github_plan).unwrap_or_default();
-        body["plan"] =
-            json!({ "name": plan, "space": 976_562_499, "private_repos": 999_999, "filled_seats": 1, "seats": 10 });
-    }
-    Ok(Reply::ok(body))
+    })
 }
 
 fn demand_app(ctx: &Ctx<'_>) -> Result<(), Refusal> {
@@ -153,6 +158,7 @@ const APP_PERMISSIONS: [&str; 12] = [
 fn app_permissions() -> BTreeMap<String, Access> {
     let mut all: BTreeMap<_, _> = APP_PERMISSIONS.iter().map(|name| ((*name).to_owned(), Access::Write)).collect();
     all.insert("metadata".to_owned(), Access::Read);
+    all.insert("members".to_owned(), Access::Read);
     all.insert("repository_hooks".to_owned(), Access::Write);
     all
 }

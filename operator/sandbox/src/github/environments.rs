@@ -8,7 +8,7 @@ use super::create::plan_lacks;
 use super::node_id;
 use super::repo::{BranchPolicy, Environment, Settings};
 use super::rest::{Ctx, Outcome, Reply};
-use super::view;
+use super::{teams, view};
 use crate::GithubPlan;
 
 fn show(ctx: &Ctx<'_>, id: u64, environment: &Environment) -> Value {
@@ -40,8 +40,13 @@ fn protection(ctx: &Ctx<'_>, environment: &Environment) -> Vec<Value> {
     if !environment.reviewers.is_empty() {
         let state = &ctx.world.github;
         let reviewer = |reviewer: &Value| {
-            let account = state.accounts.values().find(|account| Some(account.id) == reviewer["id"].as_u64());
-            let shown = account.map(|account| view::account(&ctx.call.base, account));
+            let id = reviewer["id"].as_u64().unwrap_or_default();
+            let shown = if reviewer["type"] == "Team" {
+                teams::organization_of(state, id).map(|organization| teams::show(ctx, organization))
+            } else {
+                let account = state.accounts.values().find(|account| account.id == id);
+                account.map(|account| view::account(&ctx.call.base, account))
+            };
             json!({ "type": reviewer["type"], "reviewer": shown })
         };
         let reviewers: Vec<_> = environment.reviewers.iter().map(reviewer).collect();
@@ -158,9 +163,13 @@ fn check(ctx: &Ctx<'_>, id: u64, wait_timer: u64, reviewers: &[Value], policy: &
     if reviewers.len() > 6 {
         return Err(Refusal::unprocessable("Validation Failed: at most 6 reviewers"));
     }
+    let state = &ctx.world.github;
     let known = |reviewer: &Value| {
-        let users = ctx.world.github.accounts.values().filter(|account| account.kind == super::AccountKind::User);
-        reviewer["type"] == "User" && users.map(|user| user.id).any(|user| Some(user) == reviewer["id"].as_u64())
+        let id = reviewer["id"].as_u64().unwrap_or_default();
+        if reviewer["type"] == "Team" {
+            return teams::organization_of(state, id).is_some_and(|owner| owner.login == repo.owner);
+        }
+        state.accounts.values().any(|account| account.id == id && account.kind == super::AccountKind::User)
     };
     match reviewers.iter().find(|reviewer| !known(reviewer)) {
         Some(unknown) => {

@@ -26,6 +26,7 @@ mod rulesets;
 mod security;
 mod seed;
 mod state;
+mod teams;
 mod validate;
 mod view;
 

@@ -5,7 +5,7 @@ use axum::routing::MethodFilter;
 use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
-use super::{accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, security};
+use super::{accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, security, teams};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -56,6 +56,8 @@ pub(super) const ROUTES: &[Route] = &[
     at(GET, "/orgs/{org}", Plain(accounts::organization)),
     at(GET, "/orgs/{org}/repos", Plain(repos::list)),
     at(POST, "/orgs/{org}/repos", Plain(create::in_organization)),
+    at(GET, "/orgs/{org}/teams", Plain(teams::list)),
+    at(GET, "/orgs/{org}/teams/{team_slug}", Plain(teams::get)),
     at(GET, "/orgs/{org}/installation", Plain(accounts::installation_of)),
     at(GET, "/app", Plain(accounts::app)),
     at(GET, "/app/installations", Plain(accounts::installations)),

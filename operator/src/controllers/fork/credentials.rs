@@ -56,6 +56,8 @@ fn features(fork: &Fork) -> Vec<Feature> {
         return Vec::new();
     }
     let workflows = repository.files.iter().any(|file| file.path.starts_with(".github/workflows/"));
+    let teams = repository.environments.iter().flat_map(|environment| &environment.reviewers);
+    let teams = teams.filter(|reviewer| reviewer.team.is_some()).count() > 0;
     let asked = [
         (Feature::Repository, true),
         // The mark of ownership is a file.
@@ -63,6 +65,7 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Workflows, workflows),
         (Feature::Protection, repository.protection.is_some()),
         (Feature::Environments, !repository.environments.is_empty()),
+        (Feature::TeamReviewers, teams),
         (Feature::Secrets, !repository.secrets.is_empty()),
         (Feature::Variables, !repository.variables.is_empty()),
         (Feature::Security, repository.security.is_some()),

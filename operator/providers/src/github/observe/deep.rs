@@ -71,7 +71,7 @@ pub(super) async fn look(
     repository: &RepositoryFacts,
     priority: Priority,
 ) -> Result<DeepFacts, PortError> {
-    let look = Look { client, id: repository.id, name: &repository.full_name, priority };
+    let look = Look { client, name: &repository.full_name, priority };
     let ((scanning, protection), fixes, environments) =
         future::try_join3(look.security(), look.fixes(), look.environments(repository)).await?;
     let mut facts = DeepFacts {
@@ -110,7 +110,6 @@ pub(super) async fn look(
 
 struct Look<'a> {
     client: &'a Client,
-    id: i64,
     name: &'a str,
     priority: Priority,
 }
@@ -123,7 +122,8 @@ enum Kind {
 
 impl Look<'_> {
     fn request(&self, operation: &'static str) -> Request {
-        Request::new(operation, self.name).at(self.id).priority(self.priority)
+        let (owner, name) = self.name.split_once('/').unwrap_or_default();
+        Request::new(operation, self.name).at(owner).at(name).priority(self.priority)
     }
 
     fn of_environment(&self, operation: &'static str, environment: &str) -> Request {
@@ -132,7 +132,7 @@ impl Look<'_> {
 
     /// Secret scanning and push protection; unknown to those who do not administer the repository.
     async fn security(&self) -> Result<(Option<bool>, Option<bool>), PortError> {
-        let seen: Security = self.client.send(&self.request("GET /repositories/{id}")).await?;
+        let seen: Security = self.client.send(&self.request("GET /repos/{owner}/{repo}")).await?;
         let features = seen.security_and_analysis;
         Ok(features.map_or((None, None), |features| {
             let scanning = features.secret_scanning.as_ref().map(Feature::is_on);
@@ -142,7 +142,7 @@ impl Look<'_> {
 
     /// Dependabot's fixes; unknown to those who do not administer the repository.
     async fn fixes(&self) -> Result<Option<bool>, PortError> {
-        let request = self.request("GET /repositories/{id}/automated-security-fixes");
+        let request = self.request("GET /repos/{owner}/{repo}/automated-security-fixes");
         let answer = self.client.exchange(&request).await?;
         match answer.status() {
             status if status.is_success() => {
@@ -160,7 +160,7 @@ impl Look<'_> {
         if repository.environments.is_empty() {
             return Ok(Vec::new());
         }
-        self.client.list(&self.request("GET /repositories/{id}/environments"), "environments", 100).await
+        self.client.list(&self.request("GET /repos/{owner}/{repo}/environments"), "environments", 100).await
     }
 
     /// Secrets or variables of the repository, or of one of its environments.
@@ -170,13 +170,13 @@ impl Look<'_> {
             Kind::Variable => ("variables", VARIABLES),
         };
         let request = match (environment, kind) {
-            (None, Kind::Secret) => self.request("GET /repositories/{id}/actions/secrets"),
-            (None, Kind::Variable) => self.request("GET /repositories/{id}/actions/variables"),
+            (None, Kind::Secret) => self.request("GET /repos/{owner}/{repo}/actions/secrets"),
+            (None, Kind::Variable) => self.request("GET /repos/{owner}/{repo}/actions/variables"),
             (Some(name), Kind::Secret) => {
-                self.of_environment("GET /repositories/{id}/environments/{environment_name}/secrets", name)
+                self.of_environment("GET /repos/{owner}/{repo}/environments/{environment_name}/secrets", name)
             }
             (Some(name), Kind::Variable) => {
-                self.of_environment("GET /repositories/{id}/environments/{environment_name}/variables", name)
+                self.of_environment("GET /repos/{owner}/{repo}/environments/{environment_name}/variables", name)
             }
         };
         let values: Vec<Item> = self.client.list(&request, items, page).await?;

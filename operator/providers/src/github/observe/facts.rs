@@ -112,7 +112,8 @@ struct Login {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct List<T> {
-    nodes: Vec<T>,
+    /// GraphQL may leave out items that cannot be told.
+    nodes: Option<Vec<Option<T>>>,
     page_info: Option<PageInfo>,
 }
 
@@ -123,6 +124,10 @@ struct PageInfo {
 }
 
 impl<T> List<T> {
+    fn items(self) -> impl Iterator<Item = T> {
+        self.nodes.into_iter().flatten().flatten()
+    }
+
     fn is_cut(&self) -> bool {
         self.page_info.as_ref().is_some_and(|page| page.has_next_page)
     }
@@ -141,12 +146,12 @@ struct Named {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SeenRuleset {
-    database_id: i64,
+    database_id: Option<i64>,
     name: String,
     enforcement: String,
     target: Option<String>,
     conditions: Conditions,
-    rules: List<Rule>,
+    rules: Option<List<Rule>>,
 }
 
 #[derive(Deserialize)]
@@ -231,10 +236,10 @@ impl Seen {
     pub(in crate::github) fn facts(self, blobs: BTreeMap<String, String>) -> RepositoryFacts {
         let (default_branch, head) = branch(self.default_branch_ref);
         let mut rulesets: Vec<_> =
-            self.rulesets.into_iter().flat_map(|list| list.nodes).map(SeenRuleset::facts).collect();
+            self.rulesets.into_iter().flat_map(List::items).filter_map(SeenRuleset::facts).collect();
         rulesets.sort_unstable_by_key(|ruleset| ruleset.id);
         let mut environments: Vec<_> =
-            self.environments.into_iter().flat_map(|list| list.nodes).map(SeenEnvironment::facts).collect();
+            self.environments.into_iter().flat_map(List::items).map(SeenEnvironment::facts).collect();
         environments.sort_by(|a, b| a.name.cmp(&b.name));
         let text = |text: Option<String>| text.filter(|text| !text.is_empty());
         RepositoryFacts {
@@ -252,7 +257,7 @@ impl Seen {
             archived: self.is_archived,
             template_id: self.template_repository.and_then(|template| template.database_id),
             parent_id: self.parent.and_then(|parent| parent.database_id),
-            topics: self.repository_topics.nodes.into_iter().map(|topic| topic.topic.name).collect(),
+            topics: self.repository_topics.items().map(|topic| topic.topic.name).collect(),
             issues: self.has_issues_enabled,
             wiki: self.has_wiki_enabled,
             projects: self.has_projects_enabled,
@@ -302,19 +307,19 @@ impl Commit {
 }
 
 impl SeenRuleset {
-    fn facts(self) -> RulesetFacts {
+    fn facts(self) -> Option<RulesetFacts> {
         let is_default_branch = self.target.as_deref() == Some("BRANCH")
             && self
                 .conditions
                 .ref_name
                 .is_some_and(|names| names.include == ["~DEFAULT_BRANCH"] && names.exclude.is_empty());
-        let rules = if is_default_branch { branch_rules(self.rules.nodes) } else { None };
-        RulesetFacts { id: self.database_id, name: self.name, rules, active: self.enforcement == "ACTIVE" }
+        let rules = if is_default_branch { branch_rules(self.rules.into_iter().flat_map(List::items)) } else { None };
+        Some(RulesetFacts { id: self.database_id?, name: self.name, rules, active: self.enforcement == "ACTIVE" })
     }
 }
 
 /// `None` as soon as there is a rule, or a parameter of one, that is never written.
-fn branch_rules(rules: Vec<Rule>) -> Option<BranchRules> {
+fn branch_rules(rules: impl Iterator<Item = Rule>) -> Option<BranchRules> {
     let mut all = BranchRules::default();
     for rule in rules {
         match (rule.kind.as_str(), rule.parameters) {
@@ -348,12 +353,12 @@ fn branch_rules(rules: Vec<Rule>) -> Option<BranchRules> {
 impl SeenEnvironment {
     fn facts(self) -> EnvironmentFacts {
         let mut facts = EnvironmentFacts { name: self.name, ..EnvironmentFacts::default() };
-        for rule in self.protection_rules.nodes {
+        for rule in self.protection_rules.items() {
             match rule.kind.as_str() {
                 "WAIT_TIMER" => facts.wait_minutes = rule.timeout,
                 "REQUIRED_REVIEWERS" => {
                     facts.prevent_self_review = rule.prevent_self_review.unwrap_or(false);
-                    facts.reviewers = rule.reviewers.nodes.into_iter().filter_map(Reviewer::name).collect();
+                    facts.reviewers = rule.reviewers.items().filter_map(Reviewer::name).collect();
                     facts.reviewers.sort_unstable();
                 }
                 _ => {}

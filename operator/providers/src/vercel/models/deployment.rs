@@ -24,7 +24,7 @@ pub(in crate::vercel) struct Deployment {
     ready_state: Option<ReadyState>,
     /// What lists call `readyState`.
     state: Option<ReadyState>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     meta: BTreeMap<String, serde_json::Value>,
     git_source: Option<GitSource>,
     target: Option<String>,
@@ -46,10 +46,11 @@ struct GitSource {
     sha: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct Described {
+    #[serde(default, deserialize_with = "super::or_default")]
     code: String,
+    #[serde(default, deserialize_with = "super::or_default")]
     message: String,
 }
 

@@ -9,7 +9,7 @@ use super::Pagination;
 #[derive(Debug, Deserialize)]
 pub(in crate::vercel) struct DomainPage {
     pub domains: Vec<Domain>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub pagination: Pagination,
 }
 
@@ -24,7 +24,7 @@ pub(in crate::vercel) struct Domain {
     git_branch: Option<String>,
     custom_environment_id: Option<String>,
     verified: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     verification: Vec<Challenge>,
 }
 
@@ -63,9 +63,9 @@ impl From<Domain> for DomainFacts {
 #[serde(rename_all = "camelCase")]
 pub(in crate::vercel) struct DomainConfig {
     pub misconfigured: bool,
-    #[serde(default, rename = "recommendedIPv4")]
+    #[serde(default, deserialize_with = "super::or_default", rename = "recommendedIPv4")]
     pub recommended_ipv4: Vec<Recommended<Vec<String>>>,
-    #[serde(default, rename = "recommendedCNAME")]
+    #[serde(default, deserialize_with = "super::or_default", rename = "recommendedCNAME")]
     pub recommended_cname: Vec<Recommended<String>>,
 }
 
@@ -79,7 +79,7 @@ pub(in crate::vercel) struct Recommended<T> {
 #[derive(Debug, Deserialize)]
 pub(in crate::vercel) struct CertificatePage {
     pub certs: Vec<Certificate>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub pagination: Pagination,
 }
 

@@ -10,8 +10,13 @@ mod variable;
 pub(super) use deployment::{Deployment, DeploymentPage, Event, REQUEST_META};
 pub(super) use domain::{CertificatePage, Domain, DomainConfig, DomainPage, Recommended};
 pub(super) use project::{Environment, EnvironmentList, Project, ProjectPage};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 pub(super) use variable::{EnvPage, EnvVar};
+
+/// A member that is null means as much as one that is not there.
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
 
 /// Cursor of the next page: a number or an opaque string.
 #[derive(Debug, Clone, Deserialize)]

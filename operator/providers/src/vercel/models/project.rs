@@ -9,7 +9,7 @@ use super::{EnvVar, Pagination};
 #[derive(Debug, Deserialize)]
 pub(in crate::vercel) struct ProjectPage {
     pub projects: Vec<Project>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub pagination: Pagination,
 }
 

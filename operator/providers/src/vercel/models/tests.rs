@@ -157,3 +157,16 @@ fn lines_of_a_log_come_in_two_shapes() {
     assert_eq!(text(json!({ "type": "stdout", "payload": { "text": "b" } })).as_deref(), Some("b"));
     assert_eq!(text(json!({ "type": "deployment-state", "payload": {} })), None);
 }
+
+#[test]
+fn members_that_are_null_or_unknown_are_as_good_as_absent() {
+    let page = r#"{ "domains": [{ "name": "a.com", "apexName": "a.com", "verified": true, "verification": null,
+        "redirect": null, "surprise": { "x": 1 } }], "pagination": null }"#;
+    let page: DomainPage = serde_json::from_str(page).expect("a page");
+    assert!(page.pagination.next.is_none() && page.domains.len() == 1);
+    let config = r#"{ "misconfigured": false, "recommendedIPv4": null, "configuredBy": "dns-01", "conflicts": [] }"#;
+    assert!(serde_json::from_str::<DomainConfig>(config).is_ok());
+    let deployment = r#"{ "uid": "dpl_1", "state": "READY", "meta": null, "aliasError": { "code": "x", "message": null } }"#;
+    let deployment: Deployment = serde_json::from_str(deployment).expect("a deployment");
+    assert_eq!(deployment.facts().and_then(|facts| facts.alias_error).as_deref(), Some("x"));
+}

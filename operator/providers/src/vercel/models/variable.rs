@@ -8,7 +8,7 @@ use super::Pagination;
 #[derive(Debug, Deserialize)]
 pub(in crate::vercel) struct EnvPage {
     pub envs: Vec<EnvVar>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub pagination: Pagination,
 }
 

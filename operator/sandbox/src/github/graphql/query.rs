@@ -260,7 +260,7 @@ pub(super) struct Team {
 
 impl Team {
     pub(super) fn of(id: u64) -> Self {
-        let name = format!("team-{id}");
+        let name = super::super::teams::NAME.to_owned();
         Self { id: ID(super::super::node_id("T", id)), database_id: int(id), slug: name.clone(), name }
     }
 }
