@@ -20,11 +20,14 @@ const compiled = new Map();
 const UNDESCRIBED = [
   // A variable that is there already: https://docs.github.com/en/rest/actions/variables
   [/\/variables$/, "POST", 409],
+  // A repository that is archived.
+  [/\/topics$/, "PUT", 403],
   // A template that is not there, or cannot be seen.
   [/\/generate$/, "POST", 404],
 ];
 
-// Paths with fixed words come before those with parameters: /user/repos before /user/{x}.
+// Paths with fixed words come before those with parameters: /user/repos before /user/{x}, /commits/{ref}/status before
+// /commits/{ref}.
 const routes = Object.entries(openapi.paths)
   .map(([template, methods]) => ({
     template,
@@ -32,7 +35,7 @@ const routes = Object.entries(openapi.paths)
     pattern: new RegExp(`^${template.replace(/\{[^}]+\}/g, (p) => (p === "{path}" || p === "{ref}" ? "(.+)" : "([^/]+)"))}$`),
     parameters: (template.match(/\{/g) ?? []).length,
   }))
-  .sort((a, b) => a.parameters - b.parameters);
+  .sort((a, b) => a.parameters - b.parameters || b.template.length - a.template.length);
 
 /** What is wrong with a call to GitHub, request and answer; an empty list if nothing is. */
 export function problemsOf(call) {
@@ -77,6 +80,7 @@ function typeOf(value, _context, info, type) {
     .map((selection) => (selection.kind === "FragmentSpread" ? info.fragments[selection.name.value] : selection).typeCondition?.name.value)
     .filter((name) => possible.has(name));
   // Nothing of what was asked about: any other type.
+  if (!asked.length) return [...possible][0];
   return Object.keys(value).length ? asked[0] : [...possible].find((name) => !asked.includes(name));
 }
 

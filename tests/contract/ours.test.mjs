@@ -75,7 +75,7 @@ test("changing most of it", async () => {
   await edit(manifest, "branch: staging", "branch: main");
   await edit(manifest, "dependabotFixes: true", "dependabotFixes: false");
   await edit(manifest, "discussions: true", "discussions: false");
-  await edit(manifest, "login: Preview", "login: Off");
+  await edit(manifest, "login: Preview", 'login: "Off"');
   await edit(manifest, "{ user: octo-founder }", "{ team: platform }");
   await converge(everything);
 });
@@ -90,7 +90,8 @@ test("renaming it and taking things out of it", async () => {
   await edit(manifest, "    - { name: STAGE, value: staging, environments: [staging] }\n", "");
   await edit(manifest, "    environments: [{ name: staging, branch: main }]\n", "");
   const operations = await converge(everything);
-  assert.ok(operations.includes("DELETE /v9/projects/{idOrName}/domains/{domain}"), `${operations}`);
+  const gone = "DELETE /v9/projects/{idOrName}/custom-environments/{environmentSlugOrId}";
+  assert.ok(operations.includes(gone), `${operations}`);
 });
 
 test("deleting it", async () => {
@@ -106,7 +107,7 @@ test("a copy of the template, archived in the end", async () => {
   assert.ok(made.includes("POST /repos/{owner}/{repo}/git/trees"), `${made}`);
   await rm(copy.manifest);
   const operations = await converge(copy);
-  assert.ok(operations.includes("POST /v1/projects/{projectId}/pause"), `${operations}`);
+  assert.ok(operations.includes("POST /v1/projects/{idOrName}/pause"), `${operations}`);
 });
 
 test("a fork of the template, left alone in the end and adopted again", async () => {

@@ -32,6 +32,8 @@ async fn made() -> World {
     world.arguments.push(format!("--time-scale={MAKING}"));
     let running = world.up();
     eventually("every fork is ready", PATIENCE, || async {
+        // Reading the statuses of a thousand is work that the making would wait for.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let stored = world.stored().await;
         let ready = stored.iter().filter(|object| object.kind == "Fork" && object.is_ready()).count();
         (ready == FORKS).then_some(())
@@ -54,10 +56,9 @@ async fn a_thousand_idle_forks_cost_at_most_150_calls_an_hour() {
     // From a cold start, which is a full sweep. The hour is the sandbox's own, and begins with the first call: a slow
     // machine may do less in it, and never more.
     let running = world.up();
-    let began = eventually("the first call", PATIENCE, || async {
-        (!world.calls().await.is_empty()).then(|| world.now())
-    })
-    .await;
+    let began =
+        eventually("the first call", PATIENCE, || async { (!world.calls().await.is_empty()).then(|| world.now()) })
+            .await;
     eventually("an hour has passed", PATIENCE, || async { (world.now() >= began + HOUR).then_some(()) }).await;
     let calls = world.calls().await;
     let in_an_hour = world.counts().await;

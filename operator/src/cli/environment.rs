@@ -25,8 +25,9 @@ Set credentials for both providers, or try it without any: forkable up DIR --san
 
   GitHub, one of
     export GITHUB_TOKEN=…           a classic token with the scopes repo and workflow (and delete_repo for
-                                    deletionPolicy: Delete), or a fine-grained token with the permissions
-                                    Administration, Contents, Workflows, Secrets, Variables, Environments: write
+                                    deletionPolicy: Delete, read:org for teams as reviewers), or a fine-grained
+                                    token with the permissions Administration, Contents, Workflows, Secrets,
+                                    Variables, Environments: write, and Actions: read
     export GITHUB_APP_ID=… GITHUB_APP_INSTALLATION_ID=… GITHUB_APP_PRIVATE_KEY_FILE=…
                                     a GitHub App with the same permissions, installed where the repositories go
   Vercel

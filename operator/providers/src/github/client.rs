@@ -267,7 +267,8 @@ mod tests {
     #[test]
     fn addresses_carry_parameters_encoded() {
         let base = Url::parse("http://127.0.0.1:1/github/").expect("an address");
-        let request = Request::new("GET /repos/{owner}/{repo}/environments/{name}/secrets", "").at("o").at("r").at("a b/c");
+        let request =
+            Request::new("GET /repos/{owner}/{repo}/environments/{name}/secrets", "").at("o").at("r").at("a b/c");
         let address = "http://127.0.0.1:1/github/repos/o/r/environments/a%20b%2Fc/secrets?page=2";
         assert_eq!(request.query("page", 2).url(&base).as_str(), address);
         let request = Request::new("PATCH /repos/{owner}/{repo}/git/refs/{+ref}", "").at("o").at("r").at("heads/a/b#1");

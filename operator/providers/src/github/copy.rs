@@ -256,7 +256,8 @@ impl Copy<'_> {
         let blob: Blob = self.github.client.send(&request).await?;
         let content: String = blob.content.split_ascii_whitespace().collect();
         let body = json!({ "content": content, "encoding": blob.encoding });
-        let made: Sha = self.github.client.send(&self.request("POST /repos/{owner}/{repo}/git/blobs").json(body)).await?;
+        let made: Sha =
+            self.github.client.send(&self.request("POST /repos/{owner}/{repo}/git/blobs").json(body)).await?;
         if made.sha == entry.sha {
             return Ok(());
         }

@@ -15,7 +15,8 @@ use super::{
 };
 
 /// Lists an environment's branch policies.
-pub(super) const POLICIES: &str = "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies";
+pub(super) const POLICIES: &str =
+    "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies";
 
 #[derive(Deserialize)]
 struct Account {

@@ -12,11 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    GitHub,
-    client::GraphRequest,
-    errors, name, observe, of,
-};
+use super::{GitHub, client::GraphRequest, errors, name, observe, of};
 use crate::transport::Priority;
 
 /// The calls that switch a feature on and off.

@@ -40,8 +40,10 @@ const DELETE_SECRET: Operations = (
     "DELETE /repos/{owner}/{repo}/actions/secrets/{secret_name}",
     "DELETE /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}",
 );
-const CREATE_VARIABLE: Operations =
-    ("POST /repos/{owner}/{repo}/actions/variables", "POST /repos/{owner}/{repo}/environments/{environment_name}/variables");
+const CREATE_VARIABLE: Operations = (
+    "POST /repos/{owner}/{repo}/actions/variables",
+    "POST /repos/{owner}/{repo}/environments/{environment_name}/variables",
+);
 const UPDATE_VARIABLE: Operations = (
     "PATCH /repos/{owner}/{repo}/actions/variables/{name}",
     "PATCH /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}",

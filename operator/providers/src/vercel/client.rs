@@ -20,6 +20,7 @@ pub(super) struct Request {
     body: Option<Value>,
     what: String,
     background: bool,
+    hidden: Vec<Secret>,
 }
 
 impl Request {
@@ -32,6 +33,7 @@ impl Request {
             body: None,
             what: String::new(),
             background: false,
+            hidden: Vec::new(),
         }
     }
 
@@ -54,6 +56,12 @@ impl Request {
     /// Names for people what it is about.
     pub(super) fn about(mut self, what: impl Into<String>) -> Self {
         self.what = what.into();
+        self
+    }
+
+    /// Values that no message about a failure may repeat.
+    pub(super) fn hiding(mut self, values: impl IntoIterator<Item = Secret>) -> Self {
+        self.hidden.extend(values);
         self
     }
 
@@ -137,7 +145,7 @@ impl Client {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        Err(Failure::read(&answer, &request.what))
+        Err(Failure::read(&answer, &request.what, &request.hidden))
     }
 
     async fn ask_default_team(&self) -> Result<Option<String>, Failure> {
@@ -147,7 +155,7 @@ impl Client {
             status if status.is_success() => {}
             // Not every token may ask.
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(None),
-            _ => return Err(Failure::read(&answer, &request.what)),
+            _ => return Err(Failure::read(&answer, &request.what, &[])),
         }
         Ok(transport::json::<Owner>(Provider::Vercel, &answer)?.user.default_team_id)
     }

@@ -59,14 +59,19 @@ impl Vercel {
     /// the refused ones, and the next look shows the rows that were written.
     pub(super) async fn upsert_env(&self, target: &ProjectTarget, items: &[EnvItem]) -> Result<HostingDone, PortError> {
         let rows: Vec<Value> = items.iter().map(row).collect::<Result<_, _>>()?;
+        let values: Vec<_> = items.iter().map(|item| item.value.clone()).collect();
         let (mut written, mut refused) = (Vec::new(), Vec::new());
         for batch in rows.chunks(WRITE) {
             let request =
                 project(("POST /v10/projects/{idOrName}/env", target.team.as_deref()), id(target)?, &target.name);
-            let request = request.query("upsert", "true").json(Value::Array(batch.to_vec()));
+            let request = request.query("upsert", "true").json(Value::Array(batch.to_vec())).hiding(values.clone());
             match self.client.send::<Batch>(request).await {
                 Ok(answer) => {
-                    refused.extend(answer.failed.iter().map(|row| Problem::of(&row["error"])));
+                    refused.extend(answer.failed.iter().map(|row| {
+                        let mut problem = Problem::of(&row["error"]);
+                        problem.hide(&values);
+                        problem
+                    }));
                     match answer.created {
                         Some(OneOrMany::Many(rows)) => written.extend(rows),
                         Some(OneOrMany::One(row)) => written.push(*row),

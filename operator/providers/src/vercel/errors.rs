@@ -1,6 +1,6 @@
 //! What Vercel's error answers mean: status, code and message → [`PortError`].
 
-use forkable_core::{PortError, error::Provider};
+use forkable_core::{PortError, Secret, error::Provider};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -34,9 +34,11 @@ impl Failure {
         self.status == Some(status)
     }
 
-    /// Reads an answer that is no success. `what` names for people what the call was about.
-    pub(super) fn read(answer: &Answer, what: &str) -> Self {
-        let problem = Problem::parse(answer.status(), answer.body());
+    /// Reads an answer that is no success. `what` names for people what the call was about; what is `hidden` is left
+    /// out of every message.
+    pub(super) fn read(answer: &Answer, what: &str, hidden: &[Secret]) -> Self {
+        let mut problem = Problem::parse(answer.status(), answer.body());
+        problem.hide(hidden);
         let error = meaning(answer.status(), &problem, what);
         Self { status: Some(answer.status()), problem, error }
     }
@@ -85,7 +87,20 @@ impl Problem {
             failed: Vec::new(),
         }
     }
+
+    /// Takes values out of the messages, in case Vercel repeats what it was sent.
+    pub(super) fn hide(&mut self, values: &[Secret]) {
+        for value in values.iter().map(Secret::expose).filter(|value| value.len() >= TELLING) {
+            self.message = self.message.replace(value, "[redacted]");
+        }
+        for row in &mut self.failed {
+            row.hide(values);
+        }
+    }
 }
+
+/// The shortest value that is searched for in messages: shorter ones are in too many words.
+const TELLING: usize = 4;
 
 /// The rows that a batch of variables refused, each with its reason.
 pub(super) fn refused_rows(rows: &[Problem]) -> PortError {
@@ -179,7 +194,7 @@ mod tests {
 
     fn read(status: u16, body: &Value) -> PortError {
         let answer = http::Response::builder().status(status).body(body.to_string().into()).expect("an answer");
-        Failure::read(&answer, "project acme").error
+        Failure::read(&answer, "project acme", &[]).error
     }
 
     fn error(code: &str, message: &str) -> Value {

@@ -218,6 +218,20 @@ async fn many_variables_go_in_batches_and_no_error_tells_a_value() -> Outcome {
     let refused = sandbox.vercel.apply(&target, &HostingChange::UpsertEnv(vec![secret])).await;
     let error = refused.expect_err("the name is reserved");
     assert!(!format!("{error} {error:?}").contains(canary), "{error}");
+    let echo = json!({ "code": "BAD", "message": format!("the value {canary} is bad"), "envVarKey": "KEY" });
+    let failed = json!([{ "error": echo }]);
+    let echoes = [
+        json!({ "status": 400, "body": { "error": echo } }),
+        json!({ "status": 201, "body": { "created": [], "failed": failed } }),
+        json!({ "status": 400, "body": { "error": echo, "failed": failed } }),
+    ];
+    for effect in echoes {
+        sandbox.fault(json!({ "method": "POST" }), effect.clone()).await?;
+        let secret = EnvItem { value: Secret::new(canary), ..item("KEY", "", &["Production"]) };
+        let refused = sandbox.vercel.apply(&target, &HostingChange::UpsertEnv(vec![secret])).await;
+        let error = refused.expect_err("it is refused").to_string();
+        assert!(error.contains("the value [redacted] is bad"), "{effect}: {error}");
+    }
     Ok(())
 }
 

@@ -117,7 +117,7 @@ pub(super) fn get(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     let sha = resolve(ctx, id, name).ok_or_else(missing)?;
     let mut body = view(ctx, id, &sha).ok_or_else(missing)?;
     let parent = ctx.world.github.objects.commit(&sha).and_then(|commit| commit.parents.first().cloned());
-    let files = changed(ctx, parent.as_ref(), &sha);
+    let files = changed(ctx, id, parent.as_ref(), &sha);
     body["stats"] = json!({ "total": 0, "additions": 0, "deletions": 0 });
     body["files"] = files.into();
     Ok(Reply::ok(body))
@@ -128,13 +128,16 @@ fn files(ctx: &Ctx<'_>, sha: &Sha) -> Files {
     objects.commit(sha).map(|commit| objects.files(&commit.tree)).unwrap_or_default()
 }
 
-fn changed(ctx: &Ctx<'_>, old: Option<&Sha>, new: &Sha) -> Vec<Value> {
+fn changed(ctx: &Ctx<'_>, id: u64, old: Option<&Sha>, new: &Sha) -> Vec<Value> {
+    let (name, commit) = (ctx.repo(id).full_name(), new);
     let (old, new) = (old.map(|old| files(ctx, old)).unwrap_or_default(), files(ctx, new));
     let changes = Changes::between(&old, &new);
     let line = |path: &String, status: &str| {
         let sha = new.get(path).or(old.get(path)).map(|(_, sha)| sha);
         json!({ "sha": sha, "filename": path, "status": status, "additions": 0, "deletions": 0, "changes": 0,
-            "blob_url": "", "raw_url": "", "contents_url": "" })
+            "blob_url": format!("https://github.com/{name}/blob/{commit}/{path}"),
+            "raw_url": format!("https://github.com/{name}/raw/{commit}/{path}"),
+            "contents_url": format!("{}/github/repos/{name}/contents/{path}?ref={commit}", ctx.call.base) })
     };
     let added = changes.added.iter().map(|path| line(path, "added"));
     let removed = changes.removed.iter().map(|path| line(path, "removed"));
@@ -171,6 +174,6 @@ pub(super) fn compare(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
         "behind_by": missing,
         "total_commits": new.len(),
         "commits": new.iter().filter_map(|sha| view(ctx, id, sha)).collect::<Vec<_>>(),
-        "files": changed(ctx, Some(&common), &head),
+        "files": changed(ctx, id, Some(&common), &head),
     })))
 }

@@ -5,7 +5,9 @@ use axum::routing::MethodFilter;
 use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
-use super::{accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, security, teams};
+use super::{
+    accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, security, teams,
+};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;

@@ -110,13 +110,12 @@ fn apply(call: &Call<'_>, project: &Project, domain: &mut Domain) -> Result<(), 
 /// `GET /v9/projects/{idOrName}/domains`, newest first.
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let project = call.project()?;
-    let flag = |name: &str, value: bool| call.query(name).is_none_or(|wanted| (wanted == "true") == value);
     let same =
         |name: &str, value: &Option<String>| call.query(name).is_none_or(|wanted| value.as_deref() == Some(wanted));
     let kept = project.domains.iter().filter(|domain| {
         let production = domains::is_production(domain);
-        flag("verified", domain.verified)
-            && flag("production", production)
+        call.query("verified").is_none_or(|wanted| (wanted == "true") == domain.verified)
+            && (call.query("production") != Some("true") || production)
             && (call.query("redirects") != Some("false") || domain.redirect.is_none())
             && call.query("target").is_none_or(|target| (target == "production") == production)
             && same("redirect", &domain.redirect)

@@ -166,7 +166,8 @@ fn members_that_are_null_or_unknown_are_as_good_as_absent() {
     assert!(page.pagination.next.is_none() && page.domains.len() == 1);
     let config = r#"{ "misconfigured": false, "recommendedIPv4": null, "configuredBy": "dns-01", "conflicts": [] }"#;
     assert!(serde_json::from_str::<DomainConfig>(config).is_ok());
-    let deployment = r#"{ "uid": "dpl_1", "state": "READY", "meta": null, "aliasError": { "code": "x", "message": null } }"#;
+    let deployment =
+        r#"{ "uid": "dpl_1", "state": "READY", "meta": null, "aliasError": { "code": "x", "message": null } }"#;
     let deployment: Deployment = serde_json::from_str(deployment).expect("a deployment");
     assert_eq!(deployment.facts().and_then(|facts| facts.alias_error).as_deref(), Some("x"));
 }
