@@ -28,12 +28,14 @@ async fn made() -> World {
     for n in 0..FORKS {
         world.write(&format!("f{n}.yaml"), &small(n));
     }
+    let before = world.arguments.clone();
     world.speed(MAKING).await;
-    world.arguments.push(format!("--time-scale={MAKING}"));
+    // Without sweeps, which would run all the time at this speed.
+    world.arguments.extend([format!("--time-scale={MAKING}"), "--resync=2400h".into()]);
     let running = world.up();
     eventually("every fork is ready", PATIENCE, || async {
         // Reading the statuses of a thousand is work that the making would wait for.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let stored = world.stored().await;
         let ready = stored.iter().filter(|object| object.kind == "Fork" && object.is_ready()).count();
         (ready == FORKS).then_some(())
@@ -41,7 +43,8 @@ async fn made() -> World {
     .await;
     running.kill().await;
     world.speed(SCALE).await;
-    *world.arguments.last_mut().expect("it was pushed") = format!("--time-scale={SCALE}");
+    world.arguments = before;
+    world.arguments.push(format!("--time-scale={SCALE}"));
     // Takes note of what showed up last, such as certificates.
     let noted = Running::start(world.up_command(&["--once"])).finish(PATIENCE).await;
     assert_eq!(noted.code, Some(0), "not everything is ready:\n{}\n{}", noted.stdout, noted.stderr);
