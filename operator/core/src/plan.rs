@@ -301,6 +301,12 @@ mod tests {
     use super::*;
     use crate::hosting::ProjectSettings;
 
+    const CONTENT: Facet = Facet::Content;
+    const PROJECT: Facet = Facet::Project;
+    const VARIABLES: Facet = Facet::Env;
+
+    type Case = (&'static str, Vec<(Facet, Vec<Change>)>, &'static [Facet], &'static [Facet], &'static [Facet]);
+
     fn plan(changes: Vec<(Facet, Vec<Change>)>) -> Plan {
         let facet = |(facet, changes): (Facet, Vec<Change>)| {
             let steps = changes.into_iter().map(|change| Step { facet, change }).collect();
@@ -315,10 +321,6 @@ mod tests {
         let env = || Change::Hosting(HostingChange::UpsertEnv(Vec::new()));
         let create = || Change::Hosting(HostingChange::CreateProject(ProjectSettings::default()));
         let update = || Change::Hosting(HostingChange::PauseProject);
-        const CONTENT: Facet = Facet::Content;
-        const PROJECT: Facet = Facet::Project;
-        const VARIABLES: Facet = Facet::Env;
-        type Case = (&'static str, Vec<(Facet, Vec<Change>)>, &'static [Facet], &'static [Facet], &'static [Facet]);
         let cases: [Case; 6] = [
             (
                 "before the project is there, the push goes first and builds nothing",
