@@ -22,5 +22,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const FINALIZER: &str = "forkable.dev/cleanup";
 /// Annotation: `"true"` lets a Fork take over a repository and project that it did not make.
 pub const ADOPT_ANNOTATION: &str = "forkable.dev/adopt";
+/// Annotation: `"true"` lets a Fork that is being deleted go, whatever of its deletion policy could not be applied.
+pub const ABANDON_ANNOTATION: &str = "forkable.dev/abandon";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

@@ -17,6 +17,20 @@ pub struct Credentials {
     pub team: Option<String>,
 }
 
+/// The credentials of the process itself: what is absent has to come from the Secret that a Fork names.
+#[derive(Clone, Debug, Default)]
+pub struct OwnCredentials {
+    pub github: Option<GitHubCredentials>,
+    pub vercel: Option<Secret>,
+    pub team: Option<String>,
+}
+
+impl From<Credentials> for OwnCredentials {
+    fn from(Credentials { github, vercel, team }: Credentials) -> Self {
+        Self { github: Some(github), vercel: Some(vercel), team }
+    }
+}
+
 /// How to be let in at GitHub.
 #[derive(Clone, Debug)]
 pub enum GitHubCredentials {
@@ -50,20 +64,28 @@ pub trait Connect: Send + Sync {
 /// Accounts by credentials; one client each, so that they share budgets.
 pub struct Accounts {
     connect: Box<dyn Connect>,
-    own: Credentials,
+    own: OwnCredentials,
     key: DigestKey,
     open: Mutex<HashMap<String, Arc<Account>>>,
 }
 
 impl Accounts {
     /// `key` digests credentials in memory.
-    pub fn new(connect: Box<dyn Connect>, own: Credentials, key: DigestKey) -> Self {
-        Self { connect, own, key, open: Mutex::default() }
+    pub fn new(connect: Box<dyn Connect>, own: impl Into<OwnCredentials>, key: DigestKey) -> Self {
+        Self { connect, own: own.into(), key, open: Mutex::default() }
     }
 
     /// The process's own account.
     pub fn own(&self) -> Result<Arc<Account>, String> {
-        self.open(&self.own)
+        let OwnCredentials { github, vercel, team } = self.own.clone();
+        match (github, vercel) {
+            (Some(github), Some(vercel)) => self.open(&Credentials { github, vercel, team }),
+            (github, _) => Err(format!(
+                "it is absent, and Forkable has no credentials of its own for {}: name a Secret with the keys \
+                 githubToken and vercelToken",
+                if github.is_none() { "GitHub" } else { "Vercel" }
+            )),
+        }
     }
 
     /// The account of a Secret's data: what it does not have is taken from the process's own credentials.
@@ -77,9 +99,10 @@ impl Accounts {
                 private_key: private_key.clone(),
             },
             (None, Some(_), None) => return Err("it lacks the key githubAppPrivateKey".into()),
-            (None, None, _) => self.own.github.clone(),
+            (None, None, _) => self.own.github.clone().ok_or("it lacks the key githubToken")?,
         };
-        let vercel = text("vercelToken").map_or_else(|| self.own.vercel.clone(), Secret::new);
+        let vercel = text("vercelToken").map(Secret::new).or_else(|| self.own.vercel.clone());
+        let vercel = vercel.ok_or("it lacks the key vercelToken")?;
         let team = text("vercelTeamId").or_else(|| self.own.team.clone());
         self.open(&Credentials { github, vercel, team })
     }

@@ -39,6 +39,15 @@ impl Clock {
             .unwrap_or(Timestamp::MAX)
     }
 
+    /// What this clock said when it was `real` time.
+    pub fn at(&self, real: Timestamp) -> Timestamp {
+        let Origin { at, scale, .. } = &*self.0;
+        if *scale == 1 {
+            return real;
+        }
+        after(*at, until(*at, real).saturating_mul(*scale))
+    }
+
     /// Waits for `duration` of this clock.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration / self.0.scale).await;

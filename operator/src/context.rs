@@ -1,8 +1,11 @@
 //! Everything that a pass works with.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -31,6 +34,8 @@ pub struct Context<S> {
     pub progress: Teller,
     pub schedule: Schedule,
     pub unsaved: Unsaved,
+    /// How long a Fork is kept whose deletion policy cannot be applied.
+    pub abandon_after: Duration,
     wakes: mpsc::UnboundedSender<ObjectRef>,
     loaded: AtomicBool,
 }
@@ -42,12 +47,13 @@ pub struct Parts<S> {
     pub journal: Arc<dyn Journal>,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub abandon_after: Duration,
 }
 
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, clock, metrics } = parts;
+        let Parts { store, accounts, journal, clock, metrics, abandon_after } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
@@ -55,6 +61,7 @@ impl<S: Store> Context<S> {
             journal,
             clock,
             metrics,
+            abandon_after,
             cache: Cache::default(),
             builds: Builds::default(),
             fleet: Fleet::default(),

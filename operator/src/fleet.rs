@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use forkable_core::{
@@ -17,9 +17,9 @@ pub struct Fleet(RwLock<Objects>);
 
 #[derive(Debug, Default)]
 struct Objects {
-    forks: Vec<Fork>,
+    forks: Vec<Arc<Fork>>,
     index: HashMap<ObjectRef, usize>,
-    releases: HashMap<ObjectRef, BTreeMap<String, Deployment>>,
+    releases: HashMap<ObjectRef, BTreeMap<String, Arc<Deployment>>>,
     /// The Fork of each Deployment, which is asked for when the Deployment is gone.
     owners: HashMap<ObjectRef, ObjectRef>,
     /// Counts changes of what Forks claim.
@@ -49,7 +49,7 @@ impl Fleet {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn put_fork(&self, fork: Fork) -> Change {
+    pub fn put_fork(&self, fork: Arc<Fork>) -> Change {
         let mut objects = self.write();
         let claims = |fork: &Fork| (fork.uid().to_owned(), fork.generation(), fork.is_deleting());
         let reference = fork.reference();
@@ -66,17 +66,28 @@ impl Fleet {
         Change::Claims
     }
 
-    pub fn remove_fork(&self, fork: &ObjectRef) {
+    /// Forgets a Fork and answers it as it was known.
+    pub fn remove_fork(&self, fork: &ObjectRef) -> Option<Arc<Fork>> {
         let mut objects = self.write();
-        let Some(index) = objects.index.remove(fork) else { return };
+        let index = objects.index.remove(fork)?;
         objects.claims += 1;
-        objects.forks.swap_remove(index);
-        if let Some(moved) = objects.forks.get(index).map(Kind::reference) {
+        let removed = objects.forks.swap_remove(index);
+        if let Some(moved) = objects.forks.get(index).map(|fork| fork.reference()) {
             objects.index.insert(moved, index);
         }
+        Some(removed)
     }
 
-    pub fn put_release(&self, release: Deployment) {
+    /// Which credentials calls for an object are made with: namespace and name of a Secret, `None` for the process's own.
+    pub fn credential_of(&self, object: &ObjectRef) -> Option<(String, String)> {
+        let objects = self.read();
+        let fork = if object.kind == Fork::KIND { object } else { objects.owners.get(object)? };
+        let fork = &objects.forks[*objects.index.get(fork)?];
+        let secret = fork.spec.credentials_ref.as_ref()?;
+        Some((fork.metadata.namespace.clone().unwrap_or_default(), secret.name.clone()))
+    }
+
+    pub fn put_release(&self, release: Arc<Deployment>) {
         let (reference, fork) = (release.reference(), fork_of(&release));
         let mut objects = self.write();
         objects.owners.insert(reference.clone(), fork.clone());
@@ -94,16 +105,16 @@ impl Fleet {
     }
 
     /// The Deployments of a Fork, newest first.
-    pub fn releases(&self, fork: &ObjectRef) -> Vec<Deployment> {
+    pub fn releases(&self, fork: &ObjectRef) -> Vec<Arc<Deployment>> {
         let mut releases: Vec<_> =
             self.read().releases.get(fork).into_iter().flat_map(BTreeMap::values).cloned().collect();
-        let age = |release: &Deployment| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let age = |release: &Arc<Deployment>| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
         // By revision where the clock is too coarse to tell.
         releases.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| revision(b).cmp(&revision(a))));
         releases
     }
 
-    pub fn fork(&self, fork: &ObjectRef) -> Option<Fork> {
+    pub fn fork(&self, fork: &ObjectRef) -> Option<Arc<Fork>> {
         let objects = self.read();
         objects.index.get(fork).map(|&index| objects.forks[index].clone())
     }
@@ -119,12 +130,12 @@ impl Fleet {
     }
 
     /// Looks at all Forks.
-    pub fn with_forks<T>(&self, look: impl FnOnce(&[Fork]) -> T) -> T {
+    pub fn with_forks<T>(&self, look: impl FnOnce(&[Arc<Fork>]) -> T) -> T {
         look(&self.read().forks)
     }
 
     /// Looks at all Deployments.
-    pub fn with_releases<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Deployment>) -> T) -> T {
+    pub fn with_releases<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Arc<Deployment>>) -> T) -> T {
         let objects = self.read();
         look(&mut objects.releases.values().flat_map(BTreeMap::values))
     }

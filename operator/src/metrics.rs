@@ -20,6 +20,7 @@ pub struct Metrics {
     queue: IntGauge,
     objects: IntGaugeVec,
     journal: IntCounter,
+    leads: IntGaugeVec,
 }
 
 impl Default for Metrics {
@@ -47,6 +48,10 @@ impl Metrics {
                 &["kind", "ready"],
             )?,
             journal: IntCounter::new("forkable_journal_errors_total", "Entries that the journal did not take.")?,
+            leads: IntGaugeVec::new(
+                Opts::new("leader_election_master_status", "Whether this process leads: 1 if it holds the Lease."),
+                &["name"],
+            )?,
             registry,
         };
         let build = IntGaugeVec::new(Opts::new("forkable_build_info", "Always 1; the label tells."), &["version"])?;
@@ -57,6 +62,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.queue.clone()))?;
         metrics.registry.register(Box::new(metrics.objects.clone()))?;
         metrics.registry.register(Box::new(metrics.journal.clone()))?;
+        metrics.registry.register(Box::new(metrics.leads.clone()))?;
         Ok(metrics)
     }
 
@@ -74,6 +80,10 @@ impl Metrics {
 
     pub(crate) fn queued(&self, depth: usize) {
         self.queue.set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn leads(&self, lease: &str, leads: bool) {
+        self.leads.with_label_values(&[lease]).set(i64::from(leads));
     }
 
     pub(crate) fn journal_failed(&self) {

@@ -1,6 +1,6 @@
 //! The port to where objects live: the folder and SQLite of one machine, or the Kubernetes API.
 
-use std::{collections::BTreeMap, fmt::Debug, future::Future};
+use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 
 use forkable_crds::{Deployment, DeploymentStatus, Fork, ForkStatus};
 use futures::stream::BoxStream;
@@ -107,30 +107,38 @@ pub enum EventType {
 
 /// Where objects live. Written for one active process at a time.
 pub trait Store: Send + Sync + 'static {
-    fn get<K: Kind>(&self, namespace: &str, name: &str) -> impl Future<Output = Result<Option<K>, StoreError>> + Send;
+    fn get<K: Kind>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Arc<K>>, StoreError>> + Send;
 
     /// All objects of a kind, in all namespaces that this process serves.
-    fn list<K: Kind>(&self) -> impl Future<Output = Result<Vec<K>, StoreError>> + Send;
+    fn list<K: Kind>(&self) -> impl Future<Output = Result<Vec<Arc<K>>, StoreError>> + Send;
 
     /// Names of objects that were added, changed (also in status) or removed. Secrets and ConfigMaps that change
     /// show up as the Forks that refer to them.
     fn watch(&self) -> BoxStream<'static, ObjectRef>;
 
     /// Creates; [`StoreError::AlreadyExists`] if the name is taken.
-    fn create<K: Kind>(&self, object: K) -> impl Future<Output = Result<K, StoreError>> + Send;
+    fn create<K: Kind>(&self, object: K) -> impl Future<Output = Result<Arc<K>, StoreError>> + Send;
 
     /// Asks for deletion; an object without finalizers is gone at once. Deleting what is gone is no error.
-    fn delete<K: Kind>(&self, object: &K) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn delete<K: Kind>(&self, object: &Arc<K>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Writes the status if the object is still at the `resourceVersion` of `object`; answers it with the new one.
     fn write_status<K: Kind>(
         &self,
-        object: &K,
+        object: &Arc<K>,
         status: K::Status,
-    ) -> impl Future<Output = Result<K, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Arc<K>, StoreError>> + Send;
 
     /// Adds or removes our finalizer, with the same check.
-    fn set_finalizer<K: Kind>(&self, object: &K, present: bool) -> impl Future<Output = Result<K, StoreError>> + Send;
+    fn set_finalizer<K: Kind>(
+        &self,
+        object: &Arc<K>,
+        present: bool,
+    ) -> impl Future<Output = Result<Arc<K>, StoreError>> + Send;
 
     /// The data of a Secret; `None` if there is none.
     fn secret(
@@ -146,13 +154,13 @@ pub trait Store: Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, StoreError>> + Send;
 
-    /// The value that was generated for `fork` under `name`; stores `candidate` and answers it if there is none yet.
+    /// The values that were generated for `fork`, by name; stores the candidate of each that has none yet. A stored
+    /// value is never replaced, and outlives the Fork: one of the same name gets the same values.
     fn generated(
         &self,
         fork: &Fork,
-        name: &str,
-        candidate: Secret,
-    ) -> impl Future<Output = Result<Secret, StoreError>> + Send;
+        candidates: BTreeMap<String, Secret>,
+    ) -> impl Future<Output = Result<BTreeMap<String, Secret>, StoreError>> + Send;
 
     /// Key of all digests; made once, kept for ever.
     fn digest_key(&self) -> impl Future<Output = Result<DigestKey, StoreError>> + Send;

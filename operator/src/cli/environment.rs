@@ -3,7 +3,7 @@
 use forkable_core::Secret;
 use url::Url;
 
-use crate::accounts::{Credentials, GitHubCredentials};
+use crate::accounts::{Credentials, GitHubCredentials, OwnCredentials};
 
 /// For `--help`.
 pub(super) const HELP: &str = "\
@@ -88,6 +88,16 @@ impl Connection {
             return Err(format!("There are no {missing}.\n\n{MISSING}"));
         };
         Ok(Self { endpoints, credentials: Credentials { github, vercel, team: variable("VERCEL_TEAM_ID") } })
+    }
+
+    /// What the environment says, which may be that every Fork names its own credentials.
+    pub(super) fn if_any() -> Result<(Endpoints, OwnCredentials), String> {
+        let own = OwnCredentials {
+            github: github()?,
+            vercel: variable("VERCEL_TOKEN").map(Secret::new),
+            team: variable("VERCEL_TEAM_ID"),
+        };
+        Ok((Endpoints::from_environment()?, own))
     }
 
     /// The seeded credentials of a sandbox.

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod completions;
+mod controller;
 mod crds;
 mod delete;
 mod environment;
@@ -35,9 +36,9 @@ Try it without any account:
 Exit codes: 0 done, 1 something failed or waits for a person, 2 `plan` found changes."
 )]
 struct Cli {
-    /// Form of the log on standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    /// Form of the log on standard error [default: text; json for controller].
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<LogFormat>,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,6 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Controller(controller::Arguments),
     Plan(plan::Arguments),
     Get(get::Arguments),
     Why(why::Arguments),
@@ -92,7 +94,13 @@ pub fn main() -> ExitCode {
 impl Cli {
     async fn run(self) -> anyhow::Result<u8> {
         let Self { log_format, command } = self;
+        let is_controller = matches!(command, Command::Controller(_));
+        let log_format = log_format.unwrap_or(if is_controller { LogFormat::Json } else { LogFormat::Text });
         match command {
+            Command::Controller(arguments) => {
+                logging::start(log_format, "info");
+                arguments.run().await
+            }
             Command::Up(arguments) => arguments.run(log_format).await,
             Command::Plan(arguments) => {
                 logging::start(log_format, "warn");

@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     connect::Connector,
     context::{Context, NoJournal, Parts},
+    controllers::fork::ABANDON_AFTER,
     controllers::fork::preview::{Preview as Outcome, preview, preview_deletion},
     hosts::local::{Preview, Problem},
     metrics::Metrics,
@@ -117,9 +118,10 @@ async fn context(manifests: Preview, connection: Connection) -> anyhow::Result<A
     let connector = Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
     let accounts = Accounts::new(Box::new(connector), connection.credentials, manifests.digest_key().await?);
     let journal = Arc::new(NoJournal);
-    let (context, _) = Context::new(Parts { store: manifests, accounts, journal, clock, metrics });
+    let (context, _) =
+        Context::new(Parts { store: manifests, accounts, journal, clock, metrics, abandon_after: ABANDON_AFTER });
     for fork in context.store.forks() {
-        context.fleet.put_fork(fork.clone());
+        context.fleet.put_fork(Arc::new(fork.clone()));
     }
     for release in context.store.list().await? {
         context.fleet.put_release(release);

@@ -25,7 +25,8 @@ use crate::{
     clock::Clock,
     connect::Connector,
     context::{Context, Parts},
-    driver::Driver,
+    controllers::fork::ABANDON_AFTER,
+    driver::{Driver, Limits},
     hosts::local::{LocalHost, LocalStore},
     metrics::Metrics,
     observe::Sweeper,
@@ -157,7 +158,8 @@ impl Arguments {
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
-        let parts = Parts { store, accounts, journal: Arc::new(journal.clone()), clock, metrics };
+        let parts =
+            Parts { store, accounts, journal: Arc::new(journal.clone()), clock, metrics, abandon_after: ABANDON_AFTER };
         let (context, woken) = Context::new(parts);
         view.started(listener.local_addr()?, sandbox.map(forkable_sandbox::Server::url).as_deref());
         let mut progress = context.progress.listen();
@@ -174,7 +176,7 @@ impl Arguments {
         tasks.spawn(keep_schedule(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(watch_brake(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(host.run(stop.clone()));
-        let mut driver = tasks.spawn(Driver::new(context.clone(), woken).run(stop.clone()));
+        let mut driver = tasks.spawn(Driver::new(context.clone(), woken, Limits::default()).run(stop.clone()));
 
         let stopped = stopped();
         tokio::pin!(stopped);

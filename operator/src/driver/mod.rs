@@ -1,6 +1,5 @@
-//! Runs passes: which object next, how many at once, what after a failure. It knows nothing of what a pass does.
-
 mod queue;
+mod slots;
 
 use std::{
     collections::HashMap,
@@ -23,43 +22,75 @@ use crate::{
     fleet::{self, Change},
 };
 use queue::Queue;
+use slots::Slots;
 
-/// Passes that run at once.
-const CONCURRENCY: usize = 64;
 /// Changes of objects that are taken in together.
 const BATCH: usize = 1024;
 /// The longest time between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
-/// How long passes may take to end once the process is told to.
-const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs passes for every object of the store until it is told to stop.
+/// How much at once, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Passes that run at once.
+    pub passes: usize,
+    /// Passes that run at once with the same credentials.
+    pub per_credential: usize,
+    /// How long one pass may take, in real time. A pass that is cut off is like one that was killed: the next goes on.
+    pub pass: Duration,
+    /// How long passes may take to end once the process is told to.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { passes: 64, per_credential: 64, pass: Duration::from_mins(15), grace: Duration::from_secs(10) }
+    }
+}
+
+/// Runs passes for every object of the store until it is told to stop. Dropping it aborts the passes that run.
 pub struct Driver<S> {
     context: Arc<Context<S>>,
     woken: mpsc::UnboundedReceiver<ObjectRef>,
+    limits: Limits,
     queue: Queue,
+    slots: Slots,
     failures: HashMap<ObjectRef, u32>,
-    passes: JoinSet<(ObjectRef, Option<Passed>)>,
+    passes: JoinSet<(ObjectRef, Passed)>,
 }
 
 impl<S: Store> Driver<S> {
-    pub fn new(context: Arc<Context<S>>, woken: mpsc::UnboundedReceiver<ObjectRef>) -> Self {
-        Self { context, woken, queue: Queue::default(), failures: HashMap::new(), passes: JoinSet::new() }
+    pub fn new(context: Arc<Context<S>>, woken: mpsc::UnboundedReceiver<ObjectRef>, limits: Limits) -> Self {
+        Self {
+            context,
+            woken,
+            limits,
+            queue: Queue::default(),
+            slots: Slots::new(limits.per_credential),
+            failures: HashMap::new(),
+            passes: JoinSet::new(),
+        }
     }
 
     /// Runs until `shutdown`; passes that run then may end.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), StoreError> {
         let clock = self.context.clock.clone();
         let mut changes = self.context.store.watch().ready_chunks(BATCH);
-        self.read_all().await?;
+        match shutdown.run_until_cancelled(self.read_all()).await {
+            Some(read) => read?,
+            None => return Ok(()),
+        }
         loop {
-            while self.passes.len() < CONCURRENCY
+            while self.passes.len() < self.limits.passes
                 && let Some(object) = self.queue.take(clock.now())
             {
-                self.start(object);
+                let credential = self.context.fleet.credential_of(&object);
+                if let Some(object) = self.slots.ask(credential, object) {
+                    self.start(object);
+                }
             }
-            self.context.metrics.queued(self.queue.len());
-            let due = self.queue.due().filter(|_| self.passes.len() < CONCURRENCY);
+            self.context.metrics.queued(self.queue.len() + self.slots.waiting());
+            let due = self.queue.due().filter(|_| self.passes.len() < self.limits.passes);
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 batch = changes.next() => match batch {
@@ -69,13 +100,13 @@ impl<S: Store> Driver<S> {
                 Some(object) = self.woken.recv() => self.queue.add(object, clock.now()),
                 Some(ended) = self.passes.join_next() => match ended {
                     Ok((object, passed)) => self.ended(&object, passed),
-                    Err(error) => tracing::error!(%error, "a pass was aborted"),
+                    Err(error) => tracing::error!(%error, "a pass was lost"),
                 },
                 () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
             }
         }
         let ended = async { while self.passes.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, ended).await.is_err() {
+        if tokio::time::timeout(self.limits.grace, ended).await.is_err() {
             tracing::warn!("passes that did not end in time are aborted; the next start goes on where they were");
         }
         Ok(())
@@ -124,7 +155,10 @@ impl<S: Store> Driver<S> {
         let now = self.context.clock.now();
         if object.kind == Fork::KIND {
             let Some(fork) = store.get::<Fork>(&object.namespace, &object.name).await? else {
-                fleet.remove_fork(object);
+                // One that goes by itself goes at the end of its own pass. Any other is not ours any more.
+                if fleet.remove_fork(object).is_some_and(|fork| !fork.is_deleting()) {
+                    self.slots.abort(object);
+                }
                 return Ok(true);
             };
             let changed = fleet.put_fork(fork) == Change::Claims;
@@ -149,18 +183,29 @@ impl<S: Store> Driver<S> {
     }
 
     fn start(&mut self, object: ObjectRef) {
-        let context = self.context.clone();
+        let (context, longest) = (self.context.clone(), self.limits.pass);
+        let aborted = self.slots.started(&object);
         self.passes.spawn(async move {
-            let pass = AssertUnwindSafe(pass(&context, &object)).catch_unwind();
-            let passed = pass.await.inspect_err(|_| tracing::error!(%object, "a pass panicked")).ok();
-            (object, passed)
+            let began = Instant::now();
+            let pass = AssertUnwindSafe(tokio::time::timeout(longest, pass(&context, &object))).catch_unwind();
+            let failed = match aborted.run_until_cancelled(pass).await {
+                Some(Ok(Ok(passed))) => return (object, passed),
+                Some(Ok(Err(_))) => "Timeout",
+                Some(Err(_)) => "Panic",
+                None => {
+                    tracing::info!(%object, "a pass was aborted, since the object is not ours any more");
+                    return (object, Passed::default());
+                }
+            };
+            tracing::error!(%object, reason = failed, "a pass was cut off");
+            context.metrics.passed(object.kind, began.elapsed(), Some(failed));
+            (object, Passed { next: None, failed: Some(failed) })
         });
     }
 
-    fn ended(&mut self, object: &ObjectRef, passed: Option<Passed>) {
+    fn ended(&mut self, object: &ObjectRef, passed: Passed) {
         let now = self.context.clock.now();
-        let panicked = Passed { next: None, failed: Some("Panic") };
-        let Passed { next, failed } = passed.unwrap_or(panicked);
+        let Passed { next, failed } = passed;
         let next = if failed.is_some() {
             let failures = self.failures.entry(object.clone()).or_default();
             *failures += 1;
@@ -173,6 +218,9 @@ impl<S: Store> Driver<S> {
         let next = next.map(|next| after(now, next));
         self.context.schedule.note(object, next);
         self.queue.done(object, next);
+        if let Some(waiting) = self.slots.ended(object) {
+            self.start(waiting);
+        }
     }
 }
 

@@ -90,14 +90,14 @@ fn of_repository<S: Store>(server: &Server<S>, repository: &Value) -> Vec<Object
     let id = repository["id"].as_i64();
     let full_name = repository["full_name"].as_str().unwrap_or_default().to_ascii_lowercase();
     server.context.fleet.with_forks(|forks| {
-        let is_of = |fork: &&Fork| {
+        let is_of = |fork: &&Arc<Fork>| {
             let spec = &fork.spec.repository;
             match fork.status.as_ref().and_then(|status| status.repository.as_ref()) {
                 Some(known) => Some(known.id) == id,
                 None => format!("{}/{}", spec.owner, spec.name).to_ascii_lowercase() == full_name,
             }
         };
-        forks.iter().filter(is_of).map(Kind::reference).collect()
+        forks.iter().filter(is_of).map(|fork| fork.reference()).collect()
     })
 }
 
@@ -132,11 +132,11 @@ pub(super) async fn vercel<S: Store>(State(server): State<Arc<Server<S>>>, heade
 
 fn of_project<S: Store>(server: &Server<S>, project: &str) -> Vec<ObjectRef> {
     server.context.fleet.with_forks(|forks| {
-        let is_of = |fork: &&Fork| {
+        let is_of = |fork: &&Arc<Fork>| {
             let known = fork.status.as_ref().and_then(|status| status.project.as_ref());
             known.is_some_and(|known| known.id == project)
         };
-        forks.iter().filter(is_of).map(Kind::reference).collect()
+        forks.iter().filter(is_of).map(|fork| fork.reference()).collect()
     })
 }
 

@@ -1,5 +1,7 @@
 //! Two Forks that claim one repository, project or domain: the older wins.
 
+use std::borrow::Borrow;
+
 use forkable_crds::Fork;
 use jiff::Timestamp;
 
@@ -17,8 +19,9 @@ pub struct Claim {
 
 /// The first thing that `fork` claims and an older Fork among `all` holds. Names compare without case;
 /// equal ages are decided by who has made something already, then by uid.
-pub fn conflict(fork: &Fork, all: &[Fork]) -> Option<Claim> {
-    let mut older: Vec<_> = all.iter().filter(|other| other.uid() != fork.uid() && age(other) < age(fork)).collect();
+pub fn conflict(fork: &Fork, all: &[impl Borrow<Fork>]) -> Option<Claim> {
+    let all = all.iter().map(Borrow::borrow);
+    let mut older: Vec<_> = all.filter(|other| other.uid() != fork.uid() && age(other) < age(fork)).collect();
     older.sort_by(|a, b| age(a).cmp(&age(b)));
     older.into_iter().find_map(|other| {
         let held = claims(other);

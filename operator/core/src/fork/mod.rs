@@ -19,6 +19,8 @@ mod revision;
 pub mod targets;
 pub mod validate;
 
+use std::sync::Arc;
+
 use forkable_crds::{Deployment, ForkStatus};
 use jiff::Timestamp;
 
@@ -42,7 +44,7 @@ pub struct Observed {
     /// Names and end of the team's certificates; empty until they were looked at.
     pub certificates: Vec<(Vec<String>, Timestamp)>,
     /// Deployment objects of the Fork, newest first.
-    pub releases: Vec<Deployment>,
+    pub releases: Vec<Arc<Deployment>>,
 }
 
 /// All that planning may look at.

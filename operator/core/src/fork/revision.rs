@@ -1,5 +1,7 @@
 //! Releases that a Fork makes of itself: which variables they were built with, and whether a new one is due.
 
+use std::sync::Arc;
+
 use forkable_crds::{Deployment, fork::OnEnvChange};
 
 use super::{Desired, Observed};
@@ -41,7 +43,7 @@ pub(super) fn newest(observed: &Observed) -> Option<&Deployment> {
 pub(super) fn made(observed: &Observed) -> impl Iterator<Item = &Deployment> {
     let is_made =
         |release: &&Deployment| release.spec.env_revision.is_some() && release.spec.environment == "Production";
-    observed.releases.iter().filter(is_made)
+    observed.releases.iter().map(Arc::as_ref).filter(is_made)
 }
 
 /// Whether the newest release was built with other variables than these, in the same project.
@@ -80,5 +82,5 @@ pub(super) fn serving<'a>(desired: &Desired, observed: &'a Observed) -> Option<&
         let status = release.status.as_ref();
         status.is_some_and(|status| crate::condition::is_true(&status.conditions, "Live"))
     };
-    observed.releases.iter().filter(is_of_it).find(is_live)
+    observed.releases.iter().map(Arc::as_ref).filter(is_of_it).find(is_live)
 }

@@ -6,7 +6,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ pub struct Input<'a> {
     /// `None`: it does not exist.
     pub fork: Option<&'a Fork>,
     /// All Deployments of the Fork, newest first.
-    pub siblings: &'a [Deployment],
+    pub siblings: &'a [Arc<Deployment>],
     pub now: Timestamp,
 }
 
@@ -44,12 +44,12 @@ impl<'a> Input<'a> {
     }
 
     /// Releases made before this one.
-    fn older(&self) -> &'a [Deployment] {
+    fn older(&self) -> &'a [Arc<Deployment>] {
         self.position().map_or(&[], |position| &self.siblings[position + 1..])
     }
 
     /// Releases made after this one.
-    fn newer(&self) -> &'a [Deployment] {
+    fn newer(&self) -> &'a [Arc<Deployment>] {
         self.position().map_or(&[], |position| &self.siblings[..position])
     }
 
@@ -57,7 +57,7 @@ impl<'a> Input<'a> {
     fn is_again(&self) -> bool {
         let spec = &self.release.spec;
         let is_same =
-            |older: &Deployment| older.spec.source == spec.source && older.spec.environment == spec.environment;
+            |older: &Arc<Deployment>| older.spec.source == spec.source && older.spec.environment == spec.environment;
         self.older().iter().any(is_same)
     }
 }

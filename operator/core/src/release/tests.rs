@@ -43,7 +43,7 @@ fn world() -> World {
 impl World {
     fn with<T>(&self, look: impl FnOnce(Input<'_>) -> T) -> T {
         let own = std::slice::from_ref(&self.release);
-        let siblings = [&self.newer[..], own, &self.older[..]].concat();
+        let siblings: Vec<_> = [&self.newer[..], own, &self.older[..]].concat().into_iter().map(Arc::new).collect();
         look(Input { release: &self.release, fork: self.fork.as_ref(), siblings: &siblings, now: at(self.now) })
     }
 

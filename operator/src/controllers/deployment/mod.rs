@@ -4,6 +4,7 @@ mod builds;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -83,7 +84,7 @@ struct Pass<'a, S> {
     fork: &'a Fork,
     target: ProjectTarget,
     /// All Deployments of the Fork, newest first.
-    siblings: Vec<Deployment>,
+    siblings: Vec<Arc<Deployment>>,
 }
 
 impl<S: Store> Pass<'_, S> {
@@ -91,7 +92,7 @@ impl<S: Store> Pass<'_, S> {
         Input { release, fork: Some(self.fork), siblings: &self.siblings, now }
     }
 
-    async fn run(&self, mut release: Deployment, build: &mut Build) -> Result<Passed, StoreError> {
+    async fn run(&self, mut release: Arc<Deployment>, build: &mut Build) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
         build.holds.begin(fingerprint(&release, self.account));
         if let Some(Outcome::Failed { .. }) = build.holds.outcome(What::Observation, now) {
@@ -160,10 +161,10 @@ impl<S: Store> Pass<'_, S> {
     /// Begins the build and stores its id. The object is the intent: its uid goes with the request.
     async fn create(
         &self,
-        release: Deployment,
+        release: Arc<Deployment>,
         request: DeploymentRequest,
         build: &mut Build,
-    ) -> Result<(Deployment, Option<PortError>), StoreError> {
+    ) -> Result<(Arc<Deployment>, Option<PortError>), StoreError> {
         let now = self.context.clock.now();
         build.is_untried = false;
         let what =
@@ -209,7 +210,7 @@ impl<S: Store> Pass<'_, S> {
 
     async fn report(
         &self,
-        release: Deployment,
+        release: Arc<Deployment>,
         build: &mut Build,
         error: Option<PortError>,
         next: Option<Duration>,
@@ -236,9 +237,9 @@ impl<S: Store> Pass<'_, S> {
 /// Stores a status if it differs, unless it only tells more of a build that is known to be under way.
 async fn write<S: Store>(
     context: &Context<S>,
-    release: Deployment,
+    release: Arc<Deployment>,
     status: DeploymentStatus,
-) -> Result<Deployment, StoreError> {
+) -> Result<Arc<Deployment>, StoreError> {
     let stored = release.status.clone().unwrap_or_default();
     let gathers = condition::gathers_until(&stored.conditions, &status.conditions, context.clock.now());
     if stored == status || (gathers.is_some() && stored.deployment_id == status.deployment_id) {

@@ -3,7 +3,10 @@
 //! Nothing is read in between: the answers to our own writes keep the observation true. The one exception is the DNS
 //! of a domain that was just added, which no answer tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use forkable_core::{
     Change, Facet, Plan, PortError, Step,
@@ -39,7 +42,7 @@ pub(super) struct Apply<'a, S> {
     pub(super) view: &'a mut View,
     pub(super) withheld: Option<Withheld>,
     /// As last read or written.
-    pub(super) fork: Fork,
+    pub(super) fork: Arc<Fork>,
     /// What the status says once it is written.
     pub(super) record: ForkStatus,
     /// Facets of which no step may run (any more), and why.

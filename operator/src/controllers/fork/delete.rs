@@ -1,6 +1,6 @@
 //! A Fork that is being deleted: its deletion policy is applied, then it may go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use forkable_core::{
     Facet, Plan, Step,
@@ -17,6 +17,7 @@ use forkable_crds::{
 };
 
 use super::{
+    abandon,
     perform::{self, Targets},
     report, resolve,
 };
@@ -35,16 +36,18 @@ const DELETED: &str = "Deleted";
 pub(super) async fn pass<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
-    fork: Fork,
+    fork: Arc<Fork>,
     view: &mut View,
 ) -> Result<Passed, StoreError> {
     if !fork.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Passed::default()); // Somebody else keeps it.
     }
-    if is_anything_to_do(&fork) {
-        let blocked = remove(context, object, &fork, view).await?;
-        if let Some(outcome) = blocked {
-            return keep(context, object, fork, view, outcome).await;
+    if is_anything_to_do(&fork)
+        && let Some(outcome) = remove(context, object, &fork, view).await?
+    {
+        match abandon::why(&fork, &outcome, context) {
+            Ok(why) => abandon::tell(context, &fork, &outcome, &why).await,
+            Err(wait) => return keep(context, object, fork, view, outcome, wait).await,
         }
     }
     let fork = context.store.set_finalizer(&fork, false).await?;
@@ -52,13 +55,16 @@ pub(super) async fn pass<S: Store>(
     Ok(Passed::default())
 }
 
+/// Whether the deletion may have to wait for something to be done outside.
+pub(super) fn needs_finalizer(fork: &Fork) -> bool {
+    fork.spec.deletion_policy != DeletionPolicy::Retain && fork.spec.management_policy == ManagementPolicy::Full
+}
+
 /// Whether the policy wants anything of what is on record.
 pub(super) fn is_anything_to_do(fork: &Fork) -> bool {
-    let policy = fork.spec.deletion_policy != DeletionPolicy::Retain;
-    let full = fork.spec.management_policy == ManagementPolicy::Full;
     let made =
         |status: &ForkStatus| status.repository.is_some() || status.project.is_some() || !status.pending.is_empty();
-    policy && full && fork.status.as_ref().is_some_and(made)
+    needs_finalizer(fork) && fork.status.as_ref().is_some_and(made)
 }
 
 /// Applies the policy; answers what stands in the way, if anything does.
@@ -69,9 +75,12 @@ async fn remove<S: Store>(
     view: &mut View,
 ) -> Result<Option<Outcome>, StoreError> {
     let now = context.clock.now();
-    let account = match resolve::account(context, fork).await? {
-        Ok(account) => account,
-        Err(invalid) => {
+    let known = view.ask.as_ref().and_then(|ask| context.accounts.by_key(&ask.account));
+    let account = match (resolve::account(context, fork).await?, known) {
+        (Ok(account), _) => account,
+        // Where a whole namespace goes, the Secret may go before the Fork.
+        (Err(_), Some(account)) => account,
+        (Err(invalid), None) => {
             let message = format!("{}: {}", invalid.field, invalid.message);
             return Ok(Some(Outcome::Withheld { reason: invalid.reason, message }));
         }
@@ -139,13 +148,14 @@ fn targets(fork: &Fork, view: &View) -> Targets {
     Targets { repository, project }
 }
 
-/// Says what stands in the way, and comes back.
+/// Says what stands in the way, and comes back: at the latest when it is given up.
 async fn keep<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
-    fork: Fork,
+    fork: Arc<Fork>,
     view: &View,
     outcome: Outcome,
+    given_up_in: Option<Duration>,
 ) -> Result<Passed, StoreError> {
     let now = context.clock.now();
     let (state, reason, message, standing) = match &outcome {
@@ -171,6 +181,6 @@ async fn keep<S: Store>(
         Outcome::Failed { error, .. } => Some(error.reason()),
         _ => None,
     };
-    let next = view.holds.until(now).map_or(super::PERSON_RECHECK, |at| until(now, at));
-    Ok(Passed { next: Some(next), failed })
+    let next = Some(view.holds.until(now).map_or(super::PERSON_RECHECK, |at| until(now, at)));
+    Ok(Passed { next: next.into_iter().chain(given_up_in).min(), failed })
 }

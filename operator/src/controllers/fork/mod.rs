@@ -1,5 +1,6 @@
 //! The pass of a Fork.
 
+mod abandon;
 mod apply;
 mod credentials;
 mod delete;
@@ -28,6 +29,7 @@ use crate::{
     observe::{self, Ask, Sweeper, View, What},
     progress::Progress,
 };
+pub use abandon::PATIENCE as ABANDON_AFTER;
 use apply::{Apply, State, Withheld};
 pub(crate) use perform::outcome;
 use report::{Early, Planned};
@@ -38,15 +40,15 @@ const PERSON_RECHECK: Duration = Duration::from_mins(5);
 const COLD_FLEET: usize = 20;
 
 /// Before the first pass: the brake holds if it held, and a large fleet is looked at as a whole.
-pub(crate) async fn begin<S: Store>(context: &Arc<Context<S>>, forks: &[Fork]) {
-    let blocked = |fork: &Fork| {
+pub(crate) async fn begin<S: Store>(context: &Arc<Context<S>>, forks: &[Arc<Fork>]) {
+    let blocked = |fork: &Arc<Fork>| {
         let mut conditions = fork.status.iter().flat_map(|status| &status.conditions);
         conditions.any(|condition| condition.reason == brake::BLOCKED)
     };
     if forks.iter().any(blocked) {
         context.brake.restore();
     }
-    let known = |fork: &&Fork| {
+    let known = |fork: &&Arc<Fork>| {
         let status = fork.status.as_ref();
         status.is_some_and(|status| status.repository.is_some() && status.project.is_some()) && !fork.is_deleting()
     };
@@ -73,11 +75,11 @@ pub(crate) async fn begin<S: Store>(context: &Arc<Context<S>>, forks: &[Fork]) {
 /// Forks that may go on once another Fork no longer claims what they claim.
 pub(crate) fn in_conflict<S>(context: &Context<S>) -> Vec<ObjectRef> {
     context.fleet.with_forks(|forks| {
-        let waits = |fork: &&Fork| {
+        let waits = |fork: &&Arc<Fork>| {
             let mut conditions = fork.status.iter().flat_map(|status| &status.conditions);
             conditions.any(|condition| condition.type_ == "Ready" && condition.reason == report::CONFLICT)
         };
-        forks.iter().filter(waits).map(Kind::reference).collect()
+        forks.iter().filter(waits).map(|fork| fork.reference()).collect()
     })
 }
 
@@ -104,10 +106,10 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
 async fn keep_true<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
-    fork: Fork,
+    fork: Arc<Fork>,
     view: &mut View,
 ) -> Result<Passed, StoreError> {
-    let early = async |fork: Fork, early: Early<'_>, next: Option<Duration>, failed| {
+    let early = async |fork: Arc<Fork>, early: Early<'_>, next: Option<Duration>, failed| {
         let status = early.status(context.unsaved.status(&fork), fork.generation(), context.clock.now());
         report::write(context, object, fork, status, Err(early)).await?;
         Ok(Passed { next, failed })
@@ -120,7 +122,12 @@ async fn keep_true<S: Store>(
         view.unclaimed_at = Some(claims);
     }
     let has_finalizer = fork.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-    let fork = if has_finalizer { fork } else { context.store.set_finalizer(&fork, true).await? };
+    let needs_finalizer = delete::needs_finalizer(&fork);
+    let fork = if has_finalizer == needs_finalizer {
+        fork
+    } else {
+        context.store.set_finalizer(&fork, needs_finalizer).await?
+    };
     // resolve
     let resolved = resolve::references(&context.store, &fork).await?;
     let key = context.store.digest_key().await?;
@@ -175,7 +182,7 @@ async fn act<S: Store>(
     context: &Context<S>,
     account: &Account,
     object: &ObjectRef,
-    fork: Fork,
+    fork: Arc<Fork>,
     desired: &Desired,
     view: &mut View,
 ) -> Result<Passed, StoreError> {

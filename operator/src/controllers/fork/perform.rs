@@ -64,7 +64,7 @@ pub(super) async fn inside<S: Store>(
     let releases = context.fleet.releases(&reference);
     match change {
         StoreChange::CreateRelease { name, commit, env_revision } => {
-            let number = releases.iter().map(revision).max().unwrap_or_default() + 1;
+            let number = releases.iter().map(|release| revision(release)).max().unwrap_or_default() + 1;
             let release = release(fork, name, commit, env_revision.clone(), number);
             let release = match context.store.create(release).await {
                 // Made by a pass that ended before it could take note: the name tells commit and variables.

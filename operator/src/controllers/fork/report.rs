@@ -1,5 +1,7 @@
 //! The one place that says what a pass has come to: status, events, progress. It runs on every exit.
 
+use std::sync::Arc;
+
 use forkable_core::{
     Facet, Plan, PortError, Retry,
     condition::{self, Report, State},
@@ -117,7 +119,7 @@ pub(super) fn state_of(error: &PortError, now: Timestamp) -> (State, Standing) {
 pub(super) async fn write<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
-    fork: Fork,
+    fork: Arc<Fork>,
     status: ForkStatus,
     planned: Result<Planned<'_>, Early<'_>>,
 ) -> Result<Option<Timestamp>, StoreError> {

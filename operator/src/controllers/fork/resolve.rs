@@ -31,10 +31,10 @@ pub(crate) async fn references<S: Store>(store: &S, fork: &Fork) -> Result<Resol
             resolved.config_maps.insert(name, data);
         }
     }
-    for (name, length) in generated {
-        let candidate: String = rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect();
-        let value = store.generated(fork, &name, Secret::new(candidate)).await?;
-        resolved.generated.insert(name, value);
+    if !generated.is_empty() {
+        let candidate = |length| rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect::<String>();
+        let candidates = generated.into_iter().map(|(name, length)| (name, Secret::new(candidate(length))));
+        resolved.generated = store.generated(fork, candidates.collect()).await?;
     }
     Ok(resolved)
 }

@@ -23,7 +23,7 @@ use crate::{
     accounts::{Accounts, Clients, Connect, Credentials, GitHubCredentials},
     clock::Clock,
     context::{Context, NoJournal, Parts},
-    driver::Driver,
+    driver::{Driver, Limits},
     hosts::local::{LocalHost, LocalStore},
     metrics::Metrics,
 };
@@ -141,10 +141,11 @@ impl World {
             journal: Arc::new(NoJournal),
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
+            abandon_after: crate::controllers::fork::ABANDON_AFTER,
         });
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(Driver::new(context.clone(), woken).run(stop.clone()));
+        tasks.spawn(Driver::new(context.clone(), woken, Limits::default()).run(stop.clone()));
         tasks.spawn(host.run(stop.clone()));
         Running { context, store, stop, tasks }
     }
@@ -152,7 +153,7 @@ impl World {
 
 impl Running {
     /// Waits until a Fork is as wanted.
-    pub(super) async fn until(&self, name: &str, wanted: impl Fn(&Fork) -> bool) -> Fork {
+    pub(super) async fn until(&self, name: &str, wanted: impl Fn(&Fork) -> bool) -> Arc<Fork> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let fork = self.store.get::<Fork>("default", name).await.expect("the store works");
@@ -161,13 +162,17 @@ impl Running {
             {
                 return fork.clone();
             }
-            assert!(tokio::time::Instant::now() < deadline, "waited in vain: {:#?}", fork.and_then(|fork| fork.status));
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "waited in vain: {:#?}",
+                fork.and_then(|fork| fork.status.clone())
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     /// Waits until a Fork is ready as its newest manifest says.
-    pub(super) async fn ready(&self, name: &str) -> Fork {
+    pub(super) async fn ready(&self, name: &str) -> Arc<Fork> {
         self.until(name, |fork| {
             let status = fork.status.clone().unwrap_or_default();
             let current = status.observed_generation == fork.metadata.generation;

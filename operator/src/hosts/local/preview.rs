@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use forkable_core::{
@@ -19,8 +20,9 @@ use super::{
     files::{Content, Files},
     folder::{Folder, Id, Known, Load, Problem},
     rows::Row,
+    store::stored,
     sync::{data_key, id_of},
-    vault::{Sealed, Vault},
+    vault::Vault,
 };
 use crate::admission::Admission;
 
@@ -162,7 +164,7 @@ fn refused<T>(what: &ObjectRef) -> Result<T, StoreError> {
 }
 
 impl Store for Preview {
-    async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, StoreError> {
+    async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, StoreError> {
         let all = self.list::<K>().await?;
         Ok(all.into_iter().find(|object| {
             let reference = object.reference();
@@ -170,11 +172,11 @@ impl Store for Preview {
         }))
     }
 
-    async fn list<K: Kind>(&self) -> Result<Vec<K>, StoreError> {
+    async fn list<K: Kind>(&self) -> Result<Vec<Arc<K>>, StoreError> {
         let forks = self.forks.iter().map(serde_json::to_value);
         let releases = self.releases.iter().map(serde_json::to_value);
         let objects: Vec<_> = if K::KIND == Fork::KIND { forks.collect() } else { releases.collect() };
-        let object = |value: Result<Value, serde_json::Error>| value.and_then(serde_json::from_value);
+        let object = |value: Result<Value, serde_json::Error>| value.and_then(serde_json::from_value).map(Arc::new);
         let objects = objects.into_iter().map(object).collect::<Result<_, _>>();
         objects.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
@@ -183,19 +185,19 @@ impl Store for Preview {
         stream::empty().boxed()
     }
 
-    async fn create<K: Kind>(&self, object: K) -> Result<K, StoreError> {
+    async fn create<K: Kind>(&self, object: K) -> Result<Arc<K>, StoreError> {
         refused(&object.reference())
     }
 
-    async fn delete<K: Kind>(&self, object: &K) -> Result<(), StoreError> {
+    async fn delete<K: Kind>(&self, object: &Arc<K>) -> Result<(), StoreError> {
         refused(&object.reference())
     }
 
-    async fn write_status<K: Kind>(&self, object: &K, _: K::Status) -> Result<K, StoreError> {
+    async fn write_status<K: Kind>(&self, object: &Arc<K>, _: K::Status) -> Result<Arc<K>, StoreError> {
         refused(&object.reference())
     }
 
-    async fn set_finalizer<K: Kind>(&self, object: &K, _: bool) -> Result<K, StoreError> {
+    async fn set_finalizer<K: Kind>(&self, object: &Arc<K>, _: bool) -> Result<Arc<K>, StoreError> {
         refused(&object.reference())
     }
 
@@ -208,23 +210,18 @@ impl Store for Preview {
         Ok(values.map(|values| values.into_iter().map(|(key, value)| (key, value.expose().to_owned())).collect()))
     }
 
-    /// What was generated, or the candidate, which is not kept.
-    async fn generated(&self, fork: &Fork, name: &str, candidate: Secret) -> Result<Secret, StoreError> {
-        let Some(State { reader, vault }) = &self.state else { return Ok(candidate) };
-        let ObjectRef { namespace, name: fork, .. } = fork.reference();
-        let stored: Option<(String, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT key_id, nonce, sealed FROM generated WHERE namespace = ? AND fork = ? AND name = ?")
-                .bind(&namespace)
-                .bind(&fork)
-                .bind(name)
-                .fetch_optional(reader.pool())
-                .await
-                .map_err(unavailable)?;
-        let Some((key_id, nonce, bytes)) = stored else { return Ok(candidate) };
-        let identity = format!("generated/{namespace}/{fork}/{name}");
-        vault.unseal(&identity, &Sealed { key_id, nonce, bytes }).map_err(|error| {
-            StoreError::Unavailable(format!("the value {name} of {fork} cannot be decrypted: {error}"))
-        })
+    /// What was generated, and the candidates for the rest, which are not kept.
+    async fn generated(
+        &self,
+        fork: &Fork,
+        mut candidates: BTreeMap<String, Secret>,
+    ) -> Result<BTreeMap<String, Secret>, StoreError> {
+        if let Some(State { reader, vault }) = &self.state {
+            let mut connection = reader.pool().acquire().await.map_err(unavailable)?;
+            let stored = stored(&mut connection, vault, fork, candidates.keys()).await?;
+            candidates.extend(stored);
+        }
+        Ok(candidates)
     }
 
     async fn digest_key(&self) -> Result<DigestKey, StoreError> {

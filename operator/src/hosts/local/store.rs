@@ -17,7 +17,7 @@ use forkable_core::{
 use forkable_crds::{FINALIZER, Fork, GROUP, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
 use serde_json::Value;
-use sqlx::{Sqlite, Transaction, types::Json};
+use sqlx::{Sqlite, SqliteConnection, Transaction, types::Json};
 use tokio::sync::{Notify, broadcast};
 
 use super::{
@@ -105,7 +105,7 @@ impl LocalStore {
     }
 
     /// Changes the row of an object that is still at the resourceVersion of `object`.
-    async fn update<K: Kind>(&self, object: &K, change: impl FnOnce(&mut Row) -> bool) -> Result<K, StoreError> {
+    async fn update<K: Kind>(&self, object: &K, change: impl FnOnce(&mut Row) -> bool) -> Result<Arc<K>, StoreError> {
         let reference = object.reference();
         let mut transaction = self.begin().await?;
         let row =
@@ -115,10 +115,10 @@ impl LocalStore {
             return Err(StoreError::Conflict(reference));
         }
         if !change(&mut row) {
-            return row.to_object();
+            return row.to_object().map(Arc::new);
         }
         row.save(&mut transaction).await.map_err(unavailable)?;
-        let answer = row.to_object();
+        let answer = row.to_object().map(Arc::new);
         let mut changed = vec![reference];
         if row.deletion_requested_at.is_some() && row.finalizers.is_empty() {
             changed = rows::delete(&mut transaction, vec![row]).await.map_err(unavailable)?;
@@ -150,12 +150,12 @@ impl LocalStore {
 }
 
 impl Store for LocalStore {
-    async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, StoreError> {
-        self.reader().get(namespace, name).await
+    async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, StoreError> {
+        Ok(self.reader().get(namespace, name).await?.map(Arc::new))
     }
 
-    async fn list<K: Kind>(&self) -> Result<Vec<K>, StoreError> {
-        self.reader().list().await
+    async fn list<K: Kind>(&self) -> Result<Vec<Arc<K>>, StoreError> {
+        Ok(self.reader().list().await?.into_iter().map(Arc::new).collect())
     }
 
     fn watch(&self) -> BoxStream<'static, ObjectRef> {
@@ -178,7 +178,7 @@ impl Store for LocalStore {
         .boxed()
     }
 
-    async fn create<K: Kind>(&self, object: K) -> Result<K, StoreError> {
+    async fn create<K: Kind>(&self, object: K) -> Result<Arc<K>, StoreError> {
         let reference = object.reference();
         let invalid = |error: String| StoreError::Unavailable(format!("{reference} cannot be created: {error}"));
         let mut json = serde_json::to_value(&object).map_err(|error| invalid(error.to_string()))?;
@@ -194,19 +194,19 @@ impl Store for LocalStore {
         row.save(&mut transaction).await.map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
         self.changed([reference]);
-        row.to_object()
+        row.to_object().map(Arc::new)
     }
 
-    async fn delete<K: Kind>(&self, object: &K) -> Result<(), StoreError> {
+    async fn delete<K: Kind>(&self, object: &Arc<K>) -> Result<(), StoreError> {
         self.delete_all(&[(object.reference(), object.uid().to_owned())]).await
     }
 
-    async fn write_status<K: Kind>(&self, object: &K, status: K::Status) -> Result<K, StoreError> {
+    async fn write_status<K: Kind>(&self, object: &Arc<K>, status: K::Status) -> Result<Arc<K>, StoreError> {
         self.0.counters.status_writes.fetch_add(1, Ordering::Relaxed);
         let status = serde_json::to_value(status).map_err(|error| {
             StoreError::Unavailable(format!("the status of {} is no JSON: {error}", object.reference()))
         })?;
-        self.update(object, |row| {
+        self.update(&**object, |row| {
             let same = row.status.as_ref().is_some_and(|old| old.0 == status);
             row.status = Some(Json(status));
             !same
@@ -214,8 +214,8 @@ impl Store for LocalStore {
         .await
     }
 
-    async fn set_finalizer<K: Kind>(&self, object: &K, present: bool) -> Result<K, StoreError> {
-        self.update(object, |row| {
+    async fn set_finalizer<K: Kind>(&self, object: &Arc<K>, present: bool) -> Result<Arc<K>, StoreError> {
+        self.update(&**object, |row| {
             let had = row.finalizers.iter().any(|name| name == FINALIZER);
             row.finalizers.retain(|name| name != FINALIZER);
             if present {
@@ -235,36 +235,35 @@ impl Store for LocalStore {
         Ok(values.map(|values| values.into_iter().map(|(key, value)| (key, value.expose().to_owned())).collect()))
     }
 
-    async fn generated(&self, fork: &Fork, name: &str, candidate: Secret) -> Result<Secret, StoreError> {
-        let ObjectRef { namespace, name: fork, .. } = fork.reference();
-        let identity = format!("generated/{namespace}/{fork}/{name}");
+    async fn generated(
+        &self,
+        fork: &Fork,
+        candidates: BTreeMap<String, Secret>,
+    ) -> Result<BTreeMap<String, Secret>, StoreError> {
         let mut transaction = self.begin().await?;
-        let stored: Option<(String, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT key_id, nonce, sealed FROM generated WHERE namespace = ? AND fork = ? AND name = ?")
-                .bind(&namespace)
-                .bind(&fork)
-                .bind(name)
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(unavailable)?;
-        if let Some((key_id, nonce, bytes)) = stored {
-            return self.0.vault.unseal(&identity, &Sealed { key_id, nonce, bytes }).map_err(|error| {
-                StoreError::Unavailable(format!("the value {name} of {fork} cannot be decrypted: {error}"))
-            });
-        }
-        let sealed = self.0.vault.seal(&identity, &candidate);
-        sqlx::query("INSERT INTO generated (namespace, fork, name, key_id, nonce, sealed) VALUES (?, ?, ?, ?, ?, ?)")
+        let mut values = stored(&mut transaction, &self.0.vault, fork, candidates.keys()).await?;
+        let ObjectRef { namespace, name: fork, .. } = fork.reference();
+        for (name, candidate) in candidates {
+            if values.contains_key(&name) {
+                continue;
+            }
+            let sealed = self.0.vault.seal(&identity(&namespace, &fork, &name), &candidate);
+            sqlx::query(
+                "INSERT INTO generated (namespace, fork, name, key_id, nonce, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+            )
             .bind(&namespace)
             .bind(&fork)
-            .bind(name)
+            .bind(&name)
             .bind(sealed.key_id)
             .bind(sealed.nonce)
             .bind(sealed.bytes)
             .execute(&mut *transaction)
             .await
             .map_err(unavailable)?;
+            values.insert(name, candidate);
+        }
         transaction.commit().await.map_err(unavailable)?;
-        Ok(candidate)
+        Ok(values)
     }
 
     async fn digest_key(&self) -> Result<DigestKey, StoreError> {
@@ -276,4 +275,37 @@ impl Store for LocalStore {
             tracing::warn!(%about, reason, %error, "an event could not be recorded");
         }
     }
+}
+
+/// What a stored value is encrypted as.
+fn identity(namespace: &str, fork: &str, name: &str) -> String {
+    format!("generated/{namespace}/{fork}/{name}")
+}
+
+/// Those of the named values of a Fork that are stored.
+pub(super) async fn stored(
+    connection: &mut SqliteConnection,
+    vault: &Vault,
+    fork: &Fork,
+    names: impl Iterator<Item = &String>,
+) -> Result<BTreeMap<String, Secret>, StoreError> {
+    let ObjectRef { namespace, name: fork, .. } = fork.reference();
+    let mut values = BTreeMap::new();
+    for name in names {
+        let row: Option<(String, Vec<u8>, Vec<u8>)> =
+            sqlx::query_as("SELECT key_id, nonce, sealed FROM generated WHERE namespace = ? AND fork = ? AND name = ?")
+                .bind(&namespace)
+                .bind(&fork)
+                .bind(name)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(unavailable)?;
+        let Some((key_id, nonce, bytes)) = row else { continue };
+        let value = vault.unseal(&identity(&namespace, &fork, name), &Sealed { key_id, nonce, bytes });
+        let value = value.map_err(|error| {
+            StoreError::Unavailable(format!("the value {name} of {fork} cannot be decrypted: {error}"))
+        })?;
+        values.insert(name.clone(), value);
+    }
+    Ok(values)
 }

@@ -1,5 +1,7 @@
 //! What a change to a project, or to the Deployments of a Fork, does to the observation of it.
 
+use std::sync::Arc;
+
 use forkable_crds::{
     Deployment, DeploymentSpec,
     deployment::{Source, Strategy},
@@ -152,7 +154,7 @@ pub(super) fn absorb_store(observed: &mut Observed, change: &StoreChange) {
                 strategy: Strategy::default(),
                 env_revision: env_revision.clone(),
             };
-            observed.releases.insert(0, Deployment::new(name, spec));
+            observed.releases.insert(0, Arc::new(Deployment::new(name, spec)));
         }
         StoreChange::DeleteRelease { name } => {
             observed.releases.retain(|release| release.metadata.name.as_ref() != Some(name));

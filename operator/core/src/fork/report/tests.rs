@@ -125,7 +125,7 @@ fn live() -> (Desired, Observed, ForkStatus) {
     let (mut desired, mut observed) = (desired(), hosted());
     desired.domains = vec![DomainItem { name: "acme.com".into(), ..DomainItem::default() }];
     let revision = revision::current(&desired, observed.project.as_ref().expect("a project"));
-    observed.releases = vec![release("acme-acme-he", "acme-head", &revision, "Live")];
+    observed.releases = vec![release("acme-acme-he", "acme-head", &revision, "Live").into()];
     let configuration = Some(DomainConfiguration { configured: true, records: Vec::new() });
     let own = DomainFacts { name: "acme.com".into(), verified: true, configuration, ..DomainFacts::default() };
     let given = DomainFacts { name: "acme-x.vercel.app".into(), verified: true, ..DomainFacts::default() };

@@ -5,9 +5,12 @@ mod folder;
 mod store;
 mod watcher;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use forkable_core::store::{Kind, Store as _};
+use forkable_core::{
+    Secret,
+    store::{Kind, Store as _},
+};
 use forkable_crds::{Deployment, Fork};
 use serde_json::json;
 use tempfile::TempDir;
@@ -71,8 +74,15 @@ impl World {
         forks.iter().map(|fork| fork.reference().name).collect()
     }
 
-    async fn fork(&self, name: &str) -> Fork {
+    async fn fork(&self, name: &str) -> Arc<Fork> {
         self.store().get("default", name).await.expect("the store works").expect("the fork is there")
+    }
+
+    /// The value that is stored for the Fork `acme`, the candidate if there is none yet.
+    async fn generated(&self, name: &str, candidate: &str) -> String {
+        let candidates = [(name.to_owned(), Secret::new(candidate))].into();
+        let values = self.store().generated(&*self.fork("acme").await, candidates).await.expect("stored");
+        values[name].expose().to_owned()
     }
 }
 

@@ -1,9 +1,6 @@
 use std::{collections::BTreeMap, fs};
 
-use forkable_core::{
-    Secret,
-    store::{EventType, Kind as _, Store as _, StoreError},
-};
+use forkable_core::store::{EventType, Kind as _, Store as _, StoreError};
 use forkable_crds::{Deployment, Fork, ForkStatus};
 use futures::StreamExt as _;
 
@@ -160,15 +157,11 @@ async fn one_process_works_on_a_folder_and_others_may_look() {
 async fn generated_values_are_made_once_and_lie_encrypted() {
     let canary = "canary-5f0c1e";
     let mut world = World::new(&[("acme.yaml", manifest("acme")), ("s.yaml", secret("acme", canary))]).await;
-    let fork = world.fork("acme").await;
-    let first = world.store().generated(&fork, "TOKEN", Secret::new(canary)).await.expect("stored");
-    assert_eq!(first.expose(), canary);
+    assert_eq!(world.generated("TOKEN", canary).await, canary);
     world.restart().await;
     world.load().await;
-    let again = world.store().generated(&fork, "TOKEN", Secret::new("another")).await.expect("stored");
-    assert_eq!(again.expose(), canary, "kept over a restart");
-    let other = world.store().generated(&fork, "OTHER", Secret::new("another")).await.expect("stored");
-    assert_eq!(other.expose(), "another");
+    assert_eq!(world.generated("TOKEN", "another").await, canary, "kept over a restart");
+    assert_eq!(world.generated("OTHER", "another").await, "another");
 
     let mut files = 0;
     for entry in fs::read_dir(world.path().join(".forkable")).expect("the state is there") {
@@ -187,7 +180,7 @@ async fn a_lost_key_is_not_replaced_while_values_depend_on_it() {
     world.host = None;
     fs::remove_file(&key).expect("there");
     world.restart().await;
-    world.store().generated(&world.fork("acme").await, "TOKEN", Secret::new("v")).await.expect("stored");
+    world.generated("TOKEN", "v").await;
     world.host = None;
     fs::remove_file(&key).expect("made again");
     let refused = LocalStore::open(world.path()).await.err().expect("the key is lost");

@@ -147,7 +147,7 @@ fn what_is_missing_is_planned() {
             "the newest release has failed, and Vercel would refuse",
             |world| {
                 there(world).clear();
-                world.observed.releases = vec![release("acme-1", "acme-head", "a.b", "Failed")];
+                world.observed.releases = vec![release("acme-1", "acme-head", "a.b", "Failed").into()];
             },
             &[],
             "ReleaseFailed",

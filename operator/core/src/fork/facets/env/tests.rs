@@ -245,7 +245,7 @@ fn previews_of_a_branch_stand_in_for_a_custom_environment() {
 fn a_change_that_waits_for_the_next_release_says_so() {
     let mut world = done();
     let current = revision::current(&world.desired, world.observed.project.as_ref().expect("a project"));
-    world.observed.releases = vec![release("acme-1", "acme-head", &current, "Live")];
+    world.observed.releases = vec![release("acme-1", "acme-head", &current, "Live").into()];
     assert_eq!(message(&plan_of(&world).verdict), "1 variable");
     world.desired.env = vec![variable("A", "2", &["Preview", "Production"])];
     assert_eq!(message(&plan_of(&world).verdict), "1 variable; what changed takes effect with the next release");

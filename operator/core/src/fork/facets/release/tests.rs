@@ -16,7 +16,7 @@ struct World {
 fn done() -> World {
     let mut world = World { desired: desired(), observed: hosted(), record: hosted_record() };
     let current = current(&world);
-    world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Live")];
+    world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Live").into()];
     world
 }
 
@@ -78,7 +78,7 @@ fn releases_follow_the_head() {
             "what could not be built is not built again by itself",
             |world| {
                 let current = current(world);
-                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Failed")];
+                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Failed").into()];
             },
             &[],
             "BuildFailed",
@@ -87,7 +87,7 @@ fn releases_follow_the_head() {
             "what could not be built is built again with other variables",
             |world| {
                 let current = current(world);
-                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Failed")];
+                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Failed").into()];
                 change_env(world);
             },
             &["build and deploy commit acme-he with env"],
@@ -103,7 +103,7 @@ fn releases_follow_the_head() {
             "it is being built",
             |world| {
                 let current = current(world);
-                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Building")];
+                world.observed.releases = vec![release("acme-acme-he", "acme-head", &current, "Building").into()];
             },
             &[],
             "Building",
@@ -111,10 +111,11 @@ fn releases_follow_the_head() {
         (
             "a person's own release of an older commit is let be",
             |world| {
-                world.observed.releases.insert(0, release("rollback", "old", "", "Live"));
+                world.observed.releases.insert(0, release("rollback", "old", "", "Live").into());
                 let mine = &mut world.observed.releases[1];
                 *mine =
-                    release("acme-acme-he", "acme-head", mine.spec.env_revision.as_deref().expect("one"), "Superseded");
+                    release("acme-acme-he", "acme-head", mine.spec.env_revision.as_deref().expect("one"), "Superseded")
+                        .into();
             },
             &[],
             "Synced",
@@ -124,7 +125,7 @@ fn releases_follow_the_head() {
             |world| {
                 let mut preview = release("preview", "other", "a.b", "Live");
                 preview.spec.environment = "Preview".into();
-                world.observed.releases.insert(0, preview);
+                world.observed.releases.insert(0, preview.into());
             },
             &[],
             "Synced",
@@ -168,7 +169,7 @@ fn names_are_never_used_twice() {
     let again = names(&plan_of(&world)).remove(0);
     assert!(again.starts_with("acme-acme-he-") && again.len() == "acme-acme-he-123456".len(), "{again}");
     let outdated = world.observed.releases[0].spec.env_revision.clone().expect("a revision");
-    world.observed.releases.insert(0, release(&again, "acme-head", &outdated, "Live"));
+    world.observed.releases.insert(0, release(&again, "acme-head", &outdated, "Live").into());
     assert_eq!(names(&plan_of(&world)), [format!("{again}-2")], "the same variables once more");
 }
 
@@ -177,12 +178,12 @@ fn history_keeps_the_limit_beside_what_serves() {
     let mut world = done();
     world.desired.revision_history_limit = 1;
     let revision = current(&world);
-    let old = ["d", "c", "b", "a"].map(|name| release(name, name, &revision, "Superseded"));
+    let old = ["d", "c", "b", "a"].map(|name| release(name, name, &revision, "Superseded").into());
     world.observed.releases.extend(old);
-    world.observed.releases.push(release("by-hand", "z", "", "Superseded"));
+    world.observed.releases.push(release("by-hand", "z", "", "Superseded").into());
     assert_eq!(names(&plan_of(&world)), ["a", "b", "c"], "the oldest first, and not what a person made");
-    world.observed.releases[0] = release("acme-acme-he", "acme-head", &revision, "Building");
-    world.observed.releases[1] = release("d", "d", &revision, "Live");
+    world.observed.releases[0] = release("acme-acme-he", "acme-head", &revision, "Building").into();
+    world.observed.releases[1] = release("d", "d", &revision, "Live").into();
     assert_eq!(names(&plan_of(&world)), ["a", "b"], "neither the newest nor what serves counts");
 }
 
@@ -190,7 +191,7 @@ fn history_keeps_the_limit_beside_what_serves() {
 fn a_failed_release_says_what_still_serves() {
     let mut world = done();
     let revision = current(&world);
-    world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed"));
+    world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed").into());
     assert_eq!(message(&plan_of(&world).verdict), "acme-acme-he goes on serving; acme-bbb: it is said why");
 }
 
@@ -199,6 +200,6 @@ fn what_was_live_in_a_project_that_is_gone_serves_nothing() {
     let mut world = done();
     world.observed.project.as_mut().expect("a project").id = "prj_2".into();
     let revision = current(&world);
-    world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed"));
+    world.observed.releases.insert(0, release("acme-bbb", "acme-head", &revision, "Failed").into());
     assert_eq!(message(&plan_of(&world).verdict), "acme-bbb: it is said why");
 }
