@@ -24,5 +24,7 @@ pub const FINALIZER: &str = "forkable.dev/cleanup";
 pub const ADOPT_ANNOTATION: &str = "forkable.dev/adopt";
 /// Annotation: `"true"` lets a Fork that is being deleted go, whatever of its deletion policy could not be applied.
 pub const ABANDON_ANNOTATION: &str = "forkable.dev/abandon";
+/// Label on Forks and Deployments: which shard works on them, such as `1-of-3`; none where there are no shards.
+pub const SHARD_LABEL: &str = "forkable.dev/shard";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

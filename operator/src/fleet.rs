@@ -22,8 +22,35 @@ struct Objects {
     releases: HashMap<ObjectRef, BTreeMap<String, Arc<Deployment>>>,
     /// The Fork of each Deployment, which is asked for when the Deployment is gone.
     owners: HashMap<ObjectRef, ObjectRef>,
+    /// Forks that other processes work on; only what they claim matters.
+    others: HashMap<ObjectRef, Arc<Fork>>,
+    /// All Forks by what they claim.
+    holders: HashMap<u64, Vec<Arc<Fork>>>,
     /// Counts changes of what Forks claim.
     claims: u64,
+}
+
+impl Objects {
+    /// Takes in that a Fork is another now. Answers whether what it claims may be different.
+    fn holds(&mut self, before: Option<&Arc<Fork>>, now: Option<&Arc<Fork>>) -> Change {
+        for key in before.into_iter().flat_map(|fork| claims::keys(fork)) {
+            if let Some(holders) = self.holders.get_mut(&key) {
+                holders.retain(|holder| before.is_none_or(|before| !Arc::ptr_eq(holder, before)));
+                if holders.is_empty() {
+                    self.holders.remove(&key);
+                }
+            }
+        }
+        for (key, fork) in now.into_iter().flat_map(|fork| claims::keys(fork).into_iter().map(move |key| (key, fork))) {
+            self.holders.entry(key).or_default().push(fork.clone());
+        }
+        let claims = |fork: &Arc<Fork>| (fork.uid().to_owned(), fork.generation(), fork.is_deleting());
+        if before.map(claims) == now.map(claims) {
+            return Change::Other;
+        }
+        self.claims += 1;
+        Change::Claims
+    }
 }
 
 /// How a Fork differs from what was known of it.
@@ -51,27 +78,36 @@ impl Fleet {
 
     pub fn put_fork(&self, fork: Arc<Fork>) -> Change {
         let mut objects = self.write();
-        let claims = |fork: &Fork| (fork.uid().to_owned(), fork.generation(), fork.is_deleting());
         let reference = fork.reference();
-        if let Some(&index) = objects.index.get(&reference) {
-            let same = claims(&objects.forks[index]) == claims(&fork);
-            objects.forks[index] = fork;
-            objects.claims += u64::from(!same);
-            return if same { Change::Other } else { Change::Claims };
+        if let Some(other) = objects.others.remove(&reference) {
+            objects.holds(Some(&other), None);
         }
-        objects.claims += 1;
+        if let Some(&index) = objects.index.get(&reference) {
+            let before = std::mem::replace(&mut objects.forks[index], fork.clone());
+            return objects.holds(Some(&before), Some(&fork));
+        }
         let next = objects.forks.len();
         objects.index.insert(reference, next);
-        objects.forks.push(fork);
-        Change::Claims
+        objects.forks.push(fork.clone());
+        objects.holds(None, Some(&fork))
+    }
+
+    /// Takes in a Fork that another process works on, or that there is none (any more).
+    pub fn put_other(&self, reference: &ObjectRef, fork: Option<Arc<Fork>>) -> Change {
+        let mut objects = self.write();
+        let before = match &fork {
+            Some(fork) => objects.others.insert(reference.clone(), fork.clone()),
+            None => objects.others.remove(reference),
+        };
+        objects.holds(before.as_ref(), fork.as_ref())
     }
 
     /// Forgets a Fork and answers it as it was known.
     pub fn remove_fork(&self, fork: &ObjectRef) -> Option<Arc<Fork>> {
         let mut objects = self.write();
         let index = objects.index.remove(fork)?;
-        objects.claims += 1;
         let removed = objects.forks.swap_remove(index);
+        objects.holds(Some(&removed), None);
         if let Some(moved) = objects.forks.get(index).map(|fork| fork.reference()) {
             objects.index.insert(moved, index);
         }
@@ -126,7 +162,9 @@ impl Fleet {
 
     /// What an older Fork holds of what this one claims.
     pub fn conflict(&self, fork: &Fork) -> Option<Claim> {
-        claims::conflict(fork, &self.read().forks)
+        let objects = self.read();
+        let holders = claims::keys(fork).into_iter().filter_map(|key| objects.holders.get(&key));
+        claims::conflict(fork, &holders.flatten().cloned().collect::<Vec<_>>())
     }
 
     /// Looks at all Forks.

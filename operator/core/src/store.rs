@@ -116,6 +116,16 @@ pub trait Store: Send + Sync + 'static {
     /// All objects of a kind, in all namespaces that this process serves.
     fn list<K: Kind>(&self) -> impl Future<Output = Result<Vec<Arc<K>>, StoreError>> + Send;
 
+    /// A Fork that another process works on. Of it, only what it claims is known.
+    fn other(&self, _fork: &ObjectRef) -> Option<Arc<Fork>> {
+        None
+    }
+
+    /// All Forks that other processes work on.
+    fn others(&self) -> Vec<Arc<Fork>> {
+        Vec::new()
+    }
+
     /// Names of objects that were added, changed (also in status) or removed. Secrets and ConfigMaps that change
     /// show up as the Forks that refer to them.
     fn watch(&self) -> BoxStream<'static, ObjectRef>;

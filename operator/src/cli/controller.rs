@@ -8,6 +8,7 @@ use forkable_core::{
     store::{ObjectRef, Store as _},
 };
 use forkable_providers::journal::SqliteJournal;
+use kube::Client;
 use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -18,14 +19,12 @@ use crate::{
     connect::Connector,
     context::{Context, NoJournal, Parts},
     driver::{Driver, Limits},
-    hosts::kubernetes::{self, Elector, KubernetesStore, Options, Times},
+    hosts::kubernetes::{self, Elector, KubernetesStore, Options, Shard, Times},
     metrics::Metrics,
     observe::Sweeper,
     server::Server,
 };
 
-/// Name of the Lease.
-const LEASE: &str = "forkable";
 /// How long the server and the journal may take to end after the passes.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -78,6 +77,10 @@ pub(super) struct Arguments {
     /// How long running passes may take to end when the process is told to; less than terminationGracePeriodSeconds.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s", env = "FORKABLE_GRACE")]
     grace: Duration,
+    /// Work on one of several parts of the objects, such as 1/3, 2/3 and 3/3 [default: on all]. The parts may be changed
+    /// while everything runs: an object changes hands once its owner is gone.
+    #[arg(long, value_name = "INDEX/COUNT", env = "FORKABLE_SHARD")]
+    shard: Option<Shard>,
     /// Let one of several replicas work while the others stand by; false is for one replica alone.
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", action = clap::ArgAction::Set, env = "FORKABLE_LEADER_ELECT")]
@@ -96,6 +99,15 @@ pub(super) struct Arguments {
     time_scale: u32,
 }
 
+/// How a leader is elected.
+struct Election {
+    /// Of its own, so that other traffic cannot hold up renewals.
+    client: Client,
+    times: Times,
+    namespace: String,
+    identity: String,
+}
+
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let (endpoints, own) = match &self.sandbox {
@@ -105,14 +117,27 @@ impl Arguments {
             }
             None => Connection::if_any().map_err(anyhow::Error::msg)?,
         };
+        let times = self.times()?;
         let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listening on {}", self.listen))?;
         let (client, namespace) = kubernetes::connect(self.context.as_deref()).await?;
         let options = Options {
             namespaces: self.watch_namespace.clone(),
             own_namespace: self.namespace.clone().unwrap_or(namespace),
             identity: identity(),
+            shard: self.shard,
         };
-        let elector = self.elector(&options).await?;
+        let election = match times {
+            Some(times) => {
+                let (client, _) = kubernetes::connect(self.context.as_deref()).await?;
+                Some(Election {
+                    client,
+                    times,
+                    namespace: options.own_namespace.clone(),
+                    identity: options.identity.clone(),
+                })
+            }
+            None => None,
+        };
         tracing::info!(
             identity = options.identity,
             namespace = options.own_namespace,
@@ -133,7 +158,7 @@ impl Arguments {
         let server = Server::new(context.clone(), environment::webhook_secret());
         tasks.spawn(server.run(listener, serving.clone()));
         let stop = CancellationToken::new();
-        let work = self.lead(context, woken, elector, stop.clone());
+        let work = self.lead(context, woken, election, stop.clone());
         tokio::pin!(work);
         let ended = tokio::select! {
             ended = &mut work => ended,
@@ -152,14 +177,14 @@ impl Arguments {
         ended.map(|()| super::DONE)
     }
 
-    async fn elector(&self, options: &Options) -> anyhow::Result<Option<Elector>> {
+    /// Checked before anything is done: without a Lease of its own no process may take over objects of another.
+    fn times(&self) -> anyhow::Result<Option<Times>> {
         if !self.leader_elect {
+            anyhow::ensure!(self.shard.is_none(), "--shard needs a Lease for each shard: leave --leader-elect on");
             return Ok(None);
         }
         let times = Times { duration: self.lease_duration, deadline: self.renew_deadline, retry: self.retry_period };
-        let times = times.check().map_err(anyhow::Error::msg)?;
-        let (client, _) = kubernetes::connect(self.context.as_deref()).await?;
-        Ok(Some(Elector::new(client, &options.own_namespace, LEASE, &options.identity, times)))
+        times.check().map(Some).map_err(anyhow::Error::msg)
     }
 
     /// Stands by until it leads, then works, until `stop`.
@@ -167,7 +192,7 @@ impl Arguments {
         &self,
         context: Arc<Context<KubernetesStore>>,
         woken: UnboundedReceiver<ObjectRef>,
-        elector: Option<Elector>,
+        election: Option<Election>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         match stop.run_until_cancelled(context.store.synced()).await {
@@ -176,7 +201,11 @@ impl Arguments {
         }
         context.loaded();
         tracing::info!("all objects are read");
-        let Some(mut elector) = elector else { return self.work(context, woken, stop).await };
+        let Some(Election { client, times, namespace, identity }) = election else {
+            return self.work(context, woken, stop).await;
+        };
+        let lease = kubernetes::lease(self.shard);
+        let mut elector = Elector::new(client.clone(), &namespace, &lease, &identity, times);
         context.metrics.leads(elector.name(), false);
         if stop.run_until_cancelled(elector.acquire()).await.is_none() {
             return Ok(());
@@ -189,7 +218,9 @@ impl Arguments {
         let work = async {
             // What the leader before this one wrote last has to be known.
             context.store.list_anew().await?;
-            self.work(context.clone(), woken, stop).await
+            let claims = kubernetes::take_over(context.store.clone(), client, times, stop.clone());
+            let (worked, ()) = tokio::join!(self.work(context.clone(), woken, stop), claims);
+            worked
         };
         // Losing the Lease drops the work, and with it every pass that runs.
         let ended = tokio::select! {

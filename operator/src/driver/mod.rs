@@ -119,6 +119,9 @@ impl<S: Store> Driver<S> {
             self.queue.add(release.reference(), now);
             self.context.fleet.put_release(release);
         }
+        for other in self.context.store.others() {
+            self.context.fleet.put_other(&other.reference(), Some(other.clone()));
+        }
         let forks = self.context.store.list::<Fork>().await?;
         for fork in &forks {
             self.context.fleet.put_fork(fork.clone());
@@ -159,6 +162,7 @@ impl<S: Store> Driver<S> {
                 if fleet.remove_fork(object).is_some_and(|fork| !fork.is_deleting()) {
                     self.slots.abort(object);
                 }
+                fleet.put_other(object, store.other(object));
                 return Ok(true);
             };
             let changed = fleet.put_fork(fork) == Change::Claims;

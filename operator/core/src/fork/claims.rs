@@ -1,6 +1,9 @@
 //! Two Forks that claim one repository, project or domain: the older wins.
 
-use std::borrow::Borrow;
+use std::{
+    borrow::Borrow,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use forkable_crds::Fork;
 use jiff::Timestamp;
@@ -30,6 +33,16 @@ pub fn conflict(fork: &Fork, all: &[impl Borrow<Fork>]) -> Option<Claim> {
         let holder = format!("{namespace}/{}", other.metadata.name.as_deref().unwrap_or_default());
         Some(Claim { what, name, holder })
     })
+}
+
+/// Digests of all that a Fork claims: Forks without one in common have no conflict. Only for this process.
+pub fn keys(fork: &Fork) -> Vec<u64> {
+    let digest = |(_, _, compared): (_, _, String)| {
+        let mut hasher = DefaultHasher::new();
+        compared.hash(&mut hasher);
+        hasher.finish()
+    };
+    claims(fork).into_iter().map(digest).collect()
 }
 
 /// Older is less; what has no time yet is the youngest. Times are in seconds: among Forks of one second, the one that

@@ -55,6 +55,11 @@ impl<K: Kind> Cache<K> {
         self.objects.values()
     }
 
+    /// Forgets an object that went elsewhere.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.objects.remove(key);
+    }
+
     /// Takes in what the watch with this index told.
     pub(super) fn told(&mut self, watch: usize, event: Event<K>) -> Told {
         match event {

@@ -132,7 +132,7 @@ impl Elector {
     /// Renews the Lease until it is lost. Calls `resumed` when a person let destructive steps go on.
     pub async fn keep(&mut self, resumed: impl Fn()) -> Lost {
         loop {
-            let deadline = self.renewed + self.times.deadline;
+            let deadline = self.holds_until();
             let mut error = "no answer".to_owned();
             loop {
                 match timeout_at(deadline, self.renew(&resumed)).await {
@@ -170,7 +170,13 @@ impl Elector {
         }
     }
 
-    async fn try_to_acquire(&mut self) -> Result<bool, kube::Error> {
+    /// Until when the Lease is surely held, if it is not renewed again.
+    pub(super) fn holds_until(&self) -> Instant {
+        self.renewed + self.times.deadline
+    }
+
+    /// Takes the Lease if it is free. Answers whether it is held.
+    pub(super) async fn try_to_acquire(&mut self) -> Result<bool, kube::Error> {
         self.read().await?;
         let sent = Instant::now();
         let result = match next(self.seen.as_ref(), &self.identity, self.times.duration, sent) {

@@ -4,10 +4,10 @@
 //!
 //! | group | resource | verbs | where | why |
 //! |---|---|---|---|---|
-//! | forkable.dev | forks | get, list, watch, patch | served namespaces | caches; the finalizer |
+//! | forkable.dev | forks | get, list, watch, patch | served namespaces | caches; the finalizer; the label of the shard |
 //! | forkable.dev | forks/status | patch | served namespaces | what the passes report |
 //! | forkable.dev | forks/finalizers | update | served namespaces | blockOwnerDeletion on what a Fork owns |
-//! | forkable.dev | deployments | get, list, watch, create, delete | served namespaces | releases and their history |
+//! | forkable.dev | deployments | get, list, watch, create, patch, delete | served namespaces | releases and their history; the label of the shard |
 //! | forkable.dev | deployments/status | patch | served namespaces | what the passes report |
 //! | | secrets | get, list, watch, create, patch | served namespaces | metadata of all is watched, values of those that Forks refer to are read; values that are generated are written |
 //! | | configmaps | get, list, watch | served namespaces | metadata of all is watched, those that Forks refer to are read |
@@ -16,16 +16,20 @@
 //! | coordination.k8s.io | leases | get, create, update | own namespace | leadership |
 
 mod cache;
+mod claim;
 mod client;
 mod data;
 mod events;
 mod lease;
 mod scopes;
 mod secrets;
+mod shard;
 mod store;
 mod watch;
 
+pub use claim::take_over;
 pub use client::{ConnectError, connect};
 pub use lease::{Elector, Lost, RESUME_ANNOTATION, Times};
+pub use shard::{Shard, lease};
 pub use store::{KubernetesStore, Options};
 pub use watch::Forbidden;

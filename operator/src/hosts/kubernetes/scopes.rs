@@ -1,58 +1,85 @@
 //! Which watches there are.
 
-use std::sync::PoisonError;
-
 use forkable_crds::{Deployment, Fork, GROUP};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client, Resource, core::NamespaceResourceScope, core::PartialObjectMeta, runtime::watcher::Event};
+use kube::{
+    Api, Client, Resource,
+    core::{NamespaceResourceScope, PartialObjectMeta},
+    runtime::watcher::Event,
+};
+use serde::de::DeserializeOwned;
 
 use super::{
     data::DataKind,
-    store::KubernetesStore,
+    shard::Sharded,
+    store::{KubernetesStore, write},
     watch::{Scope, follow},
 };
+
+/// Watches of one scope.
+pub(super) const WATCHES: usize = 6;
 
 impl KubernetesStore {
     /// Watches one namespace, or all.
     pub(super) fn watch_scope(&self, index: usize, namespace: Option<&str>) {
-        let scope = |resource, group| Scope { resource, group, namespace: namespace.map(str::to_owned) };
-        let client = &self.0.client;
-        let store = self.clone();
-        let told = move |event: Event<Fork>| {
-            let told = store.0.forks.write().unwrap_or_else(PoisonError::into_inner).told(index, event);
-            store.pass_on::<Fork>(told);
-        };
-        tokio::spawn(follow(api(client, namespace), None, scope("forks", GROUP), self.readiness(), told));
-        let store = self.clone();
-        let told = move |event: Event<Deployment>| {
-            let told = store.0.releases.write().unwrap_or_else(PoisonError::into_inner).told(index, event);
-            store.pass_on::<Deployment>(told);
-        };
-        tokio::spawn(follow(api(client, namespace), None, scope("deployments", GROUP), self.readiness(), told));
-        let told = self.data_told::<Secret>(DataKind::Secret, index, namespace);
-        tokio::spawn(follow(api(client, namespace), None, scope("secrets", ""), self.readiness(), told));
-        let told = self.data_told::<ConfigMap>(DataKind::ConfigMap, index, namespace);
-        tokio::spawn(follow(api(client, namespace), None, scope("configmaps", ""), self.readiness(), told));
+        self.watch_objects::<Fork>(index, namespace, "forks");
+        self.watch_objects::<Deployment>(index, namespace, "deployments");
+        self.watch_data::<Secret>(DataKind::Secret, index, namespace, "secrets");
+        self.watch_data::<ConfigMap>(DataKind::ConfigMap, index, namespace, "configmaps");
     }
 
-    fn data_told<K>(
-        &self,
-        kind: DataKind,
-        index: usize,
-        namespace: Option<&str>,
-    ) -> impl FnMut(Event<PartialObjectMeta<K>>) + Send + use<K> {
-        let (store, namespace) = (self.clone(), namespace.map(str::to_owned));
-        move |event| {
-            let changed = store.0.data.told(kind, (index, namespace.as_deref()), event);
+    /// Watches the objects of a kind, those of other shards apart.
+    fn watch_objects<K>(&self, index: usize, namespace: Option<&str>, resource: &'static str)
+    where
+        K: Sharded + Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
+    {
+        let scope = Scope { resource, group: GROUP, namespace: namespace.map(str::to_owned) };
+        let (ours, others) = self.0.owner.selectors();
+        let api: Api<K> = api(&self.0.client, namespace);
+        let store = self.clone();
+        let told = move |event| {
+            let told = write(&store.kept::<K>().ours).told(index, event);
+            store.pass_on::<K>(told);
+        };
+        tokio::spawn(follow(api.clone(), Some(ours), scope.clone(), self.readiness(), told));
+        let store = self.clone();
+        let told = move |event| {
+            let told = write(&store.kept::<K>().others).told(index, slim(event));
+            store.pass_on::<K>(told);
+            store.0.others_changed.notify_one();
+        };
+        tokio::spawn(follow(api, Some(others), scope, self.readiness(), told));
+    }
+
+    /// Watches the metadata of Secrets or ConfigMaps.
+    fn watch_data<K>(&self, kind: DataKind, index: usize, namespace: Option<&str>, resource: &'static str)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let scope = Scope { resource, group: "", namespace: namespace.map(str::to_owned) };
+        let (store, of) = (self.clone(), scope.namespace.clone());
+        let told = move |event: Event<PartialObjectMeta<K>>| {
+            let changed = store.0.data.told(kind, (index, of.as_deref()), event);
             store.data_changed(&changed);
-        }
+        };
+        tokio::spawn(follow(api(&self.0.client, namespace), None, scope, self.readiness(), told));
     }
 }
 
-fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(
-    client: &Client,
-    namespace: Option<&str>,
-) -> Api<K> {
+fn slim<K: Sharded>(event: Event<K>) -> Event<K> {
+    match event {
+        Event::Apply(object) => Event::Apply(object.slim()),
+        Event::InitApply(object) => Event::InitApply(object.slim()),
+        Event::Delete(object) => Event::Delete(object),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),

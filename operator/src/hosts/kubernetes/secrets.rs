@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     data::{Content, DataKey, DataKind, Known},
-    store::{FIELD_MANAGER, KubernetesStore, built, failed},
+    store::{FIELD_MANAGER, KubernetesStore, built, refused},
 };
 
 /// The Secret of the digest key, in the namespace of the process.
@@ -66,7 +66,7 @@ pub(super) async fn read(store: &KubernetesStore, key: DataKey) -> Result<Option
     let content = match read {
         Ok(content) => Some(Arc::new(content)),
         Err(kube::Error::Api(status)) if status.is_not_found() => None,
-        Err(error) => return Err(failed(&described(&key), &error)),
+        Err(error) => return Err(refused(&described(&key), &error)),
     };
     store.0.data.answer(key, number, content.clone());
     Ok(content)
@@ -107,7 +107,7 @@ pub(super) async fn generated(
             Err(kube::Error::Api(status)) if status.is_already_exists() || status.is_conflict() => {
                 store.0.data.forget(&key);
             }
-            Err(error) => return Err(failed(&described(&key), &error)),
+            Err(error) => return Err(refused(&described(&key), &error)),
         }
     }
     Err(StoreError::Conflict(described(&key)))
@@ -134,7 +134,7 @@ pub(super) async fn digest_key(store: &KubernetesStore) -> Result<DigestKey, Sto
         match create(store, &key, None, &values).await {
             Ok(_) => return Ok(DigestKey::new(value)),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => return Err(failed(&described(&key), &error)),
+            Err(error) => return Err(refused(&described(&key), &error)),
         }
     }
     Err(StoreError::Conflict(described(&key)))

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use forkable_core::{
     DigestKey, Secret,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, FINALIZER, Fork, GROUP, VERSION};
+use forkable_crds::{Deployment, FINALIZER, Fork, GROUP, SHARD_LABEL, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
 use http::Request;
 use kube::{
@@ -20,13 +20,15 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{Notify, OnceCell, mpsc};
 
 use super::{
     cache::{Cache, Key, Told},
     data::{Data, DataKey, DataKind},
     events::Recorder,
+    scopes::WATCHES,
     secrets,
+    shard::{Owner, Shard},
     watch::{Forbidden, Readiness},
 };
 
@@ -48,14 +50,35 @@ pub struct Options {
     pub own_namespace: String,
     /// Tells processes apart, such as the name of the pod.
     pub identity: String,
+    /// Which part of the objects is ours; all if there are no shards.
+    pub shard: Option<Shard>,
+}
+
+/// The objects of one kind.
+pub(super) struct Kept<K> {
+    pub(super) ours: RwLock<Cache<K>>,
+    /// Those that other shards work on, slim.
+    pub(super) others: RwLock<Cache<K>>,
+}
+
+impl<K: Kind> Kept<K> {
+    fn new(scopes: &[Option<String>]) -> Self {
+        Self {
+            ours: RwLock::new(Cache::new(scopes.iter().cloned())),
+            others: RwLock::new(Cache::new(scopes.iter().cloned())),
+        }
+    }
 }
 
 pub(super) struct Inner {
     pub(super) client: Client,
     pub(super) options: Options,
-    pub(super) forks: RwLock<Cache<Fork>>,
-    pub(super) releases: RwLock<Cache<Deployment>>,
+    pub(super) owner: Owner,
+    forks: Kept<Fork>,
+    releases: Kept<Deployment>,
     pub(super) data: Data,
+    /// Something changed about what others work on.
+    pub(super) others_changed: Notify,
     readiness: Readiness,
     recorder: Recorder,
     digest_key: OnceCell<DigestKey>,
@@ -74,11 +97,13 @@ impl KubernetesStore {
         let store = Self(Arc::new(Inner {
             recorder: Recorder::start(client.clone(), options.identity.clone()),
             client,
+            owner: Owner::new(options.shard),
             options,
-            forks: RwLock::new(Cache::new(scopes.clone())),
-            releases: RwLock::new(Cache::new(scopes.clone())),
+            forks: Kept::new(&scopes),
+            releases: Kept::new(&scopes),
             data: Data::default(),
-            readiness: Readiness::new(4 * scopes.len()),
+            others_changed: Notify::new(),
+            readiness: Readiness::new(WATCHES * scopes.len()),
             digest_key: OnceCell::new(),
             listeners: Mutex::default(),
         }));
@@ -109,7 +134,7 @@ impl KubernetesStore {
         self.0.readiness.clone()
     }
 
-    /// Tells what a watch of Forks or Deployments told.
+    /// Tells of what a watch of Forks or Deployments told.
     pub(super) fn pass_on<K: Kind>(&self, told: Told) {
         let keys = match told {
             Told::Nothing => return,
@@ -124,7 +149,7 @@ impl KubernetesStore {
         if keys.is_empty() {
             return;
         }
-        let forks = read(&self.0.forks);
+        let forks = read(&self.0.forks.ours);
         let refers = |fork: &&Arc<Fork>| keys.iter().any(|key| secrets::refers_to(fork, key));
         let referring: Vec<_> = forks.all().filter(refers).map(|fork| fork.reference()).collect();
         drop(forks);
@@ -138,17 +163,28 @@ impl KubernetesStore {
         }
     }
 
-    fn with<K: Kind, T>(&self, look: impl FnOnce(&mut Cache<K>) -> T) -> T {
+    pub(super) fn kept<K: Kind>(&self) -> &Kept<K> {
         let forks: &dyn Any = &self.0.forks;
         let releases: &dyn Any = &self.0.releases;
-        let cache: &RwLock<Cache<K>> =
-            forks.downcast_ref().or_else(|| releases.downcast_ref()).expect("both kinds have a cache");
-        look(&mut cache.write().unwrap_or_else(PoisonError::into_inner))
+        forks.downcast_ref().or_else(|| releases.downcast_ref()).expect("objects of both kinds are kept")
+    }
+
+    /// Keeps the answer to a read or a write of our own.
+    fn answered<K: Kind>(&self, object: K) -> Arc<K> {
+        write(&self.kept().ours).answered(object)
+    }
+
+    /// Keeps an object that just became ours.
+    pub(super) fn took<K: Kind>(&self, object: K) {
+        let reference = object.reference();
+        write(&self.kept::<K>().others).forget(&(reference.namespace.clone(), reference.name.clone()));
+        self.answered(object);
+        self.changed([reference]);
     }
 
     /// Keeps the answer to a write. A pass of a Fork goes on from it; a Deployment's Fork has to hear of it.
     fn wrote<K: Kind>(&self, object: K) -> Arc<K> {
-        let object = self.with(|cache: &mut Cache<K>| cache.answered(object));
+        let object = self.answered(object);
         if K::KIND == Deployment::KIND {
             self.changed([object.reference()]);
         }
@@ -168,11 +204,11 @@ impl KubernetesStore {
             Err(kube::Error::Api(status)) if status.is_conflict() => {
                 let get = requests::<K>(&reference.namespace).get(&reference.name, &GetParams::default());
                 if let Ok(object) = self.send::<K>(built(get)?).await {
-                    self.with(|cache: &mut Cache<K>| cache.answered(object));
+                    self.answered(object);
                 }
                 Err(StoreError::Conflict(reference))
             }
-            Err(error) => Err(failed(&reference, &error)),
+            Err(error) => Err(refused(&reference, &error)),
         }
     }
 
@@ -184,11 +220,11 @@ impl KubernetesStore {
 
 impl Store for KubernetesStore {
     async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, StoreError> {
-        Ok(self.with(|cache: &mut Cache<K>| cache.get(namespace, name)))
+        Ok(read(&self.kept().ours).get(namespace, name))
     }
 
     async fn list<K: Kind>(&self) -> Result<Vec<Arc<K>>, StoreError> {
-        Ok(self.with(|cache: &mut Cache<K>| cache.all().cloned().collect()))
+        Ok(read(&self.kept().ours).all().cloned().collect())
     }
 
     fn watch(&self) -> BoxStream<'static, ObjectRef> {
@@ -197,8 +233,19 @@ impl Store for KubernetesStore {
         futures::stream::unfold(changes, |mut changes| async { Some((changes.recv().await?, changes)) }).boxed()
     }
 
-    async fn create<K: Kind>(&self, object: K) -> Result<Arc<K>, StoreError> {
+    fn other(&self, fork: &ObjectRef) -> Option<Arc<Fork>> {
+        read(&self.0.forks.others).get(&fork.namespace, &fork.name)
+    }
+
+    fn others(&self) -> Vec<Arc<Fork>> {
+        read(&self.0.forks.others).all().cloned().collect()
+    }
+
+    async fn create<K: Kind>(&self, mut object: K) -> Result<Arc<K>, StoreError> {
         let reference = object.reference();
+        if let Some(label) = self.0.owner.label() {
+            object.meta_mut().labels.get_or_insert_default().insert(SHARD_LABEL.into(), label);
+        }
         let mut json = json(&object)?;
         json["apiVersion"] = format!("{GROUP}/{VERSION}").into();
         json["kind"] = K::KIND.into();
@@ -213,7 +260,7 @@ impl Store for KubernetesStore {
                 }
                 Err(StoreError::AlreadyExists(reference))
             }
-            Err(error) => Err(failed(&reference, &error)),
+            Err(error) => Err(refused(&reference, &error)),
         }
     }
 
@@ -227,7 +274,7 @@ impl Store for KubernetesStore {
             Ok(_) => Ok(()),
             // Another one of that name is not meant.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-            Err(error) => Err(failed(&reference, &error)),
+            Err(error) => Err(refused(&reference, &error)),
         }
     }
 
@@ -289,16 +336,20 @@ impl Store for KubernetesStore {
         let uid = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| meta.uid.clone();
         let ObjectRef { kind, namespace, name } = about;
         let uid = if *kind == Fork::KIND {
-            read(&self.0.forks).get(namespace, name).and_then(|fork| uid(&fork.metadata))
+            read(&self.0.forks.ours).get(namespace, name).and_then(|fork| uid(&fork.metadata))
         } else {
-            read(&self.0.releases).get(namespace, name).and_then(|release| uid(&release.metadata))
+            read(&self.0.releases.ours).get(namespace, name).and_then(|release| uid(&release.metadata))
         };
         self.0.recorder.record(about, uid, event_type, reason, message);
     }
 }
 
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+pub(super) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reference<K: Kind>((namespace, name): Key) -> ObjectRef {
@@ -306,7 +357,7 @@ fn reference<K: Kind>((namespace, name): Key) -> ObjectRef {
 }
 
 /// Requests for objects of a kind in a namespace.
-fn requests<K: Kind>(namespace: &str) -> kube::core::Request {
+pub(super) fn requests<K: Kind>(namespace: &str) -> kube::core::Request {
     let plural = format!("{}s", K::KIND.to_ascii_lowercase());
     kube::core::Request::new(format!("/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{plural}"))
 }
@@ -322,9 +373,10 @@ fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, StoreError> 
 }
 
 /// What a refused or lost request means.
-pub(super) fn failed(reference: &ObjectRef, error: &kube::Error) -> StoreError {
+pub(super) fn refused(reference: &ObjectRef, error: &kube::Error) -> StoreError {
     match error {
         kube::Error::Api(status) if status.is_not_found() => StoreError::NotFound(reference.clone()),
+        kube::Error::Api(status) if status.is_conflict() => StoreError::Conflict(reference.clone()),
         // What the apiserver says names the rule that is missing, or the field that it does not take.
         kube::Error::Api(status) => StoreError::Unavailable(format!("{reference}: {}", status.message)),
         error => StoreError::Unavailable(format!("{reference}: {error}")),

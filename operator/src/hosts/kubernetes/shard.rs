@@ -1,0 +1,255 @@
+//! Shards: several processes share the objects of a cluster, each of which is worked on by one.
+//!
+//! The label [`SHARD_LABEL`] says who works on an object; without it, that is the process that is not sharded. Each
+//! shard has its own Lease. A process acts on an object only while it holds the Lease of the object's label, and the
+//! label is changed only by one that holds the Lease of what the label said before (see `claim`). So no two act on one
+//! object, whatever number of shards is set up at the same time.
+
+use std::{fmt, str::FromStr};
+
+use forkable_core::store::Kind;
+use forkable_crds::{Deployment, Fork, ForkStatus, SHARD_LABEL};
+use sha2::{Digest as _, Sha256};
+
+/// Name of the Lease of the process that is not sharded, and beginning of all others.
+const LEASE: &str = "forkable";
+/// The most shards there may be.
+const MOST: u32 = 1024;
+
+/// One of a number of shards; the first is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    index: u32,
+    count: u32,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    /// Reads `2/3`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        let Some((index, count)) = parts else { return Err("write it as INDEX/COUNT, such as 1/3".into()) };
+        if !(1..=count).contains(&index) || count > MOST {
+            return Err(format!("the first of 3 shards is 1/3, the last 3/3; there may be {MOST} at most"));
+        }
+        Ok(Self { index, count })
+    }
+}
+
+impl fmt::Display for Shard {
+    /// As the label says it: `2-of-3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-of-{}", self.index, self.count)
+    }
+}
+
+impl Shard {
+    fn of_label(label: &str) -> Option<Self> {
+        let shard: Self = label.replacen("-of-", "/", 1).parse().ok()?;
+        // `01-of-3` is no label of ours.
+        (shard.to_string() == label).then_some(shard)
+    }
+}
+
+/// Who works on an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Owner {
+    /// The process that is not sharded.
+    Whole,
+    Shard(Shard),
+    /// A label that no process has: nobody.
+    Nobody(String),
+}
+
+impl Owner {
+    pub(super) fn new(shard: Option<Shard>) -> Self {
+        shard.map_or(Self::Whole, Self::Shard)
+    }
+
+    /// Whom the label of an object names.
+    pub(super) fn of(object: &impl Kind) -> Self {
+        match object.meta().labels.as_ref().and_then(|labels| labels.get(SHARD_LABEL)) {
+            None => Self::Whole,
+            Some(label) => Shard::of_label(label).map_or_else(|| Self::Nobody(label.clone()), Self::Shard),
+        }
+    }
+
+    /// Value of the label; `None` for no label.
+    pub(super) fn label(&self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Shard(shard) => Some(shard.to_string()),
+            Self::Nobody(label) => Some(label.clone()),
+        }
+    }
+
+    /// Name of the Lease that lets one work on its objects; nobody has none.
+    pub(super) fn lease(&self) -> Option<String> {
+        match self {
+            Self::Whole => Some(LEASE.into()),
+            Self::Shard(shard) => Some(format!("{LEASE}-shard-{shard}")),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// Selector of its objects, and of all others.
+    pub(super) fn selectors(&self) -> (String, String) {
+        match self.label() {
+            None => (format!("!{SHARD_LABEL}"), SHARD_LABEL.to_owned()),
+            Some(label) => (format!("{SHARD_LABEL}={label}"), format!("{SHARD_LABEL}!={label}")),
+        }
+    }
+
+    /// Whether an object should be its. A Deployment goes where its Fork goes.
+    pub(super) fn fits(&self, object: &impl Sharded) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Shard(Shard { index, count }) => {
+                let (namespace, fork) = object.fork();
+                place(namespace, fork) % u64::from(*count) + 1 == u64::from(*index)
+            }
+            Self::Nobody(_) => false,
+        }
+    }
+}
+
+/// Name of the Lease of a shard, or of the process that is not sharded.
+pub fn lease(shard: Option<Shard>) -> String {
+    Owner::new(shard).lease().unwrap_or_default()
+}
+
+/// Where a Fork belongs. Part of what is stored, by way of the labels: it must never change.
+fn place(namespace: &str, fork: &str) -> u64 {
+    let digest = Sha256::digest(format!("{namespace}/{fork}"));
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(first)
+}
+
+/// What is worked on by one process.
+pub(super) trait Sharded: Kind {
+    /// Namespace and name of the Fork that decides where it belongs.
+    fn fork(&self) -> (&str, &str);
+
+    /// Drops what only those need who work on it.
+    fn slim(self) -> Self;
+}
+
+impl Sharded for Fork {
+    fn fork(&self) -> (&str, &str) {
+        let name = self.metadata.name.as_deref().unwrap_or_default();
+        (self.metadata.namespace.as_deref().unwrap_or_default(), name)
+    }
+
+    /// What it claims, and whether it has made anything, stays.
+    fn slim(mut self) -> Self {
+        self.spec.env = Vec::new();
+        self.spec.env_from = Vec::new();
+        self.spec.repository.files = Vec::new();
+        self.metadata.annotations = None;
+        self.status = self.status.map(|status| ForkStatus {
+            repository: status.repository,
+            project: status.project,
+            ..ForkStatus::default()
+        });
+        self
+    }
+}
+
+impl Sharded for Deployment {
+    fn fork(&self) -> (&str, &str) {
+        (self.metadata.namespace.as_deref().unwrap_or_default(), &self.spec.fork_ref.name)
+    }
+
+    fn slim(mut self) -> Self {
+        self.status = None;
+        self.metadata.annotations = None;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fork(name: &str, label: Option<&str>) -> Fork {
+        let labels = label.map(|label| json!({ SHARD_LABEL: label }));
+        serde_json::from_value(json!({
+            "apiVersion": "forkable.dev/v1alpha1", "kind": "Fork",
+            "metadata": { "name": name, "namespace": "default", "labels": labels },
+            "spec": {
+                "template": { "owner": "forkable-ai", "repo": "framework" },
+                "repository": { "owner": "acme-inc", "name": "acme" },
+                "project": { "name": "acme" },
+            },
+        }))
+        .expect("a Fork")
+    }
+
+    fn shard(text: &str) -> Shard {
+        text.parse().expect("a shard")
+    }
+
+    #[test]
+    fn every_object_belongs_to_one_shard_of_each_number() {
+        for count in [1, 2, 3, 7] {
+            let shards: Vec<_> = (1..=count).map(|index| Owner::Shard(Shard { index, count })).collect();
+            let mut sizes = vec![0; shards.len()];
+            for n in 0..300 {
+                let fork = fork(&format!("fork-{n}"), None);
+                let fitting: Vec<_> = (0..shards.len()).filter(|index| shards[*index].fits(&fork)).collect();
+                assert_eq!(fitting.len(), 1, "fork-{n} of {count}");
+                sizes[fitting[0]] += 1;
+            }
+            let fair = 300 / shards.len();
+            assert!(sizes.iter().all(|size| *size > fair / 2), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn where_an_object_belongs_never_changes() {
+        assert_eq!(place("default", "acme"), 0xcb0b_dcce_2455_f08b);
+    }
+
+    #[test]
+    fn a_deployment_belongs_where_its_fork_does() {
+        for n in 0..50 {
+            let fork = fork(&format!("fork-{n}"), None);
+            let release: Deployment = serde_json::from_value(json!({
+                "apiVersion": "forkable.dev/v1alpha1", "kind": "Deployment",
+                "metadata": { "name": format!("release-{n}"), "namespace": "default" },
+                "spec": { "forkRef": { "name": format!("fork-{n}") }, "source": { "ref": "main" } },
+            }))
+            .expect("a Deployment");
+            for index in 1..=3 {
+                let owner = Owner::Shard(Shard { index, count: 3 });
+                assert_eq!(owner.fits(&fork), owner.fits(&release), "{n}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_name_their_owner() {
+        let owners = [Owner::Whole, Owner::Shard(shard("1/1")), Owner::Shard(shard("2/3"))];
+        for owner in owners {
+            assert_eq!(Owner::of(&fork("acme", owner.label().as_deref())), owner);
+        }
+        for label in ["", "2", "0-of-3", "4-of-3", "02-of-3", "a-of-b", "2-of-3-of-4"] {
+            let owner = Owner::of(&fork("acme", Some(label)));
+            assert_eq!(owner, Owner::Nobody(label.into()));
+            assert_eq!(owner.lease(), None);
+        }
+        assert_eq!(lease(None), "forkable");
+        assert_eq!(lease(Some(shard("2/3"))), "forkable-shard-2-of-3");
+    }
+
+    #[test]
+    fn what_is_no_shard_is_refused() {
+        for text in ["", "1", "0/3", "4/3", "1/0", "a/b", "1/2/3", "1/2000"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+}
