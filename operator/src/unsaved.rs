@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use forkable_core::store::{Kind, ObjectRef};
@@ -35,9 +35,12 @@ impl Unsaved {
     }
 
     /// The Fork with what is known of it.
-    pub(crate) fn on(&self, mut fork: Fork) -> Fork {
-        fork.status = Some(self.status(&fork));
-        fork
+    pub(crate) fn on(&self, fork: Arc<Fork>) -> Arc<Fork> {
+        let status = self.status(&fork);
+        if fork.status.as_ref() == Some(&status) {
+            return fork;
+        }
+        Arc::new(Fork { status: Some(status), ..Arc::unwrap_or_clone(fork) })
     }
 
     pub(crate) fn hold(&self, fork: &Fork, status: ForkStatus) {

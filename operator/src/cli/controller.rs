@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use forkable_core::{
     journal::Journal,
-    store::{ObjectRef, Store as _},
+    store::{Kind as _, ObjectRef, Store as _},
 };
 use forkable_providers::journal::SqliteJournal;
 use kube::Client;

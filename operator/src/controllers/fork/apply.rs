@@ -286,7 +286,7 @@ impl<'a, S: Store> Apply<'a, S> {
         }
     }
 
-    fn stored(&mut self, fork: Fork) {
+    fn stored(&mut self, fork: Arc<Fork>) {
         self.context.unsaved.forget(self.object);
         self.fork = fork;
     }

@@ -34,21 +34,17 @@ fn generated_name(fork: &str) -> String {
     format!("{fork}-generated")
 }
 
-/// Whether a Fork's spec refers to a Secret or ConfigMap, or the Secret is that of its generated values.
-pub(super) fn refers_to(fork: &Fork, (kind, namespace, name): &DataKey) -> bool {
-    let reference = fork.reference();
-    if reference.namespace != *namespace {
-        return false;
+/// The Secrets and ConfigMaps that a Fork refers to, that of its generated values included.
+pub(super) fn references(fork: &Fork) -> impl Iterator<Item = DataKey> + use<> {
+    let ObjectRef { namespace, name, .. } = fork.reference();
+    let validate::References { mut secrets, config_maps, generated } = validate::references(&fork.spec);
+    secrets.extend(fork.spec.credentials_ref.iter().map(|credentials| credentials.name.clone()));
+    if !generated.is_empty() {
+        secrets.insert(generated_name(&name));
     }
-    let validate::References { secrets, config_maps, generated } = validate::references(&fork.spec);
-    match kind {
-        DataKind::ConfigMap => config_maps.contains(name),
-        DataKind::Secret => {
-            secrets.contains(name)
-                || fork.spec.credentials_ref.as_ref().is_some_and(|credentials| credentials.name == *name)
-                || (!generated.is_empty() && generated_name(&reference.name) == *name)
-        }
-    }
+    let secrets = secrets.into_iter().map(|name| (DataKind::Secret, name));
+    let config_maps = config_maps.into_iter().map(|name| (DataKind::ConfigMap, name));
+    secrets.chain(config_maps).map(move |(kind, name)| (kind, namespace.clone(), name))
 }
 
 /// A Secret or ConfigMap, from memory unless it changed since it was read.

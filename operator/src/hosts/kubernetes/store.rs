@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -34,6 +34,8 @@ use super::{
 
 /// Who owns the fields that we write.
 pub(super) const FIELD_MANAGER: &str = "forkable";
+/// How long values are kept at most that no Fork refers to any more.
+const FORGET: Duration = Duration::from_mins(10);
 /// How long the apiserver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -110,7 +112,18 @@ impl KubernetesStore {
         for (index, namespace) in scopes.into_iter().enumerate() {
             store.watch_scope(index, namespace.as_deref());
         }
+        tokio::spawn(store.clone().forget_values());
         store
+    }
+
+    /// Forgets values that no Fork refers to any more, once in a while.
+    async fn forget_values(self) {
+        loop {
+            tokio::time::sleep(FORGET).await;
+            let forks: Vec<_> = read(&self.0.forks.ours).all().cloned().collect();
+            let referred: HashSet<_> = forks.iter().flat_map(|fork| secrets::references(fork)).collect();
+            self.0.data.keep(|key| referred.contains(key));
+        }
     }
 
     /// Waits until everything is listed.
@@ -150,7 +163,7 @@ impl KubernetesStore {
             return;
         }
         let forks = read(&self.0.forks.ours);
-        let refers = |fork: &&Arc<Fork>| keys.iter().any(|key| secrets::refers_to(fork, key));
+        let refers = |fork: &&Arc<Fork>| secrets::references(fork).any(|reference| keys.contains(&reference));
         let referring: Vec<_> = forks.all().filter(refers).map(|fork| fork.reference()).collect();
         drop(forks);
         self.changed(referring);
