@@ -98,8 +98,12 @@ impl Cli {
         let log_format = log_format.unwrap_or(if is_controller { LogFormat::Json } else { LogFormat::Text });
         match command {
             Command::Controller(arguments) => {
-                logging::start(log_format, "info");
-                arguments.run().await
+                // What watches say is said once by those who watch.
+                logging::start(log_format, "info,kube_runtime::watcher=off");
+                arguments.run().await.or_else(|error| {
+                    tracing::error!("{error:#}");
+                    Ok(FAILED)
+                })
             }
             Command::Up(arguments) => arguments.run(log_format).await,
             Command::Plan(arguments) => {

@@ -43,6 +43,9 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
         return Ok(Passed::default());
     }
     let owner = fork_of(&release);
+    if context.store.other(&owner).is_some() {
+        return Ok(Passed::default()); // It changes hands, and its Fork wakes it.
+    }
     let fork = context.store.get::<Fork>(&owner.namespace, &owner.name).await?.filter(|fork| !fork.is_deleting());
     let Some(fork) = fork.map(|fork| context.unsaved.on(fork)) else {
         let input = Input { release: &release, fork: None, siblings: &[], now: context.clock.now() };

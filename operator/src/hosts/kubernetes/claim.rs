@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,7 +18,7 @@ use kube::{
 };
 use rand::Rng as _;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -31,9 +32,15 @@ const AT_ONCE: usize = 8;
 /// How soon it is tried again while somebody else has the Lease, at least.
 const SOON: Duration = Duration::from_millis(200);
 
-/// One object that should be ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Objects of one owner that should be ours.
+#[derive(Debug, Default)]
 struct Wanted {
+    forks: Vec<One>,
+    releases: Vec<One>,
+}
+
+#[derive(Debug)]
+struct One {
     object: ObjectRef,
     version: Option<String>,
 }
@@ -43,10 +50,10 @@ pub async fn take_over(store: KubernetesStore, client: Client, times: Times, sto
     let mut electors: HashMap<String, Elector> = HashMap::new();
     loop {
         let wanted = store.wanted();
-        for (owner, objects) in &wanted {
+        for (owner, wanted) in &wanted {
             let Some(lease) = owner.lease() else {
                 // Nobody can work on them, so nobody has to be kept from it.
-                patch_all(&store, objects, Instant::now() + times.deadline).await;
+                store.take_all(wanted, Instant::now() + times.deadline).await;
                 continue;
             };
             let options = &store.0.options;
@@ -55,7 +62,7 @@ pub async fn take_over(store: KubernetesStore, client: Client, times: Times, sto
             });
             match elector.try_to_acquire().await {
                 Ok(true) => {
-                    patch_all(&store, objects, elector.holds_until()).await;
+                    store.take_all(wanted, elector.holds_until()).await;
                     elector.release().await;
                 }
                 Ok(false) => {}
@@ -76,51 +83,55 @@ pub async fn take_over(store: KubernetesStore, client: Client, times: Times, sto
     }
 }
 
-/// Gives objects our label, as many as there is time for.
-async fn patch_all(store: &KubernetesStore, objects: &[Wanted], until: Instant) {
-    let taken = stream::iter(objects)
-        .take_while(|_| std::future::ready(Instant::now() < until))
-        .map(|wanted| tokio::time::timeout_at(until, patch(store, wanted)))
-        .buffer_unordered(AT_ONCE);
-    let taken = taken.filter(|taken| std::future::ready(matches!(taken, Ok(true)))).count().await;
-    tracing::info!(objects = taken, "taken over");
-}
-
-async fn patch(store: &KubernetesStore, Wanted { object, version }: &Wanted) -> bool {
-    let taken = if object.kind == Fork::KIND {
-        store.take::<Fork>(object, version.as_deref()).await
-    } else {
-        store.take::<Deployment>(object, version.as_deref()).await
-    };
-    match taken {
-        Ok(()) => true,
-        // It is another by now, or gone: its watch tells.
-        Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => false,
-        Err(error) => {
-            tracing::warn!(%object, %error, "it could not be taken over");
-            false
-        }
-    }
-}
-
 impl KubernetesStore {
+    /// Gives objects our label, as many as there is time for. Forks come last: a pass of a Fork has to know its
+    /// Deployments.
+    async fn take_all(&self, Wanted { forks, releases }: &Wanted, until: Instant) {
+        let mut taken = self.take_each::<Deployment>(releases, until).await;
+        if taken == releases.len() {
+            taken += self.take_each::<Fork>(forks, until).await;
+        }
+        tracing::info!(objects = taken, "taken over");
+    }
+
+    /// Answers how many were taken.
+    async fn take_each<K: Kind>(&self, objects: &[One], until: Instant) -> usize {
+        let take = |one| async move {
+            match timeout_at(until, self.take::<K>(one)).await {
+                Ok(Ok(())) => true,
+                // It is another by now, or gone: its watch tells.
+                Err(_) | Ok(Err(StoreError::Conflict(_) | StoreError::NotFound(_))) => false,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "an object could not be taken over");
+                    false
+                }
+            }
+        };
+        let in_time = stream::iter(objects).take_while(|_| std::future::ready(Instant::now() < until));
+        in_time.map(take).buffer_unordered(AT_ONCE).filter(|taken| std::future::ready(*taken)).count().await
+    }
+
     /// Objects of others that should be ours, by whose they are.
-    fn wanted(&self) -> BTreeMap<Owner, Vec<Wanted>> {
-        let mut wanted: BTreeMap<Owner, Vec<Wanted>> = BTreeMap::new();
-        self.collect::<Fork>(&mut wanted);
-        self.collect::<Deployment>(&mut wanted);
+    fn wanted(&self) -> BTreeMap<Owner, Wanted> {
+        let mut wanted: BTreeMap<Owner, Wanted> = BTreeMap::new();
+        for (owner, release) in self.fitting::<Deployment>() {
+            wanted.entry(owner).or_default().releases.push(release);
+        }
+        for (owner, fork) in self.fitting::<Fork>() {
+            wanted.entry(owner).or_default().forks.push(fork);
+        }
         wanted
     }
 
-    fn collect<K: Sharded>(&self, wanted: &mut BTreeMap<Owner, Vec<Wanted>>) {
-        for object in read(&self.kept::<K>().others).all().filter(|object| self.0.owner.fits(&***object)) {
-            let one = Wanted { object: object.reference(), version: object.meta().resource_version.clone() };
-            wanted.entry(Owner::of(&**object)).or_default().push(one);
-        }
+    fn fitting<K: Sharded>(&self) -> Vec<(Owner, One)> {
+        let others = read(&self.kept::<K>().others);
+        let fitting = others.all().filter(|object| self.0.owner.fits(&***object));
+        let one = |object: &Arc<K>| One { object: object.reference(), version: object.meta().resource_version.clone() };
+        fitting.map(|object| (Owner::of(&**object), one(object))).collect()
     }
 
     /// Gives an object our label.
-    async fn take<K: Kind>(&self, object: &ObjectRef, version: Option<&str>) -> Result<(), StoreError> {
+    async fn take<K: Kind>(&self, One { object, version }: &One) -> Result<(), StoreError> {
         let labels = json!({ SHARD_LABEL: self.0.owner.label() });
         let patch = json!({ "metadata": { "resourceVersion": version, "labels": labels } });
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };

@@ -172,7 +172,8 @@ fn explained(scope: &Scope, error: &watcher::Error) -> String {
             scope.resource, scope.group
         ),
         Some(status) if status.code == 410 => "the watch fell behind; listing anew".into(),
-        _ => format!("{error}; trying again"),
+        Some(status) => format!("{}; trying again", status.message),
+        None => format!("{error}; trying again"),
     }
 }
 
