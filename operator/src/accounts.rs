@@ -4,9 +4,15 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
-use forkable_core::{DigestKey, Secret, forge::Forge, hosting::Hosting};
+use forkable_core::{
+    DigestKey, PortError, Secret,
+    error::Provider,
+    forge::{Forge, ForgeChange, ForgeDone, RepositoryTarget},
+    hosting::{Hosting, HostingChange, HostingDone, ProjectTarget},
+};
 
 /// Credentials of both providers.
 #[derive(Clone, Debug)]
@@ -44,6 +50,49 @@ pub struct Account {
     pub key: String,
     pub forge: Arc<dyn Forge>,
     pub hosting: Arc<dyn Hosting>,
+    fence: Arc<Fence>,
+}
+
+impl Account {
+    /// Changes a repository, if this process still may.
+    pub(crate) async fn change_repository(
+        &self,
+        target: &RepositoryTarget,
+        change: &ForgeChange,
+    ) -> Result<ForgeDone, PortError> {
+        self.fence.check(Provider::GitHub)?;
+        self.forge.apply(target, change).await
+    }
+
+    /// Changes a project, if this process still may.
+    pub(crate) async fn change_project(
+        &self,
+        target: &ProjectTarget,
+        change: &HostingChange,
+    ) -> Result<HostingDone, PortError> {
+        self.fence.check(Provider::Vercel)?;
+        self.hosting.apply(target, change).await
+    }
+}
+
+/// Until when this process may change anything outside. A process that lost its Lease while it was frozen finds out
+/// here, before anything else of it runs.
+#[derive(Debug, Default)]
+pub struct Fence(Mutex<Option<Instant>>);
+
+impl Fence {
+    /// It may until `end`. A fence without an end never closes.
+    pub fn set(&self, end: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
+    fn check(&self, provider: Provider) -> Result<(), PortError> {
+        let end = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if end.is_none_or(|end| Instant::now() < end) {
+            return Ok(());
+        }
+        Err(PortError::Unavailable { provider, message: "this process does not lead any more".into() })
+    }
 }
 
 impl fmt::Debug for Account {
@@ -67,12 +116,18 @@ pub struct Accounts {
     own: OwnCredentials,
     key: DigestKey,
     open: Mutex<HashMap<String, Arc<Account>>>,
+    fence: Arc<Fence>,
 }
 
 impl Accounts {
     /// `key` digests credentials in memory.
     pub fn new(connect: Box<dyn Connect>, own: impl Into<OwnCredentials>, key: DigestKey) -> Self {
-        Self { connect, own: own.into(), key, open: Mutex::default() }
+        Self { connect, own: own.into(), key, open: Mutex::default(), fence: Arc::default() }
+    }
+
+    /// What all accounts ask before every change.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     /// The process's own account.
@@ -127,8 +182,26 @@ impl Accounts {
             return Ok(account.clone());
         }
         let (forge, hosting) = self.connect.connect(credentials)?;
-        let account = Arc::new(Account { key: key.clone(), forge, hosting });
+        let account = Arc::new(Account { key: key.clone(), forge, hosting, fence: self.fence.clone() });
         open.insert(key, account.clone());
         Ok(account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_fence_is_open_until_its_end() {
+        let fence = Fence::default();
+        fence.check(Provider::GitHub).expect("nobody else may act");
+        fence.set(Instant::now() + Duration::from_mins(1));
+        fence.check(Provider::GitHub).expect("it leads");
+        fence.set(Instant::now());
+        let closed = fence.check(Provider::Vercel).expect_err("it does not lead any more");
+        assert!(matches!(closed, PortError::Unavailable { provider: Provider::Vercel, .. }), "{closed}");
     }
 }

@@ -63,7 +63,8 @@ impl Brake {
 pub fn message(step: &str) -> String {
     format!(
         "more than {LIMIT} destructive steps within {} minutes over all forks; withheld: {}. \
-         If they are meant, let them go on with `forkable resume --dir DIR`",
+         If they are meant, let them go on with `forkable resume --dir DIR`, or in a cluster with \
+         `kubectl annotate lease forkable -n NAMESPACE --overwrite forkable.dev/resume-requested-at=now`",
         WINDOW.as_secs() / 60,
         step.trim()
     )

@@ -76,7 +76,7 @@ impl Fleet {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn put_fork(&self, fork: Arc<Fork>) -> Change {
+    pub fn put_fork(&self, fork: &Arc<Fork>) -> Change {
         let mut objects = self.write();
         let reference = fork.reference();
         if let Some(other) = objects.others.remove(&reference) {
@@ -84,22 +84,22 @@ impl Fleet {
         }
         if let Some(&index) = objects.index.get(&reference) {
             let before = std::mem::replace(&mut objects.forks[index], fork.clone());
-            return objects.holds(Some(&before), Some(&fork));
+            return objects.holds(Some(&before), Some(fork));
         }
         let next = objects.forks.len();
         objects.index.insert(reference, next);
         objects.forks.push(fork.clone());
-        objects.holds(None, Some(&fork))
+        objects.holds(None, Some(fork))
     }
 
     /// Takes in a Fork that another process works on, or that there is none (any more).
-    pub fn put_other(&self, reference: &ObjectRef, fork: Option<Arc<Fork>>) -> Change {
+    pub fn put_other(&self, reference: &ObjectRef, fork: Option<&Arc<Fork>>) -> Change {
         let mut objects = self.write();
-        let before = match &fork {
+        let before = match fork {
             Some(fork) => objects.others.insert(reference.clone(), fork.clone()),
             None => objects.others.remove(reference),
         };
-        objects.holds(before.as_ref(), fork.as_ref())
+        objects.holds(before.as_ref(), fork)
     }
 
     /// Forgets a Fork and answers it as it was known.

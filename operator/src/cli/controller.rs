@@ -211,6 +211,8 @@ impl Arguments {
             return Ok(());
         }
         context.metrics.leads(elector.name(), true);
+        context.accounts.fence().set(elector.holds_until().into_std());
+        let renewed = |until: tokio::time::Instant| context.accounts.fence().set(until.into_std());
         let resumed = {
             let context = context.clone();
             move || resume(&context)
@@ -224,7 +226,7 @@ impl Arguments {
         };
         // Losing the Lease drops the work, and with it every pass that runs.
         let ended = tokio::select! {
-            lost = elector.keep(resumed) => return Err(lost.into()),
+            lost = elector.keep(renewed, resumed) => return Err(lost.into()),
             ended = work => ended,
         };
         elector.release().await;

@@ -100,7 +100,7 @@ impl Cli {
             Command::Controller(arguments) => {
                 // What watches say is said once by those who watch.
                 logging::start(log_format, "info,kube_runtime::watcher=off");
-                arguments.run().await.or_else(|error| {
+                Box::pin(arguments.run()).await.or_else(|error| {
                     tracing::error!("{error:#}");
                     Ok(FAILED)
                 })

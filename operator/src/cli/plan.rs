@@ -121,7 +121,7 @@ async fn context(manifests: Preview, connection: Connection) -> anyhow::Result<A
     let (context, _) =
         Context::new(Parts { store: manifests, accounts, journal, clock, metrics, abandon_after: ABANDON_AFTER });
     for fork in context.store.forks() {
-        context.fleet.put_fork(Arc::new(fork.clone()));
+        context.fleet.put_fork(&Arc::new(fork.clone()));
     }
     for release in context.store.list().await? {
         context.fleet.put_release(release);

@@ -120,11 +120,11 @@ impl<S: Store> Driver<S> {
             self.context.fleet.put_release(release);
         }
         for other in self.context.store.others() {
-            self.context.fleet.put_other(&other.reference(), Some(other.clone()));
+            self.context.fleet.put_other(&other.reference(), Some(&other));
         }
         let forks = self.context.store.list::<Fork>().await?;
         for fork in &forks {
-            self.context.fleet.put_fork(fork.clone());
+            self.context.fleet.put_fork(fork);
         }
         controllers::fork::begin(&self.context, &forks).await;
         for fork in forks {
@@ -162,10 +162,10 @@ impl<S: Store> Driver<S> {
                 if fleet.remove_fork(object).is_some_and(|fork| !fork.is_deleting()) {
                     self.slots.abort(object);
                 }
-                fleet.put_other(object, store.other(object));
+                fleet.put_other(object, store.other(object).as_ref());
                 return Ok(true);
             };
-            let changed = fleet.put_fork(fork) == Change::Claims;
+            let changed = fleet.put_fork(&fork) == Change::Claims;
             if changed {
                 // It may have been what its releases wait for.
                 fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
@@ -207,9 +207,8 @@ impl<S: Store> Driver<S> {
         });
     }
 
-    fn ended(&mut self, object: &ObjectRef, passed: Passed) {
+    fn ended(&mut self, object: &ObjectRef, Passed { next, failed }: Passed) {
         let now = self.context.clock.now();
-        let Passed { next, failed } = passed;
         let next = if failed.is_some() {
             let failures = self.failures.entry(object.clone()).or_default();
             *failures += 1;

@@ -80,17 +80,14 @@ mod tests {
         ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() }
     }
 
-    fn of(secret: &str) -> Credential {
-        Some(("default".into(), secret.into()))
-    }
-
     #[test]
     fn busy_credentials_hold_up_nobody_else() {
         let mut slots = Slots::new(2);
-        assert_eq!(slots.ask(of("a"), object("1")), Some(object("1")));
-        assert_eq!(slots.ask(of("a"), object("2")), Some(object("2")));
-        assert_eq!(slots.ask(of("a"), object("3")), None);
-        assert_eq!(slots.ask(of("a"), object("4")), None);
+        let a = || Some(("default".to_owned(), "a".to_owned()));
+        assert_eq!(slots.ask(a(), object("1")), Some(object("1")));
+        assert_eq!(slots.ask(a(), object("2")), Some(object("2")));
+        assert_eq!(slots.ask(a(), object("3")), None);
+        assert_eq!(slots.ask(a(), object("4")), None);
         assert_eq!(slots.ask(None, object("5")), Some(object("5")));
         assert_eq!(slots.waiting(), 2);
         assert_eq!(slots.ended(&object("5")), None);

@@ -178,7 +178,7 @@ impl<S: Store> Pass<'_, S> {
         self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet: BUILD, step: step.clone() });
         let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
-        let result = self.account.hosting.apply(&self.target, &change).await;
+        let result = self.account.change_project(&self.target, &change).await;
         let error = match result {
             Ok(HostingDone::Deployment(facts)) => {
                 build.observed.deployment = Some(facts);

@@ -77,9 +77,8 @@ async fn remove<S: Store>(
     let now = context.clock.now();
     let known = view.ask.as_ref().and_then(|ask| context.accounts.by_key(&ask.account));
     let account = match (resolve::account(context, fork).await?, known) {
-        (Ok(account), _) => account,
         // Where a whole namespace goes, the Secret may go before the Fork.
-        (Err(_), Some(account)) => account,
+        (Ok(account), _) | (Err(_), Some(account)) => account,
         (Err(invalid), None) => {
             let message = format!("{}: {}", invalid.field, invalid.message);
             return Ok(Some(Outcome::Withheld { reason: invalid.reason, message }));
@@ -173,7 +172,7 @@ async fn keep<S: Store>(
     let status = ForkStatus { observed_generation: Some(fork.generation()), conditions, ..previous };
     if fork.status.as_ref() != Some(&status) {
         let fork = context.store.write_status(&fork, status).await?;
-        context.fleet.put_fork(fork);
+        context.fleet.put_fork(&fork);
     }
     let (object, reason) = (object.clone(), reason.to_owned());
     context.progress.tell(Progress::PassEnded { object, standing, reason, message, url: None, facets: Vec::new() });

@@ -92,7 +92,7 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
         context.progress.tell(Progress::gone(object));
         return Ok(Passed::default());
     };
-    context.fleet.put_fork(fork.clone());
+    context.fleet.put_fork(&fork);
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {
         delete::pass(context, object, context.unsaved.on(fork), &mut view).await

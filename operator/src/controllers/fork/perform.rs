@@ -47,8 +47,8 @@ pub(super) struct Tried {
 pub(super) async fn outside(account: &Account, targets: Targets, step: Step) -> Tried {
     let began = Instant::now();
     let result = match &step.change {
-        Change::Forge(change) => account.forge.apply(&targets.repository, change).await.map(Done::Forge),
-        Change::Hosting(change) => account.hosting.apply(&targets.project, change).await.map(Done::Hosting),
+        Change::Forge(change) => account.change_repository(&targets.repository, change).await.map(Done::Forge),
+        Change::Hosting(change) => account.change_project(&targets.project, change).await.map(Done::Hosting),
         Change::Store(_) => Ok(Done::Store),
     };
     Tried { step, result, took: began.elapsed() }

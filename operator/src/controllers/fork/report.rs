@@ -139,11 +139,11 @@ pub(super) async fn write<S: Store>(
         context.unsaved.forget(object);
     } else if gathers.is_some() {
         context.unsaved.hold(&fork, status.clone());
-        context.fleet.put_fork(context.unsaved.on(fork));
+        context.fleet.put_fork(&context.unsaved.on(fork));
     } else {
         let fork = context.store.write_status(&fork, status.clone()).await?;
         context.unsaved.forget(object);
-        context.fleet.put_fork(fork);
+        context.fleet.put_fork(&fork);
     }
     if what_releases_wait_for(&known) != what_releases_wait_for(&status) {
         context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));

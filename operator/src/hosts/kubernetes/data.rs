@@ -216,9 +216,9 @@ mod tests {
         PartialObjectMeta { types: None, metadata, _phantom: std::marker::PhantomData }
     }
 
-    fn content(version: &str) -> Option<Arc<Content>> {
+    fn content(version: &str) -> Arc<Content> {
         let content = Content { labels: BTreeMap::new(), version: Some(version.into()), values: BTreeMap::new() };
-        Some(Arc::new(content))
+        Arc::new(content)
     }
 
     fn ask(data: &Data, name: &str) -> u64 {
@@ -243,7 +243,7 @@ mod tests {
     fn what_was_read_is_good_until_another_version_is_told() {
         let data = Data::default();
         let number = ask(&data, "acme");
-        data.answer(key("acme"), number, content("5"));
+        data.answer(key("acme"), number, Some(content("5")));
         assert!(matches!(data.look(&key("acme")), Known::Content(Some(_))));
         assert!(told(&data, Event::Apply(meta("acme", "5"))).is_empty(), "it is the one that was read");
         assert_eq!(told(&data, Event::Apply(meta("acme", "6"))), ["acme"]);
@@ -255,7 +255,7 @@ mod tests {
         let data = Data::default();
         let number = ask(&data, "acme");
         assert_eq!(told(&data, Event::Apply(meta("acme", "6"))), ["acme"]);
-        data.answer(key("acme"), number, content("5"));
+        data.answer(key("acme"), number, Some(content("5")));
         ask(&data, "acme");
     }
 
@@ -273,7 +273,7 @@ mod tests {
         let data = Data::default();
         for (name, version) in [("same", "1"), ("changed", "2"), ("gone", "3")] {
             let number = ask(&data, name);
-            data.answer(key(name), number, content(version));
+            data.answer(key(name), number, Some(content(version)));
         }
         told(&data, Event::Init);
         assert!(told(&data, Event::InitApply(meta("same", "1"))).is_empty());

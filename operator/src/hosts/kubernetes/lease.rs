@@ -129,9 +129,11 @@ impl Elector {
         }
     }
 
-    /// Renews the Lease until it is lost. Calls `resumed` when a person let destructive steps go on.
-    pub async fn keep(&mut self, resumed: impl Fn()) -> Lost {
+    /// Renews the Lease until it is lost. Tells `renewed` until when it is surely held, and calls `resumed` when a person
+    /// let destructive steps go on.
+    pub async fn keep(&mut self, renewed: impl Fn(Instant), resumed: impl Fn()) -> Lost {
         loop {
+            renewed(self.holds_until());
             let deadline = self.holds_until();
             let mut error = "no answer".to_owned();
             loop {
@@ -171,7 +173,7 @@ impl Elector {
     }
 
     /// Until when the Lease is surely held, if it is not renewed again.
-    pub(super) fn holds_until(&self) -> Instant {
+    pub fn holds_until(&self) -> Instant {
         self.renewed + self.times.deadline
     }
 

@@ -170,7 +170,7 @@ async fn a_manifest_that_moves_to_another_file_stays_the_same_object() {
     world.write("sub/new.yaml", &manifest("a"));
     assert!(world.load().await.is_empty());
     let after = world.fork("a").await;
-    assert_eq!((after.metadata.uid, after.metadata.generation), (before.metadata.uid, Some(1)));
+    assert_eq!((&after.metadata.uid, after.metadata.generation), (&before.metadata.uid, Some(1)));
 }
 
 #[tokio::test]

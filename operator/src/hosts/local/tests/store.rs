@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 use forkable_core::store::{EventType, Kind as _, Store as _, StoreError};
 use forkable_crds::{Deployment, Fork, ForkStatus};
@@ -58,7 +58,7 @@ async fn finalizers_hold_an_object_and_its_releases_go_with_it() {
     let fork = store.set_finalizer(&world.fork("acme").await, true).await.expect("current");
     assert_eq!(store.set_finalizer(&fork, true).await.expect("current"), fork, "it is there already");
     store.create(release(&fork, "acme-1")).await.expect("a free name");
-    let other = release(&world.fork("keep").await, "keep-1");
+    let other = release(&*world.fork("keep").await, "keep-1");
     store.create(other).await.expect("a free name");
 
     world.remove("acme.yaml");
@@ -128,7 +128,7 @@ async fn everything_but_secrets_survives_a_restart() {
 #[tokio::test]
 async fn releases_of_a_fork_that_is_gone_are_collected_at_the_start() {
     let mut world = World::new(&[("acme.yaml", manifest("acme"))]).await;
-    let mut fork = world.fork("acme").await;
+    let mut fork = Arc::unwrap_or_clone(world.fork("acme").await);
     fork.metadata.uid = Some("of another life".into());
     world.store().create(release(&fork, "acme-1")).await.expect("a free name");
     world.restart().await;

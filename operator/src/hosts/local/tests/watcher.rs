@@ -1,4 +1,4 @@
-use std::{fs, future::Future, time::Duration};
+use std::{fs, future::Future, sync::Arc, time::Duration};
 
 use forkable_core::store::{Kind as _, Store as _};
 use forkable_crds::{Fork, ForkStatus};
@@ -37,7 +37,7 @@ async fn the_store_follows_the_folder_until_it_is_stopped() {
     fs::write(dir.path().join(".draft"), named("a", "Changed")).expect("written");
     fs::rename(dir.path().join(".draft"), dir.path().join("a.yaml")).expect("replaced");
     eventually("the change", || async {
-        let fork: Fork = store.get("default", "a").await.expect("read").expect("there");
+        let fork: Arc<Fork> = store.get("default", "a").await.expect("read").expect("there");
         fork.spec.display_name.as_deref() == Some("Changed")
     })
     .await;
@@ -69,8 +69,8 @@ async fn polling_alone_sees_a_folder_that_was_replaced() {
     fs::rename(&root, parent.path().join("old")).expect("renamed");
     fs::rename(&copy, &root).expect("renamed");
     let display_name = || async {
-        let fork: Option<Fork> = store.get("default", "a").await.expect("read");
-        fork.and_then(|fork| fork.spec.display_name)
+        let fork: Option<Arc<Fork>> = store.get("default", "a").await.expect("read");
+        fork.and_then(|fork| fork.spec.display_name.clone())
     };
     eventually("the replaced folder", || async { display_name().await.as_deref() == Some("Replaced") }).await;
     fs::write(root.join("a.yaml"), named("a", "Edited")).expect("written");
@@ -96,5 +96,5 @@ async fn an_idle_folder_is_left_alone() {
         .await
         .expect("current");
     assert!(world.load().await.is_empty());
-    assert_eq!(world.fork("a").await.status.and_then(|status| status.url).as_deref(), Some("x"));
+    assert_eq!(world.fork("a").await.status.clone().and_then(|status| status.url).as_deref(), Some("x"));
 }
