@@ -37,6 +37,7 @@ pub struct Context<S> {
     /// How long a Fork is kept whose deletion policy cannot be applied.
     pub abandon_after: Duration,
     wakes: mpsc::UnboundedSender<ObjectRef>,
+    ready: AtomicBool,
     loaded: AtomicBool,
 }
 
@@ -70,17 +71,28 @@ impl<S: Store> Context<S> {
             schedule: Schedule::default(),
             unsaved: Unsaved::default(),
             wakes,
+            ready: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
         };
         (Arc::new(context), woken)
     }
 
-    /// Whether every object of the store was read.
+    /// Whether this process could work: its store knows all objects.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether this process works: every object of the store was read. One that stands by is only ready.
     pub fn is_loaded(&self) -> bool {
         self.loaded.load(Ordering::Acquire)
     }
 
     pub(crate) fn loaded(&self) {
+        self.ready();
         self.loaded.store(true, Ordering::Release);
     }
 

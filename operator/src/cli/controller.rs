@@ -199,7 +199,7 @@ impl Arguments {
             Some(synced) => synced?,
             None => return Ok(()),
         }
-        context.loaded();
+        context.ready();
         tracing::info!("all objects are read");
         let Some(Election { client, times, namespace, identity }) = election else {
             return self.work(context, woken, stop).await;

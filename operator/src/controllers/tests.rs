@@ -8,7 +8,7 @@ use forkable_core::{
     PortError, condition,
     error::Provider,
     hosting::{BuildState, HostingChange},
-    store::Store,
+    store::{Kind as _, Store},
 };
 use forkable_crds::{Deployment, Fork};
 
@@ -120,6 +120,55 @@ async fn deletion_follows_the_policy() {
     assert!(world.hosting.world().projects.is_empty());
     assert!(world.forge.world().named("acme-inc/acme").is_none());
     assert!(running.store.list::<Deployment>().await.expect("releases").is_empty(), "releases go with their Fork");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_fork_that_cannot_be_cleaned_up_goes_in_the_end_and_says_what_it_leaves() {
+    let world = World::with_quickstart();
+    world.edit("acme.yaml", "  release:\n", "  deletionPolicy: Delete\n  release:\n");
+    let running = world.run().await;
+    let fork = running.ready("acme").await;
+    let refused = PortError::Unauthorized { provider: Provider::Vercel, message: "401".into() };
+    world.hosting.world().failures.extend(std::iter::repeat_n(refused, 100));
+    running.store.delete(&fork).await.expect("deletion is asked for");
+    world.remove("acme.yaml");
+    running.until("acme", |fork| reason(fork, "Stalled") == Some("Unauthorized")).await;
+    running.gone("acme").await;
+    assert!(world.hosting.world().named("acme").is_some(), "it is left as it is");
+    let events = running.store.reader().events(&fork.reference()).await.expect("the store works");
+    let abandoned = events.iter().find(|event| event.reason == "Abandoned").expect("people are told");
+    for left in ["repository acme-inc/acme", "project acme", "401"] {
+        assert!(abandoned.message.contains(left), "{}", abandoned.message);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_lets_a_fork_go_at_once() {
+    let world = World::with_quickstart();
+    world.edit("acme.yaml", "  release:\n", "  deletionPolicy: Delete\n  release:\n");
+    world.edit("acme.yaml", "  name: acme\n", "  name: acme\n  annotations: { forkable.dev/abandon: \"true\" }\n");
+    let running = world.run().await;
+    let fork = running.ready("acme").await;
+    // The brake, for example, would hold it for ever.
+    while running.context.brake.admit(running.context.clock.now()) {}
+    running.store.delete(&fork).await.expect("deletion is asked for");
+    world.remove("acme.yaml");
+    running.gone("acme").await;
+    assert!(world.forge.world().named("acme-inc/acme").is_some(), "it is left as it is");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_policy_that_has_something_to_do_holds_a_fork_back() {
+    let world = World::with_quickstart();
+    let running = world.run().await;
+    assert_eq!(running.ready("acme").await.metadata.finalizers, None, "it goes at once");
+    world.edit("acme.yaml", "  release:\n", "  deletionPolicy: Archive\n  release:\n");
+    running.until("acme", |fork| fork.metadata.finalizers.is_some()).await;
+    world.edit("acme.yaml", "deletionPolicy: Archive", "deletionPolicy: Retain");
+    running.until("acme", |fork| fork.metadata.finalizers.is_none()).await;
     running.stop().await;
 }
 

@@ -53,7 +53,7 @@ fn router<S: Store>(server: Arc<Server<S>>) -> Router {
 }
 
 async fn readyz<S: Store>(State(server): State<Arc<Server<S>>>) -> impl IntoResponse {
-    if server.context.is_loaded() {
+    if server.context.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not all objects are read yet\n")

@@ -141,7 +141,7 @@ impl World {
             journal: Arc::new(NoJournal),
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
-            abandon_after: crate::controllers::fork::ABANDON_AFTER,
+            abandon_after: Duration::from_mins(3),
         });
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
