@@ -201,6 +201,8 @@ impl<'a, S: Store> Apply<'a, S> {
     }
 
     async fn change_store(&mut self, step: &Step, change: &StoreChange) {
+        // A release begins at once, with what is known of repository and project by now.
+        self.context.unsaved.hold(&self.fork, self.record.clone());
         match perform::inside(self.context, &self.fork, change).await {
             Ok(()) => {
                 tracing::info!(object = %self.object, step = %step, "done");
