@@ -151,9 +151,9 @@ proptest! {
         let mut world = World::new();
         for event in events {
             world.happen(event);
-            for object in 0..OBJECTS.len() {
+            for (object, name) in OBJECTS.iter().enumerate() {
                 let acting = world.processes.iter().filter(|process| process.acts_on.contains(&object)).count();
-                prop_assert!(acting <= 1, "{acting} act on {} after {event:?}", OBJECTS[object]);
+                prop_assert!(acting <= 1, "{acting} act on {name} after {event:?}");
             }
         }
     }
