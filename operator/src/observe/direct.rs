@@ -48,6 +48,7 @@ async fn domains(account: &Account, view: &mut View, clock: &Clock) -> Result<()
     }
     let names = view.unconfigured(clock.now());
     if names.is_empty() {
+        view.domains_rest(clock.now());
         return Ok(());
     }
     let looked = stream::iter(names)

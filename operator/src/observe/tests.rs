@@ -1,9 +1,10 @@
 //! When a view is looked at again, and when it is not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use forkable_core::{
-    Facet,
+    DigestKey, Facet, Secret,
+    fakes::{forge::FakeForge, hosting::FakeHosting},
     forge::{Head, RepositoryFacts, RepositoryView},
     hosting::{DomainConfiguration, DomainFacts, ProjectFacts},
     store::{Kind, ObjectRef},
@@ -12,8 +13,11 @@ use forkable_crds::Fork;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Ask, Cache, Hint, View};
-use crate::clock::after;
+use super::{Ask, Cache, Hint, View, refresh};
+use crate::{
+    accounts::{Accounts, Clients, Connect, Credentials, GitHubCredentials},
+    clock::{Clock, after},
+};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -109,6 +113,26 @@ fn what_waits_is_looked_at_when_its_time_has_come_and_nothing_else() {
     assert!(view.unconfigured(NOW).is_empty());
     assert_eq!(view.unconfigured(then), ["acme.example.com"]);
     assert_eq!(due(&view, then), NOTHING, "only its DNS is looked at");
+}
+
+struct Fakes;
+
+impl Connect for Fakes {
+    fn connect(&self, _: &Credentials) -> Result<Clients, String> {
+        Ok((Arc::new(FakeForge::default()), Arc::new(FakeHosting::default())))
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_has_come_and_finds_nothing_to_do_is_over() {
+    let github = GitHubCredentials::Token(Secret::new("unused"));
+    let own = Credentials { github, vercel: Secret::new("unused"), team: None };
+    let accounts = Accounts::new(Box::new(Fakes), own, DigestKey::new(Secret::new("key")));
+    let account = accounts.own().expect("an account");
+    let mut view = fresh();
+    view.look_again(Facet::Domains, Duration::from_secs(5), NOW);
+    refresh(&account, &mut view, &Clock::default()).await.expect("nothing is asked for");
+    assert_eq!(view.due(), None, "it would wake the Fork at once, for ever");
 }
 
 #[test]

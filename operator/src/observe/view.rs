@@ -182,6 +182,11 @@ impl View {
             .collect()
     }
 
+    /// Nothing of DNS is left to look at now: a time that has come for it wakes nobody again.
+    pub(crate) fn domains_rest(&mut self, now: Timestamp) {
+        self.domains.due = self.domains.due.filter(|due| *due > now);
+    }
+
     /// Domains of the manifest of which DNS was never looked at.
     pub(crate) fn never_looked_at(&self) -> Vec<String> {
         let own = self.own_domains().filter(|domain| domain.configuration.is_none());
