@@ -25,7 +25,7 @@ async fn refused(name: &str, manifest: &str, expected: &[&str]) {
 async fn bad_manifests_are_refused_before_anything_is_called() {
     let good = reference_fork();
     let cases: &[(&str, String, &[&str])] = &[
-        ("broken YAML", good.replacen("  displayName: Acme AI", "  displayName: [Acme", 1), &["acme.yaml:9:11"]),
+        ("broken YAML", good.replacen("  displayName: Acme AI", "  displayName: [Acme", 1), &["acme.yaml:10:11"]),
         ("unknown field", good.replacen("displayName", "displayNam", 1), &["unknown field \"spec.displayNam\""]),
         (
             "bad enum",
