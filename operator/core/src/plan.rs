@@ -241,8 +241,8 @@ impl Plan {
     }
 
     fn links_repository(&self) -> bool {
-        let steps = self.facets.get(&Facet::Project).into_iter().flat_map(|project| &project.steps);
-        steps.into_iter().any(|step| {
+        let mut steps = self.facets.get(&Facet::Project).into_iter().flat_map(|project| &project.steps);
+        steps.any(|step| {
             matches!(step.change, Change::Hosting(HostingChange::CreateProject(_) | HostingChange::LinkRepository))
         })
     }

@@ -48,9 +48,10 @@ impl Builds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
     }
 
-    /// Notes that this process made the object just now.
+    /// Notes that this process made the object just now, unless a pass of it was faster and knows more.
     pub(crate) fn made(&self, release: &ObjectRef) {
-        self.put(release, Build { is_untried: true, ..Build::default() });
+        let mut builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        builds.entry(release.clone()).or_insert_with(|| Build { is_untried: true, ..Build::default() });
     }
 
     pub(super) fn forget(&self, release: &ObjectRef) {

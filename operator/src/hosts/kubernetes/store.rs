@@ -209,14 +209,19 @@ impl KubernetesStore {
         answer.unwrap_or_else(|_| Err(kube::Error::Service(format!("no answer within {PATIENCE:?}").into())))
     }
 
+    /// An object as the apiserver has it now; `None` if it cannot be read.
+    async fn read_anew<K: Kind>(&self, reference: &ObjectRef) -> Result<Option<K>, StoreError> {
+        let get = requests::<K>(&reference.namespace).get(&reference.name, &GetParams::default());
+        Ok(self.send(built(get)?).await.ok())
+    }
+
     /// Sends a change of an object. If the object is another by now, that one is read, so that the next try works on it.
     async fn change<K: Kind>(&self, object: &K, request: Request<Vec<u8>>) -> Result<Arc<K>, StoreError> {
         let reference = object.reference();
         match self.send::<K>(request).await {
             Ok(object) => Ok(self.wrote(object)),
             Err(kube::Error::Api(status)) if status.is_conflict() => {
-                let get = requests::<K>(&reference.namespace).get(&reference.name, &GetParams::default());
-                if let Ok(object) = self.send::<K>(built(get)?).await {
+                if let Some(object) = self.read_anew::<K>(&reference).await? {
                     self.answered(object);
                 }
                 Err(StoreError::Conflict(reference))
@@ -267,8 +272,7 @@ impl Store for KubernetesStore {
         match self.send::<K>(built(request)?).await {
             Ok(object) => Ok(self.wrote(object)),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                let get = requests::<K>(&reference.namespace).get(&reference.name, &GetParams::default());
-                if let Ok(object) = self.send::<K>(built(get)?).await {
+                if let Some(object) = self.read_anew::<K>(&reference).await? {
                     self.wrote(object);
                 }
                 Err(StoreError::AlreadyExists(reference))
