@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -73,11 +76,12 @@ impl Progress {
 pub struct Teller {
     listeners: broadcast::Sender<Progress>,
     standings: Arc<Mutex<HashMap<ObjectRef, Standing>>>,
+    rests: Arc<AtomicBool>,
 }
 
 impl Default for Teller {
     fn default() -> Self {
-        Self { listeners: broadcast::Sender::new(4096), standings: Arc::default() }
+        Self { listeners: broadcast::Sender::new(4096), standings: Arc::default(), rests: Arc::default() }
     }
 }
 
@@ -93,6 +97,16 @@ impl Teller {
 
     pub fn listen(&self) -> broadcast::Receiver<Progress> {
         self.listeners.subscribe()
+    }
+
+    /// Notes whether no pass runs and none is due, so that every standing is of what is stored.
+    pub(crate) fn rests(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
+    }
+
+    /// Whether no pass runs and none is due.
+    pub fn is_at_rest(&self) -> bool {
+        self.rests.load(Ordering::Relaxed)
     }
 
     /// How an object stood after its last pass in this process.

@@ -89,9 +89,11 @@ impl Running {
         self.stdout.lock().expect("no reader panics").clone()
     }
 
-    /// Lines of standard error that hold the text, so far.
-    pub fn count_of(&self, text: &str) -> usize {
-        self.stderr.lock().expect("no reader panics").lines().filter(|line| line.contains(text)).count()
+    /// Answers that a process with `-vv` has told of. A call that its budget refuses is told of, too, without a status.
+    pub fn answers(&self) -> usize {
+        let stderr = self.stderr.lock().expect("no reader panics");
+        let told = stderr.lines().filter_map(|line| line.split_once(": called ")?.1.split_once("code="));
+        told.filter(|(_, code)| code.trim_start_matches('"').starts_with(|first: char| first.is_ascii_digit())).count()
     }
 
     /// Waits until standard output or standard error holds the text.

@@ -120,7 +120,7 @@ async fn kill_at(world: &World, Cell { call, point }: &Cell) {
         let arrived = eventually("the answer is taken in", PATIENCE, || async {
             let calls = world.calls().await;
             let answered = calls.iter().filter(|call| call.status.is_some()).count();
-            (world.held(fault).await == 0 && running.count_of(": called ") == answered).then_some(calls.len())
+            (world.held(fault).await == 0 && running.answers() == answered).then_some(calls.len())
         })
         .await;
         // Either it goes on to the next call, or it stands at the locked store.

@@ -3,15 +3,19 @@
 //! The calls are those of the request log of an undisturbed run, and the answers those that the providers give. Both
 //! clocks run [`SCALE`] times as fast, so that back-offs and time-outs are waited for as they are.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use forkable_tests::{Call, Counts, World};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 const SCALE: u32 = 60;
-/// A lasting fault may be met so often: back-offs of 1, 2, 4 … s leave no more in an hour.
-const HOT: usize = 12;
+/// A lasting fault may be met so often at once, and from then on as often as the shortest `retry-after` allows.
+const HOT: usize = 4;
+const RETRY_AFTER: Duration = Duration::from_secs(3);
 /// Looks of the sandbox's and the program's own making that have no business in these runs.
 const NO_SWEEPS: &str = "--resync=24h";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +59,7 @@ fn faults(call: &Call) -> Vec<Fault> {
     let mut faults = vec![
         fault("500", status(500, &json!({}), &said("Server Error", "500")), unavailable),
         fault("503 without a body", json!({ "status": 503 }), unavailable),
-        fault("429 with retry-after", limited(Some(3)), "RateLimited"),
+        fault("429 with retry-after", limited(Some(RETRY_AFTER.as_secs())), "RateLimited"),
         fault("429 without retry-after", limited(None), "RateLimited"),
         fault("time-out", json!({ "hang": true }), unavailable),
         fault("cut before", json!({ "cut": "before" }), unavailable),
@@ -64,8 +68,16 @@ fn faults(call: &Call) -> Vec<Fault> {
         late("malformed JSON", json!({ "malformed": true })),
     ];
     if github {
-        faults.push(fault("secondary limit", json!({ "rateLimited": "secondary", "retryAfter": 3 }), "RateLimited"));
-        faults.push(fault("primary limit", json!({ "rateLimited": "primary", "retryAfter": 3 }), "RateLimited"));
+        faults.push(fault(
+            "secondary limit",
+            json!({ "rateLimited": "secondary", "retryAfter": RETRY_AFTER.as_secs() }),
+            "RateLimited",
+        ));
+        faults.push(fault(
+            "primary limit",
+            json!({ "rateLimited": "primary", "retryAfter": RETRY_AFTER.as_secs() }),
+            "RateLimited",
+        ));
     }
     let unauthorized = match github {
         true => status(401, &json!({}), &said("Bad credentials", "401")),
@@ -180,6 +192,7 @@ async fn meets(scenario: Scenario, call: &Call, fault: &Fault, expected: &Expect
     let world = scenario.prepare().await;
     let lasting = json!({ "match": { "operation": call.operation }, "times": null, "effect": fault.effect });
     let id = world.fault(lasting).await;
+    let began = Instant::now();
     let running = world.up();
     if !within(PATIENCE, async || (world.fault_hits(id).await > 0).then_some(())).await {
         return Err(format!("is never met\n{}", says(&world).await));
@@ -198,8 +211,9 @@ async fn meets(scenario: Scenario, call: &Call, fault: &Fault, expected: &Expect
     // Half a minute of its time.
     tokio::time::sleep(Duration::from_secs(30) / SCALE).await;
     let counts = count(&world.calls().await);
+    let tries = HOT + usize::try_from((began.elapsed() * SCALE).as_secs() / RETRY_AFTER.as_secs()).expect("a few");
     let is_hot = |(operation, count): &(&String, &usize)| {
-        **count > expected.counts.get(*operation).copied().unwrap_or_default() + HOT
+        **count > expected.counts.get(*operation).copied().unwrap_or_default() + tries
     };
     if let Some((operation, count)) = counts.iter().find(is_hot) {
         return Err(format!("a hot loop of {count} × {operation}\n{}", says(&world).await));

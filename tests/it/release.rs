@@ -33,12 +33,17 @@ async fn a_new_commit_becomes_a_release_and_is_built_once() {
 async fn a_failed_build_shows_the_tail_of_its_log_and_keeps_the_old_release() {
     let world = unprotected().await;
     let before = world.fork("acme").await["status"]["currentRelease"]["commit"].clone();
-    let head =
-        world.push_file("acme-inc/acme", "forkable-sandbox.fail-build", "error: the widget is upside down\n").await;
+    let head = world
+        .push_file(
+            "acme-inc/acme",
+            "forkable-sandbox.fail-build",
+            "error: the widget is upside down\nsk_test_not_a_real_key\n",
+        )
+        .await;
     assert_eq!(world.up_once().await.code, Some(1));
     let (status, reason, message) = world.condition("acme", "Released").await.expect("a condition");
     assert_eq!((status.as_str(), reason.as_str()), ("False", "BuildFailed"), "{message}");
-    assert!(message.contains("the widget is upside down"), "{message}");
+    assert!(message.contains("the widget is upside down\n[redacted]"), "{message}");
     let output = world.run(&["why", "acme"]).await;
     assert!(output.stdout.contains("the widget is upside down"), "{}", output.stdout);
     let (status, page) = world.page("acme.example.com").await;

@@ -35,6 +35,18 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// The shortest value that is searched for in texts: shorter ones are in too many words.
+const TELLING: usize = 4;
+
+/// The text without the values, in case somebody repeats what they were sent. Of a value of many lines, such as a
+/// private key, each line is taken out.
+pub fn redact<'a>(text: &str, values: impl IntoIterator<Item = &'a Secret>) -> String {
+    let lines = values.into_iter().flat_map(|value| value.expose().lines()).map(str::trim);
+    lines
+        .filter(|line| line.len() >= TELLING)
+        .fold(text.to_owned(), |text, line| if text.contains(line) { text.replace(line, "[redacted]") } else { text })
+}
+
 /// The key of all digests of one installation.
 #[derive(Clone)]
 pub struct DigestKey(Secret);
@@ -70,6 +82,19 @@ mod tests {
     fn secrets_redact_themselves() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
         assert_eq!(format!("{:?}", DigestKey::new(Secret::new("hunter2"))), "[redacted]");
+    }
+
+    #[test]
+    fn values_are_taken_out_of_texts() {
+        let values = [Secret::new("hunter2"), Secret::new("-----BEGIN\nabcdef\n"), Secret::new("it"), Secret::new("")];
+        let table = [
+            ("it uses hunter2, and hunter2 again", "it uses [redacted], and [redacted] again"),
+            ("line 2 is abcdef", "line 2 is [redacted]"),
+            ("it says nothing", "it says nothing"),
+        ];
+        for (text, redacted) in table {
+            assert_eq!(redact(text, &values), redacted);
+        }
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Arguments {
 
 /// Whether every Fork stands still, and if so, whether all of them are ready.
 fn settled(context: &Context<LocalStore>) -> Option<bool> {
-    if !context.is_loaded() {
+    if !context.is_loaded() || !context.progress.is_at_rest() {
         return None;
     }
     context.fleet.with_forks(|forks| {

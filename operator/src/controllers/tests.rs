@@ -2,7 +2,10 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
 
 use forkable_core::{
     PortError, condition,
@@ -64,6 +67,24 @@ async fn a_lasting_error_is_named_and_not_hammered() {
     let (_, hosting) = world.changes();
     let tries = hosting.iter().filter(|change| matches!(change, HostingChange::CreateProject(_))).count();
     assert_eq!(tries, 4, "three failures and a success");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_shows_no_secret_and_the_next_pass_goes_on() {
+    let told = Arc::new(Mutex::new(String::new()));
+    let (before, heard) = (std::panic::take_hook(), told.clone());
+    std::panic::set_hook(Box::new(move |panic| {
+        heard.lock().expect("it only pushes").push_str(&panic.to_string());
+        before(panic);
+    }));
+    let world = World::with_quickstart();
+    world.hosting.panics.store(true, Ordering::Relaxed);
+    let running = world.run().await;
+    running.ready("acme").await;
+    let told = told.lock().expect("it only pushes").clone();
+    assert!(told.contains("a bug in") && told.contains("STRIPE_KEY"), "it panicked with all it knew: {told}");
+    assert!(!told.contains("sk_test_not_a_real_key"), "{told}");
     running.stop().await;
 }
 

@@ -91,7 +91,10 @@ impl<S: Store> Driver<S> {
             }
             self.context.metrics.queued(self.queue.len() + self.slots.waiting());
             let due = self.queue.due().filter(|_| self.passes.len() < self.limits.passes);
+            self.context.progress.rests(self.passes.is_empty() && due.is_none_or(|at| at > clock.now()));
             tokio::select! {
+                // What a pass has changed is queued before the pass counts as ended.
+                biased;
                 () = shutdown.cancelled() => break,
                 batch = changes.next() => match batch {
                     Some(batch) => self.changed(batch).await,

@@ -36,6 +36,13 @@ pub struct Resolved {
     pub generated: BTreeMap<String, Secret>,
 }
 
+impl Resolved {
+    /// Every value that must not be seen.
+    pub fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values().flat_map(BTreeMap::values).chain(self.generated.values())
+    }
+}
+
 /// A field that cannot be honoured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {

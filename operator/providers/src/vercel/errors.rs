@@ -1,6 +1,6 @@
 //! What Vercel's error answers mean: status, code and message → [`PortError`].
 
-use forkable_core::{PortError, Secret, error::Provider};
+use forkable_core::{PortError, Secret, error::Provider, secret::redact};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -90,17 +90,12 @@ impl Problem {
 
     /// Takes values out of the messages, in case Vercel repeats what it was sent.
     pub(super) fn hide(&mut self, values: &[Secret]) {
-        for value in values.iter().map(Secret::expose).filter(|value| value.len() >= TELLING) {
-            self.message = self.message.replace(value, "[redacted]");
-        }
+        self.message = redact(&self.message, values);
         for row in &mut self.failed {
             row.hide(values);
         }
     }
 }
-
-/// The shortest value that is searched for in messages: shorter ones are in too many words.
-const TELLING: usize = 4;
 
 /// The rows that a batch of variables refused, each with its reason.
 pub(super) fn refused_rows(rows: &[Problem]) -> PortError {

@@ -14,6 +14,7 @@ use forkable_core::{
     journal::Entry,
     plan::Outcome,
     release::{self, Input, Look, Next, Observed},
+    secret::redact,
     store::{Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
@@ -116,7 +117,7 @@ impl<S: Store> Pass<'_, S> {
                     break;
                 }
                 Next::ReadLog(id) => match self.account.hosting.build_log(&self.target, &id).await {
-                    Ok(log) => build.observed.log = Some(log),
+                    Ok(log) => build.observed.log = Some(self.redacted(&log).await?),
                     Err(failed) => error = Some(failed),
                 },
                 // A Fork that is suspended or only observed wakes its releases when that ends.
@@ -159,6 +160,12 @@ impl<S: Store> Pass<'_, S> {
             let named = source.git_ref.is_some() && source.git_ref == repository.default_branch;
             (named || source.commit.as_ref() == Some(&head.oid)).then(|| head.clone())
         })?
+    }
+
+    /// A log without what the build was given and must not be seen: builds print their environment.
+    async fn redacted(&self, log: &[String]) -> Result<Vec<String>, StoreError> {
+        let resolved = resolve::references(&self.context.store, self.fork).await?;
+        Ok(log.iter().map(|line| redact(line, resolved.values())).collect())
     }
 
     /// Begins the build and stores its id. The object is the intent: its uid goes with the request.

@@ -1,6 +1,13 @@
 //! A folder of manifests, both providers in memory, and the driver at work on them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use forkable_core::{
@@ -42,6 +49,8 @@ pub(super) struct World {
 pub(super) struct Builds {
     fake: FakeHosting,
     state: std::sync::Mutex<BuildState>,
+    /// The next change panics, and says all that it knows.
+    pub(super) panics: AtomicBool,
 }
 
 impl std::ops::Deref for Builds {
@@ -232,6 +241,8 @@ impl Hosting for Builds {
     }
 
     async fn apply(&self, target: &ProjectTarget, change: &HostingChange) -> Result<HostingDone, PortError> {
+        let panics = matches!(change, HostingChange::UpsertEnv(_)) && self.panics.swap(false, Ordering::Relaxed);
+        assert!(!panics, "a bug in {target:?} with {change:?}");
         self.fake.apply(target, change).await
     }
 
