@@ -135,7 +135,7 @@ file-size:
 	  $$2 != "total" && $$1 > 400 && $$1 <= 500 { print "look at " $$2 ": " $$1 " lines" } END { exit bad }'
 
 .PHONY: bench
-bench: need-cargo ## Print figures of time beside their goals
+bench: need-cargo need-go tools ## Print figures of time and memory beside their goals
 	$(CARGO) build --locked --release -p forkable
 	$(CARGO) run --locked --release -q -p forkable-tests --bin bench
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkable_tests::{Running, World, eventually, reference_fork};
+use forkable_tests::{Running, World, eventually, fleet_fork};
 
 const FORKS: usize = 1_000;
 /// An hour is fifteen seconds.
@@ -13,20 +13,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// For what takes as long as the machine takes.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// A small fork: what it costs to keep is the same as for a large one.
-fn small(n: usize) -> String {
-    let fork = reference_fork();
-    let head = fork.split("  repository:").next().expect("a head").replace("name: acme", &format!("name: f{n}"));
-    format!(
-        "{head}  repository: {{ owner: acme-inc, name: f{n} }}\n  project: {{ name: f{n} }}\n  env: [{{ name: A, value: \"{n}\" }}]\n  domains: [{{ name: f{n}.example.com }}]\n"
-    )
-}
-
 /// A fleet of which everything is made and known.
 async fn made() -> World {
     let mut world = World::start().await;
     for n in 0..FORKS {
-        world.write(&format!("f{n}.yaml"), &small(n));
+        world.write(&format!("f{n}.yaml"), &fleet_fork(n));
     }
     let before = world.arguments.clone();
     world.speed(MAKING).await;

@@ -7,7 +7,7 @@ mod world;
 
 pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write, tool};
 pub use process::{Output, Running, binary};
-pub use world::{Call, Counts, Stored, World, reference_fork, reference_secret};
+pub use world::{Call, Counts, Stored, World, fleet_fork, reference_fork, reference_secret};
 
 /// Must run before anything that speaks TLS; calling it twice is fine.
 pub fn install_crypto() {

@@ -19,13 +19,10 @@ use crate::eventually;
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let status = std::process::Command::new(env!("CARGO"))
-            // As `cargo test --workspace` selects features, so that nothing is built twice.
-            .args(["build", "--locked", "--quiet", "--workspace", "--all-targets"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo can be started");
-        assert!(status.success(), "the binary does not build");
+        // `make bench` builds its own.
+        if cfg!(debug_assertions) {
+            build();
+        }
         // .../target/debug/deps/it-xxxx → .../target/debug/forkable
         let test = std::env::current_exe().expect("a test has a path");
         test.ancestors()
@@ -34,6 +31,16 @@ pub fn binary() -> &'static Path {
             .find(|path| path.is_file())
             .expect("the binary lies beside the tests")
     })
+}
+
+fn build() {
+    let status = std::process::Command::new(env!("CARGO"))
+        // As `cargo test --workspace` selects features, so that nothing is built twice.
+        .args(["build", "--locked", "--quiet", "--workspace", "--all-targets"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "the binary does not build");
 }
 
 /// What a finished process printed.
@@ -64,6 +71,14 @@ impl Running {
         let (stdout, of_stdout) = collect(child.stdout.take().expect("stdout is piped"));
         let (stderr, of_stderr) = collect(child.stderr.take().expect("stderr is piped"));
         Self { child, stdout, stderr, readers: vec![of_stdout, of_stderr] }
+    }
+
+    /// A figure of its memory as Linux names it, such as `VmRSS`, in MiB.
+    pub fn memory(&self, figure: &str) -> u64 {
+        let pid = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of processes");
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).expect("a figure");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
     }
 
     /// SIGKILL, and waits until the process is gone.

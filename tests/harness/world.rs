@@ -386,6 +386,15 @@ pub fn reference_fork() -> String {
     include_str!("../../deploy/examples/quickstart/acme.yaml").into()
 }
 
+/// One of many small forks: what it costs to keep is the same as for a large one.
+pub fn fleet_fork(n: usize) -> String {
+    let fork = reference_fork();
+    let head = fork.split("  repository:").next().expect("a head").replace("name: acme", &format!("name: f{n}"));
+    format!(
+        "{head}  repository: {{ owner: acme-inc, name: f{n} }}\n  project: {{ name: f{n} }}\n  env: [{{ name: A, value: \"{n}\" }}]\n  domains: [{{ name: f{n}.example.com }}]\n"
+    )
+}
+
 /// The Secret that it refers to.
 pub fn reference_secret() -> String {
     include_str!("../../deploy/examples/quickstart/secret.yaml").into()

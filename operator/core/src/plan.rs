@@ -202,6 +202,13 @@ pub struct FacetPlan {
     pub verdict: Verdict,
 }
 
+impl FacetPlan {
+    /// Whether nothing is missing and the provider is done, too.
+    pub fn is_done(&self) -> bool {
+        self.steps.is_empty() && matches!(self.verdict, Verdict::Synced { .. })
+    }
+}
+
 /// Everything that is missing for one Fork. Facets that the manifest does not speak of are not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -251,10 +258,7 @@ impl Plan {
     /// further step and do not count as done.
     pub fn runnable(&self, busy: &BTreeSet<Facet>, ended: impl Fn(&Facet) -> bool) -> Vec<&Step> {
         let is_free = |facet: &Facet| !busy.contains(facet) && !ended(facet);
-        let is_done = |facet: &Facet| {
-            let is_synced = |plan: &FacetPlan| plan.steps.is_empty() && matches!(plan.verdict, Verdict::Synced { .. });
-            self.facets.get(facet).is_none_or(|plan| is_free(facet) && is_synced(plan))
-        };
+        let is_done = |facet: &Facet| self.facets.get(facet).is_none_or(|plan| is_free(facet) && plan.is_done());
         let facets = self.facets.iter();
         let ready: BTreeMap<Facet, &Step> = facets
             .filter(|(facet, _)| is_free(facet) && self.needs(**facet).iter().all(is_done))

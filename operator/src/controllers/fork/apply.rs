@@ -308,10 +308,7 @@ impl<'a, S: Store> Apply<'a, S> {
             if self.outcomes.contains_key(facet) {
                 continue;
             }
-            let undone = |need: &&Facet| {
-                let left = plan.facets.get(need);
-                left.is_some_and(|left| !left.steps.is_empty() || !matches!(left.verdict, Verdict::Synced { .. }))
-            };
+            let undone = |need: &&Facet| plan.facets.get(need).is_some_and(|left| !left.is_done());
             let outcome = match plan.needs(*facet).iter().find(undone) {
                 Some(by) if !left.steps.is_empty() || matches!(left.verdict, Verdict::Waiting { .. }) => {
                     Outcome::Blocked { by: *by }

@@ -8,7 +8,10 @@ use std::{
 
 use forkable_core::store::Kind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::watcher::Event;
+use kube::{
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::watcher::Event,
+};
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -61,23 +64,33 @@ impl<K: Kind> Cache<K> {
     }
 
     /// Takes in what the watch with this index told.
-    pub(super) fn told(&mut self, watch: usize, event: Event<K>) -> Told {
+    pub(super) fn told(&mut self, watch: usize, event: Event<DeserializeGuard<K>>) -> Told {
         match event {
             Event::Init => {
                 self.watches[watch].listing = Some(HashSet::new());
                 Told::Nothing
             }
-            Event::Apply(object) | Event::InitApply(object) => {
-                let key = key(object.meta());
+            Event::Apply(told) | Event::InitApply(told) => {
+                let meta = meta(&told);
+                let key = key(meta);
                 let state = &mut self.watches[watch];
-                state.seen = state.seen.max(version(object.meta()));
+                state.seen = state.seen.max(version(meta));
                 if let Some(listing) = &mut state.listing {
                     listing.insert(key.clone());
                 }
-                if self.put(object) { Told::Changed(key) } else { Told::Nothing }
+                let changed = match told.0 {
+                    Ok(object) => self.put(object),
+                    // To work on what it was before would be to undo what a newer version of the kind has made.
+                    Err(InvalidObject { error, .. }) => {
+                        let (kind, (namespace, name)) = (K::KIND, &key);
+                        tracing::error!("{kind} {namespace}/{name} cannot be read and is left alone: {error}");
+                        self.objects.remove(&key).is_some()
+                    }
+                };
+                if changed { Told::Changed(key) } else { Told::Nothing }
             }
-            Event::Delete(object) => {
-                let (key, version) = (key(object.meta()), version(object.meta()));
+            Event::Delete(told) => {
+                let (key, version) = (key(meta(&told)), version(meta(&told)));
                 let state = &mut self.watches[watch];
                 state.seen = state.seen.max(version);
                 let old = self.objects.get(&key).is_some_and(|held| self::version(held.meta()) <= version);
@@ -156,6 +169,10 @@ fn differs<K: Kind>(a: &K, b: &K) -> bool {
     meta(a) != meta(b) || a.status() != b.status()
 }
 
+fn meta<K: Kind>(told: &DeserializeGuard<K>) -> &ObjectMeta {
+    told.0.as_ref().map_or_else(|invalid| &invalid.metadata, K::meta)
+}
+
 pub(super) fn key(meta: &ObjectMeta) -> Key {
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
@@ -189,6 +206,10 @@ mod tests {
         .expect("a Fork")
     }
 
+    fn read(fork: Fork) -> DeserializeGuard<Fork> {
+        DeserializeGuard(Ok(fork))
+    }
+
     fn with_url(url: &str, version: u64) -> Fork {
         let mut fork = fork("acme", version);
         fork.status = Some(forkable_crds::ForkStatus { url: Some(url.into()), ..Default::default() });
@@ -203,7 +224,7 @@ mod tests {
         let mut cache = Cache::new([None]);
         cache.told(0, Event::Init);
         for fork in forks {
-            cache.told(0, Event::InitApply(fork));
+            cache.told(0, Event::InitApply(read(fork)));
         }
         assert_eq!(cache.told(0, Event::InitDone), Told::Listed(Vec::new()));
         cache
@@ -218,21 +239,21 @@ mod tests {
         let mut cache = cache([fork("acme", 1)]);
         cache.answered(with_url("mine", 5));
         assert_eq!(url(&cache).as_deref(), Some("mine"));
-        assert_eq!(cache.told(0, Event::Apply(with_url("older", 3))), Told::Nothing, "the watch lags behind");
+        assert_eq!(cache.told(0, Event::Apply(read(with_url("older", 3)))), Told::Nothing, "the watch lags behind");
         assert_eq!(url(&cache).as_deref(), Some("mine"));
-        assert_eq!(cache.told(0, Event::Apply(with_url("mine", 5))), Told::Nothing);
-        assert_eq!(cache.told(0, Event::Apply(with_url("theirs", 6))), Told::Changed(key("acme")));
+        assert_eq!(cache.told(0, Event::Apply(read(with_url("mine", 5)))), Told::Nothing);
+        assert_eq!(cache.told(0, Event::Apply(read(with_url("theirs", 6)))), Told::Changed(key("acme")));
     }
 
     #[test]
     fn a_late_answer_does_not_bring_back_what_is_gone() {
         let mut cache = cache([fork("acme", 1)]);
-        assert_eq!(cache.told(0, Event::Delete(fork("acme", 7))), Told::Changed(key("acme")));
+        assert_eq!(cache.told(0, Event::Delete(read(fork("acme", 7)))), Told::Changed(key("acme")));
         cache.answered(with_url("mine", 5));
         assert_eq!(cache.get("default", "acme"), None);
         cache.answered(fork("other", 8));
         assert!(cache.get("default", "other").is_some(), "made after everything that the watch told");
-        assert_eq!(cache.told(0, Event::Delete(fork("other", 6))), Told::Nothing, "the end of one before it");
+        assert_eq!(cache.told(0, Event::Delete(read(fork("other", 6)))), Told::Nothing, "the end of one before it");
         assert!(cache.get("default", "other").is_some());
     }
 
@@ -242,23 +263,44 @@ mod tests {
         let held = cache.get("default", "acme").expect("kept");
         assert_eq!(held.metadata.managed_fields, None);
         assert_eq!(held.metadata.annotations, Some(std::collections::BTreeMap::new()));
-        assert_eq!(cache.told(0, Event::Apply(fork("acme", 2))), Told::Nothing, "only the version is another");
+        assert_eq!(cache.told(0, Event::Apply(read(fork("acme", 2)))), Told::Nothing, "only the version is another");
         let held = cache.get("default", "acme").expect("kept");
         assert_eq!(held.metadata.resource_version.as_deref(), Some("2"), "a write needs the newest");
         let mut annotated = fork("acme", 3);
         annotated.metadata.annotations = Some([("forkable.dev/adopt".to_owned(), "true".to_owned())].into());
-        assert_eq!(cache.told(0, Event::Apply(annotated)), Told::Changed(key("acme")));
+        assert_eq!(cache.told(0, Event::Apply(read(annotated))), Told::Changed(key("acme")));
     }
 
     #[test]
     fn a_new_list_tells_what_went_unnoticed() {
         let mut cache = cache([fork("acme", 1), fork("gone", 2)]);
         cache.told(0, Event::Init);
-        assert_eq!(cache.told(0, Event::InitApply(fork("acme", 1))), Told::Nothing);
-        assert_eq!(cache.told(0, Event::InitApply(fork("new", 4))), Told::Changed(key("new")));
+        assert_eq!(cache.told(0, Event::InitApply(read(fork("acme", 1)))), Told::Nothing);
+        assert_eq!(cache.told(0, Event::InitApply(read(fork("new", 4)))), Told::Changed(key("new")));
         cache.answered(fork("mine", 9));
         assert_eq!(cache.told(0, Event::InitDone), Told::Listed(vec![key("gone")]));
         assert!(cache.get("default", "mine").is_some(), "written after the list was made");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_alone_and_hides_nothing() {
+        let mut cache = cache([fork("acme", 1), fork("other", 2)]);
+        let broken = |version: u64| {
+            let DeserializeGuard(broken) = serde_json::from_value::<DeserializeGuard<Fork>>(serde_json::json!({
+                "apiVersion": "forkable.dev/v1alpha1", "kind": "Fork", "spec": { "template": 7 },
+                "metadata": { "name": "acme", "namespace": "default", "resourceVersion": version.to_string() },
+            }))
+            .expect("it has metadata");
+            assert!(broken.is_err());
+            DeserializeGuard(broken)
+        };
+        assert_eq!(cache.told(0, Event::Apply(broken(3))), Told::Changed(key("acme")));
+        assert_eq!(cache.get("default", "acme"), None);
+        cache.told(0, Event::Init);
+        assert_eq!(cache.told(0, Event::InitApply(broken(3))), Told::Nothing);
+        assert_eq!(cache.told(0, Event::InitApply(read(fork("other", 2)))), Told::Nothing);
+        assert_eq!(cache.told(0, Event::InitDone), Told::Listed(Vec::new()));
+        assert_eq!(cache.told(0, Event::Apply(read(fork("acme", 4)))), Told::Changed(key("acme")), "it was mended");
     }
 
     #[test]
@@ -266,7 +308,7 @@ mod tests {
         let mut cache = Cache::new([Some("default".to_owned()), Some("other".to_owned())]);
         let mut elsewhere = fork("acme", 3);
         elsewhere.metadata.namespace = Some("other".into());
-        cache.told(1, Event::Apply(elsewhere));
+        cache.told(1, Event::Apply(read(elsewhere)));
         cache.told(0, Event::Init);
         assert_eq!(cache.told(0, Event::InitDone), Told::Listed(Vec::new()));
         assert!(cache.get("other", "acme").is_some());

@@ -4,7 +4,7 @@ use forkable_crds::{Deployment, Fork, GROUP};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource,
-    core::{NamespaceResourceScope, PartialObjectMeta},
+    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
     runtime::watcher::Event,
 };
 use serde::de::DeserializeOwned;
@@ -35,7 +35,7 @@ impl KubernetesStore {
     {
         let scope = Scope { resource, group: GROUP, namespace: namespace.map(str::to_owned) };
         let (ours, others) = self.0.owner.selectors();
-        let api: Api<K> = api(&self.0.client, namespace);
+        let api: Api<DeserializeGuard<K>> = api(&self.0.client, namespace);
         let store = self.clone();
         let told = move |event| {
             let told = write(&store.kept::<K>().ours).told(index, event);
@@ -66,14 +66,12 @@ impl KubernetesStore {
     }
 }
 
-fn slim<K: Sharded>(event: Event<K>) -> Event<K> {
-    match event {
-        Event::Apply(object) => Event::Apply(object.slim()),
-        Event::InitApply(object) => Event::InitApply(object.slim()),
-        Event::Delete(object) => Event::Delete(object),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
+fn slim<K: Sharded>(event: Event<DeserializeGuard<K>>) -> Event<DeserializeGuard<K>> {
+    event.modify(|DeserializeGuard(told)| {
+        if let Ok(object) = told {
+            object.slim()
+        }
+    })
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -133,7 +133,7 @@ pub(super) trait Sharded: Kind {
     fn fork(&self) -> (&str, &str);
 
     /// Drops what only those need who work on it.
-    fn slim(self) -> Self;
+    fn slim(&mut self);
 }
 
 impl Sharded for Fork {
@@ -143,17 +143,16 @@ impl Sharded for Fork {
     }
 
     /// What it claims, and whether it has made anything, stays.
-    fn slim(mut self) -> Self {
+    fn slim(&mut self) {
         self.spec.env = Vec::new();
         self.spec.env_from = Vec::new();
         self.spec.repository.files = Vec::new();
         self.metadata.annotations = None;
-        self.status = self.status.map(|status| ForkStatus {
+        self.status = self.status.take().map(|status| ForkStatus {
             repository: status.repository,
             project: status.project,
             ..ForkStatus::default()
         });
-        self
     }
 }
 
@@ -162,10 +161,9 @@ impl Sharded for Deployment {
         (self.metadata.namespace.as_deref().unwrap_or_default(), &self.spec.fork_ref.name)
     }
 
-    fn slim(mut self) -> Self {
+    fn slim(&mut self) {
         self.status = None;
         self.metadata.annotations = None;
-        self
     }
 }
 
