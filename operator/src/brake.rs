@@ -63,8 +63,7 @@ impl Brake {
 pub fn message(step: &str) -> String {
     format!(
         "more than {LIMIT} destructive steps within {} minutes over all forks; withheld: {}. \
-         If they are meant, let them go on with `forkable resume --dir DIR`, or in a cluster with \
-         `kubectl annotate lease forkable -n NAMESPACE --overwrite forkable.dev/resume-requested-at=now`",
+         If they are meant, let them go on with `forkable resume --dir DIR`, in a cluster with `kubectl forkable resume`",
         WINDOW.as_secs() / 60,
         step.trim()
     )

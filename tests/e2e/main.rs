@@ -4,3 +4,4 @@ mod controller;
 mod crds;
 mod harness;
 mod manifests;
+mod plugin;

@@ -104,3 +104,28 @@ async fn two_processes_on_one_folder_are_refused() {
     running.kill().await;
     world.converge().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suspend_and_resume_edit_the_manifest_and_nothing_else_in_it() {
+    let world = World::with_reference_fork().await;
+    world.converge().await;
+    let manifest = || std::fs::read_to_string(world.path("acme.yaml")).expect("a manifest");
+    let before = manifest();
+    let output = world.run(&["suspend", "acme", "--reason", "moving: soon", "--for", "2h"]).await;
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let output = world.run(&["plan"]).await;
+    assert!(output.stdout.contains("suspended until") && output.stdout.contains("moving: soon"), "{}", output.stdout);
+    assert_eq!(world.run(&["resume", "acme"]).await.code, Some(0));
+    assert_eq!(manifest(), before, "comments and all");
+    // Lines cannot be put into this one.
+    let output = world.run(&["get", "fork", "acme", "-o", "json"]).await;
+    let mut fork: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    fork["metadata"] = serde_json::json!({ "name": "acme" });
+    fork.as_object_mut().expect("an object").remove("status");
+    world.write("acme.yaml", &fork.to_string());
+    let before = manifest();
+    let output = world.run(&["suspend", "acme", "--reason", "by hand"]).await;
+    assert_eq!(output.code, Some(1), "a person has to do it");
+    assert!(output.stdout.contains("write under spec\n  suspend:\n    reason: \"by hand\""), "{}", output.stdout);
+    assert_eq!(manifest(), before);
+}

@@ -115,7 +115,7 @@ impl Arguments {
                 let Connection { endpoints, credentials } = Connection::sandbox(url).map_err(anyhow::Error::msg)?;
                 (endpoints, OwnCredentials::from(credentials))
             }
-            None => Connection::if_any().map_err(anyhow::Error::msg)?,
+            None => Connection::if_any(&environment::variable).map_err(anyhow::Error::msg)?,
         };
         let times = self.times()?;
         let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listening on {}", self.listen))?;

@@ -57,7 +57,7 @@ impl Endpoints {
         })
     }
 
-    fn from_environment() -> Result<Self, String> {
+    fn from(variable: &Variables<'_>) -> Result<Self, String> {
         Self::new(
             &variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".into()),
             variable("GITHUB_GRAPHQL_URL").as_deref(),
@@ -65,6 +65,9 @@ impl Endpoints {
         )
     }
 }
+
+/// Looks a variable up.
+pub(super) type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Credentials and where they are good for.
 #[derive(Clone, Debug)]
@@ -76,8 +79,8 @@ pub struct Connection {
 impl Connection {
     /// What the environment says. The error says what to set.
     pub(super) fn from_environment() -> Result<Self, String> {
-        let endpoints = Endpoints::from_environment()?;
-        let github = github()?;
+        let endpoints = Endpoints::from(&variable)?;
+        let github = github(&variable)?;
         let vercel = variable("VERCEL_TOKEN").map(Secret::new);
         let (Some(github), Some(vercel)) = (github.clone(), vercel.clone()) else {
             let missing = match (github.is_some(), vercel.is_some()) {
@@ -90,14 +93,14 @@ impl Connection {
         Ok(Self { endpoints, credentials: Credentials { github, vercel, team: variable("VERCEL_TEAM_ID") } })
     }
 
-    /// What the environment says, which may be that every Fork names its own credentials.
-    pub(super) fn if_any() -> Result<(Endpoints, OwnCredentials), String> {
+    /// What an environment says, which may be that every Fork names its own credentials.
+    pub(super) fn if_any(variable: &Variables<'_>) -> Result<(Endpoints, OwnCredentials), String> {
         let own = OwnCredentials {
-            github: github()?,
+            github: github(variable)?,
             vercel: variable("VERCEL_TOKEN").map(Secret::new),
             team: variable("VERCEL_TEAM_ID"),
         };
-        Ok((Endpoints::from_environment()?, own))
+        Ok((Endpoints::from(variable)?, own))
     }
 
     /// The seeded credentials of a sandbox.
@@ -113,7 +116,7 @@ impl Connection {
     }
 }
 
-fn github() -> Result<Option<GitHubCredentials>, String> {
+fn github(variable: &Variables<'_>) -> Result<Option<GitHubCredentials>, String> {
     if let Some(token) = variable("GITHUB_TOKEN") {
         return Ok(Some(GitHubCredentials::Token(Secret::new(token))));
     }
@@ -133,6 +136,7 @@ pub(super) fn webhook_secret() -> Option<Secret> {
     variable("FORKABLE_WEBHOOK_SECRET").map(Secret::new)
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of this process that is not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -1,217 +1,205 @@
-//! `forkable get`: objects of a folder as a table, or whole.
+//! `forkable get`: objects as a table, or whole.
 
-use std::path::PathBuf;
+mod table;
+
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
 use forkable_core::store::Kind;
 use forkable_crds::{Deployment, Fork};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::state::{condition, namespaced, yaml};
-use crate::{clock::until, hosts::local::Reader};
+use super::{
+    place::Place,
+    state::yaml,
+    target::{Target, What},
+    world::{Listed, World},
+};
+use table::{Table, Tabular};
 
 /// Show Forks or Deployments with their status.
 ///
 /// Works beside a running `forkable up` and without one.
 ///
-/// Examples:
-///   forkable get
+/// Examples, on one machine:
+///   forkable get                               the Forks of the current folder
 ///   forkable get deployment -o wide
-///   forkable get fork acme -o yaml
+///   forkable get fork acme -o yaml --dir DIR
+/// and in a cluster:
+///   kubectl forkable get -A                    the Forks of all namespaces
+///   kubectl forkable get fork/acme -n team -w  show it again whenever it changes
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    #[arg(value_enum, default_value_t = What::Fork)]
-    kind: What,
-    /// One object; all if absent. `team/acme` is acme in the namespace team.
-    name: Option<String>,
-    /// The folder that `forkable up` works on.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    /// `fork` (as if absent) or `deployment`, then names; or TYPE/NAME.
+    #[arg(value_name = "TYPE|NAME")]
+    what: Vec<String>,
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     output: Form,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
-    #[value(aliases = ["forks"])]
-    Fork,
-    #[value(aliases = ["deployments", "fdep"])]
-    Deployment,
+    /// After that, show each object again when it changes.
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
     Table,
+    /// The table with more columns.
     Wide,
     Json,
     Yaml,
+    /// TYPE/NAME, one a line.
+    Name,
 }
 
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let reader = Reader::open(&self.dir).await?;
-        match self.kind {
-            What::Fork => self.show(&self.read::<Fork>(&reader).await?, fork_head, fork_row),
-            What::Deployment => self.show(&self.read::<Deployment>(&reader).await?, release_head, release_row),
+        let (what, targets) = asked(&self.what)?;
+        let world = self.place.open().await?;
+        match what {
+            What::Fork => self.show::<Fork>(&world, &targets).await,
+            What::Deployment => self.show::<Deployment>(&world, &targets).await,
         }
     }
 
-    async fn read<K: Kind>(&self, reader: &Reader) -> anyhow::Result<Vec<K>> {
-        let Some(name) = &self.name else { return Ok(reader.list().await?) };
-        let (namespace, short) = namespaced(name);
-        match reader.get(&namespace, &short).await? {
-            Some(object) => Ok(vec![object]),
-            None => bail!("there is no {} {name} in {}", K::KIND.to_ascii_lowercase(), self.dir.display()),
-        }
-    }
-
-    fn show<K: Kind>(
-        &self,
-        objects: &[K],
-        head: fn(bool) -> Vec<&'static str>,
-        row: fn(&K, bool, Timestamp) -> Vec<String>,
-    ) -> anyhow::Result<u8> {
+    async fn show<K: Listed + Tabular>(&self, world: &World, targets: &[Target]) -> anyhow::Result<u8> {
+        let objects = read::<K>(world, targets).await?;
         let wide = self.output == Form::Wide;
+        let now = Timestamp::now();
         match self.output {
-            Form::Table | Form::Wide if objects.is_empty() => super::say("nothing found"),
-            Form::Table | Form::Wide => {
-                let mut table = Table::new();
-                table.load_preset(presets::NOTHING).set_header(head(wide));
-                let now = Timestamp::now();
-                table.add_rows(objects.iter().map(|object| row(object, wide, now)));
-                // Columns begin at the margin, as those of kubectl do.
-                table.column_iter_mut().for_each(|column| {
-                    column.set_padding((0, 2));
-                });
-                table.to_string().lines().for_each(|line| super::say(line.trim_end()));
+            Form::Table | Form::Wide if self.watch || !objects.is_empty() => {
+                let rows: Vec<&K> = objects.iter().map(AsRef::as_ref).collect();
+                let (table, lines) = Table::new(&rows, wide, world.shows_namespaces(&objects), now);
+                lines.iter().for_each(super::say);
+                if self.watch {
+                    let row = |object: &K| Ok(table.row(object, Timestamp::now()));
+                    watch(world, targets, &objects, row).await?;
+                }
             }
-            Form::Json => super::say(serde_json::to_string_pretty(&self.whole(objects)?)?),
-            Form::Yaml => super::say(yaml(&self.whole(objects)?)?.trim_end()),
+            Form::Table | Form::Wide => super::say_note(&format!("no {}s {}", word::<K>(), world.place())),
+            Form::Json | Form::Yaml if !self.watch => super::say(self.whole(&objects, targets)?.trim_end()),
+            Form::Json => {
+                watch(world, targets, &[], |object: &K| Ok(serde_json::to_string_pretty(&tidy(object)?)?)).await?;
+            }
+            Form::Yaml => {
+                watch(world, targets, &[], |object: &K| Ok(format!("---\n{}", yaml(&tidy(object)?)?))).await?;
+            }
+            Form::Name => {
+                for object in &objects {
+                    super::say(name(&**object));
+                }
+                if self.watch {
+                    watch(world, targets, &objects, |object: &K| Ok(name(object))).await?;
+                }
+            }
         }
         Ok(super::DONE)
     }
 
     /// The one object that was asked for, or a list.
-    fn whole<K: Kind>(&self, objects: &[K]) -> anyhow::Result<Value> {
-        let mut objects: Vec<Value> = objects.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-        Ok(match (&self.name, objects.pop()) {
-            (Some(_), Some(object)) => object,
+    fn whole<K: Listed>(&self, objects: &[Arc<K>], targets: &[Target]) -> anyhow::Result<String> {
+        let mut objects: Vec<Value> = objects.iter().map(|object| tidy(&**object)).collect::<Result<_, _>>()?;
+        let value = match (targets, objects.pop()) {
+            ([_], Some(object)) => object,
             (_, last) => {
                 objects.extend(last);
                 json!({ "apiVersion": "v1", "kind": "List", "items": objects })
             }
-        })
+        };
+        if self.output == Form::Yaml { yaml(&value) } else { Ok(serde_json::to_string_pretty(&value)?) }
     }
 }
 
-fn fork_head(wide: bool) -> Vec<&'static str> {
-    let mut head = vec!["NAME", "READY", "URL", "REPOSITORY", "RELEASE", "AGE"];
-    if wide {
-        head.extend(["PROJECT", "REASON", "MESSAGE"]);
+/// Kind and names that the words mean.
+fn asked(words: &[String]) -> anyhow::Result<(What, Vec<Target>)> {
+    let first = words.first().and_then(|word| What::of(word));
+    let targets = words[usize::from(first.is_some())..].iter().map(|word| word.parse());
+    let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
+    let mut kinds = first.into_iter().chain(targets.iter().filter_map(|target| target.what));
+    let what = kinds.next().unwrap_or(What::Fork);
+    if kinds.any(|other| other != what) {
+        bail!("one kind at a time: ask for forks or for deployments")
     }
-    head
+    Ok((what, targets))
 }
 
-fn fork_row(fork: &Fork, wide: bool, now: Timestamp) -> Vec<String> {
-    let status = fork.status.clone().unwrap_or_default();
-    let ready = condition(&status.conditions, "Ready");
-    let mut row = vec![
-        name(fork),
-        ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
-        status.url.unwrap_or_else(none),
-        status.repository.map_or_else(none, |repository| repository.full_name),
-        status.current_release.map_or_else(none, |release| release.name),
-        age(fork, now),
-    ];
-    if wide {
-        row.push(status.project.map_or_else(none, |project| project.name));
-        row.push(ready.map_or_else(none, |ready| ready.reason.clone()));
-        row.push(ready.map_or_else(none, |ready| first_line(&ready.message)));
+async fn read<K: Listed>(world: &World, targets: &[Target]) -> anyhow::Result<Vec<Arc<K>>> {
+    if targets.is_empty() {
+        return world.list().await;
     }
-    row
-}
-
-fn release_head(wide: bool) -> Vec<&'static str> {
-    let mut head = vec!["NAME", "READY", "PHASE", "FORK", "COMMIT", "AGE"];
-    if wide {
-        head.extend(["URL", "AUTHOR", "MESSAGE"]);
+    let mut found = Vec::new();
+    for target in targets {
+        match world.get(target).await? {
+            Some(object) => found.push(object),
+            None => bail!("there is no {} {target} {}", word::<K>(), world.place()),
+        }
     }
-    head
+    Ok(found)
 }
 
-fn release_row(release: &Deployment, wide: bool, now: Timestamp) -> Vec<String> {
-    let status = release.status.clone().unwrap_or_default();
-    let ready = condition(&status.conditions, "Ready");
-    let commit = status.commit.unwrap_or_default();
-    let sha = release.spec.source.commit.clone().unwrap_or(commit.sha);
-    let mut row = vec![
-        name(release),
-        ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
-        status.phase.unwrap_or_else(none),
-        release.spec.fork_ref.name.clone(),
-        sha.get(..7).unwrap_or(&sha).to_owned(),
-        age(release, now),
-    ];
-    if wide {
-        row.push(status.url.unwrap_or_else(none));
-        row.push(commit.author.unwrap_or_else(none));
-        row.push(ready.map_or_else(none, |ready| first_line(&ready.message)));
+/// Says each object anew that changes, until the watch fails; those that were shown are known.
+async fn watch<K: Listed>(
+    world: &World,
+    targets: &[Target],
+    shown: &[Arc<K>],
+    line: impl Fn(&K) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
+    let targets: Vec<_> = targets.iter().map(|target| world.resolve(target)).collect::<Result<_, _>>()?;
+    let version = |object: &K| (object.reference(), Kind::meta(object).resource_version.clone());
+    let shown: Vec<_> = shown.iter().map(|object| version(object)).collect();
+    let mut changes = world.watch::<K>();
+    while let Some(object) = changes.try_next().await? {
+        let reference = object.reference();
+        let asked = |(namespace, name): &(String, String)| *namespace == reference.namespace && *name == reference.name;
+        if (targets.is_empty() || targets.iter().any(asked)) && !shown.contains(&version(&object)) {
+            super::say(line(&object)?);
+        }
     }
-    row
+    Ok(())
 }
 
-fn none() -> String {
-    "-".into()
+/// The object for people: without who wrote which field, as kubectl shows it.
+fn tidy<K: Listed>(object: &K) -> serde_json::Result<Value> {
+    let mut object = object.clone();
+    Kind::meta_mut(&mut object).managed_fields = None;
+    serde_json::to_value(object)
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+fn name<K: Listed>(object: &K) -> String {
+    format!("{}.forkable.dev/{}", word::<K>(), object.reference().name)
 }
 
-fn name(object: &impl Kind) -> String {
-    let reference = object.reference();
-    match reference.namespace.as_str() {
-        "default" => reference.name,
-        namespace => format!("{namespace}/{}", reference.name),
-    }
-}
-
-/// Since the object was made, in its largest unit, as kubectl tells it.
-fn age(object: &impl Kind, now: Timestamp) -> String {
-    let Some(created) = &object.meta().creation_timestamp else { return none() };
-    let seconds = until(created.0, now).as_secs();
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+fn word<K: Kind>() -> String {
+    K::KIND.to_ascii_lowercase()
 }
 
 #[cfg(test)]
 mod tests {
-    use forkable_core::store::Kind as _;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
     use super::*;
-    use crate::clock::after;
 
     #[test]
-    fn ages_are_told_in_one_unit() {
-        let mut release: Deployment = serde_json::from_value(json!({
-            "apiVersion": "forkable.dev/v1alpha1", "kind": "Deployment", "metadata": { "name": "a" },
-            "spec": { "forkRef": { "name": "acme" }, "source": { "commit": "0".repeat(40) } },
-        }))
-        .expect("a Deployment");
-        assert_eq!(age(&release, Timestamp::UNIX_EPOCH), "-");
-        release.meta_mut().creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        for (seconds, expected) in [(0, "0s"), (119, "119s"), (120, "2m"), (7_200, "2h"), (172_800, "2d")] {
-            let now = after(Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(seconds));
-            assert_eq!(age(&release, now), expected);
+    fn words_name_a_kind_and_objects() {
+        let asked = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            asked(&words)
+                .map(|(what, targets)| (what, targets.into_iter().map(|target| target.name).collect::<Vec<_>>()))
+        };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (words, what, expected) in [
+            (&[][..], What::Fork, &[][..]),
+            (&["forks"], What::Fork, &[]),
+            (&["acme", "beta"], What::Fork, &["acme", "beta"]),
+            (&["deployment", "acme-1"], What::Deployment, &["acme-1"]),
+            (&["fdep/acme-1"], What::Deployment, &["acme-1"]),
+            (&["fork", "fork"], What::Fork, &["fork"]),
+        ] {
+            assert_eq!(asked(words).expect("clear"), (what, names(expected)), "{words:?}");
         }
+        assert!(asked(&["fork/a", "deployment/b"]).is_err());
     }
 }

@@ -1,23 +1,31 @@
 //! The command line: one file for each command.
 
+mod adopt;
+mod colour;
 mod completions;
+mod confirm;
 mod controller;
 mod crds;
 mod delete;
 mod environment;
 mod get;
 mod logging;
+mod place;
 mod plan;
+mod preview;
 mod resume;
 mod sandbox;
 mod state;
+mod suspend;
+mod target;
 mod up;
 mod view;
 mod why;
+mod world;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::SignedDuration;
 
 pub use environment::{Connection, Endpoints};
@@ -50,11 +58,15 @@ enum Command {
     Plan(plan::Arguments),
     Get(get::Arguments),
     Why(why::Arguments),
-    Delete(delete::Arguments),
+    Suspend(suspend::Arguments),
     Resume(resume::Arguments),
+    Adopt(adopt::Arguments),
+    Delete(delete::Arguments),
     Sandbox(sandbox::Arguments),
     Crds(crds::Arguments),
     Completions(completions::Arguments),
+    #[command(name = "__complete", hide = true)]
+    Complete(completions::Complete),
 }
 
 /// Nothing left to do.
@@ -64,9 +76,38 @@ const FAILED: u8 = 1;
 /// `plan` found changes.
 const CHANGES: u8 = 2;
 
+/// Name of the binary that kubectl runs for `kubectl forkable`.
+const PLUGIN: &str = "kubectl-forkable";
+
+/// The command line as kubectl's users know it: called as they call it, in a cluster unless a folder is named, and with
+/// the place before the command too. Commands that have nothing to do with a cluster work and are not shown.
+fn plugin(command: clap::Command) -> clap::Command {
+    let has_place = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_id() == "cluster");
+    let command = command
+        .name(PLUGIN)
+        .bin_name("kubectl forkable")
+        .after_help("Exit codes: 0 done, 1 something failed or waits for a person, 2 `plan` found changes.");
+    let command = command.mut_subcommands(|command| match command.get_name() {
+        "completions" => command,
+        _ if has_place(&command) => command.mut_arg("cluster", |arg| arg.default_value("true").hide(true)),
+        _ => command.hide(true),
+    });
+    place::Place::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
+        "cluster" => arg.global(true).default_value("true").hide(true),
+        _ => arg.global(true),
+    })
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let is_plugin = Path::new(&name).file_stem().is_some_and(|name| name == PLUGIN);
+    let command = if is_plugin { plugin(Cli::command()) } else { Cli::command() };
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no failures; a wrong usage is 1, because 2 says that there are changes.
@@ -114,12 +155,18 @@ impl Cli {
                 logging::start(log_format, "info");
                 arguments.run().await
             }
+            Command::Adopt(arguments) => {
+                logging::start(log_format, "warn");
+                arguments.run().await
+            }
             Command::Get(arguments) => arguments.run().await,
             Command::Why(arguments) => arguments.run().await,
             Command::Delete(arguments) => arguments.run().await,
-            Command::Resume(arguments) => arguments.run(),
+            Command::Suspend(arguments) => arguments.run().await,
+            Command::Resume(arguments) => arguments.run().await,
             Command::Crds(arguments) => arguments.run(),
             Command::Completions(arguments) => Ok(arguments.run()),
+            Command::Complete(arguments) => Ok(arguments.run().await),
         }
     }
 }
@@ -136,8 +183,41 @@ fn say(line: impl std::fmt::Display) {
     drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
+/// Tells on standard error what is good to know beside the answer.
+fn say_note(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}
+
 /// Tells on standard error what went wrong.
 fn say_error(line: &str) {
     use std::io::Write as _;
     drop(writeln!(std::io::stderr().lock(), "error: {line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_command_lines_are_consistent() {
+        Cli::command().debug_assert();
+        plugin(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn kubectl_means_a_cluster_and_takes_the_place_before_the_command_too() {
+        let place = |words: &[&str]| {
+            let matches = plugin(Cli::command()).try_get_matches_from(words).expect("arguments");
+            match Cli::from_arg_matches(&matches).expect("a command").command {
+                Command::Why(why) => format!("{why:?}"),
+                other => panic!("{other:?}"),
+            }
+        };
+        for words in [["x", "why", "acme", "-n", "team"], ["x", "-n", "team", "why", "acme"]] {
+            let place = place(&words);
+            assert!(place.contains("cluster: true") && place.contains("namespace: Some(\"team\")"), "{place}");
+        }
+        assert!(place(&["x", "why", "acme", "--dir", "d"]).contains("dir: Some(\"d\")"), "a folder if it is named");
+    }
 }

@@ -1,51 +1,57 @@
 //! `forkable plan`: every change that would be made outside, and none is made.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::bail;
 use forkable_core::{
     Step,
     plan::{Effect, Verdict},
-    store::{Kind, Store},
+    store::{Kind, ObjectRef},
 };
 use serde_json::{Value, json};
 
-use super::{Connection, environment, state, up::Form};
+use super::{
+    colour::{Tone, paint},
+    environment,
+    place::Place,
+    preview::{Providers, told},
+    target::Target,
+    up::Form,
+};
 use crate::{
-    accounts::Accounts,
-    clock::Clock,
-    connect::Connector,
-    context::{Context, NoJournal, Parts},
-    controllers::fork::ABANDON_AFTER,
     controllers::fork::preview::{Preview as Outcome, preview, preview_deletion},
-    hosts::local::{Preview, Problem},
-    metrics::Metrics,
+    hosts::local::Problem,
 };
 
 /// Print every change that would be made outside, and make none.
 ///
-/// Only reads are sent to the providers, and nothing is written here. Changes that take something away are marked.
-/// With a folder, Forks whose manifests are gone from it are planned to be deleted.
+/// Only reads are sent to the providers, and nothing is written here or in a cluster. Changes that take something away
+/// are marked. Without -f it is about the Forks that are there; with a folder, Forks whose manifests are gone from it are
+/// planned to be deleted.
 ///
-/// Examples:
+/// Examples, on one machine:
 ///   forkable plan -f DIR
 ///   forkable plan -f acme.yaml -f secret.yaml --dir DIR
+/// and in a cluster:
+///   kubectl forkable plan acme -n team         what the controller would do now
+///   kubectl forkable plan -f acme.yaml         what it would do after `kubectl apply -f acme.yaml`
 ///
 /// Exit codes: 0 nothing to change, 2 changes, 1 an error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = environment::HELP)]
 pub(super) struct Arguments {
+    /// Only these Forks; all if absent.
+    #[arg(value_name = "NAME")]
+    names: Vec<Target>,
     /// Manifests: files, or folders with all that is in them.
-    #[arg(short, long = "file", value_name = "FILE|DIR", required = true)]
+    #[arg(short, long = "file", visible_alias = "filename", value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
-    /// The folder that `forkable up` works on, for what it has recorded; the one among the files, if absent.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Use the stand-in for GitHub and Vercel at URL (`forkable up --sandbox` prints it).
-    #[arg(long, value_name = "URL", require_equals = true)]
-    sandbox: Option<String>,
+    #[command(flatten)]
+    providers: Providers,
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     output: Form,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Steps by what they do.
@@ -57,34 +63,45 @@ struct Counts {
 }
 
 /// What is printed of one Fork.
-struct Printed {
+pub(super) struct Printed {
     name: String,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Facets that wait for something or are refused.
-    notes: Vec<String>,
-    error: Option<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) error: Option<String>,
 }
 
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let folder = self.dir.clone().or_else(|| self.files.iter().find(|file| state::folder(file).is_dir()).cloned());
-        let (manifests, problems) = Preview::open(&self.files, folder.as_deref()).await?;
-        if !problems.is_empty() {
-            self.tell_problems(&problems);
-            return Ok(super::FAILED);
-        }
-        let connection = match &self.sandbox {
-            Some(url) => Connection::sandbox(url),
-            None => Connection::from_environment(),
+        let world = self.place.open().await?;
+        let context = match self.providers.preview(&world, &self.files).await? {
+            Ok(context) => context,
+            Err(problems) => {
+                self.tell_problems(&problems);
+                return Ok(super::FAILED);
+            }
         };
-        let context = context(manifests, connection.map_err(anyhow::Error::msg)?).await?;
-        let mut all = Vec::new();
-        for fork in context.store.forks() {
-            let outcome = preview(&context, fork).await?;
-            all.push(printed(fork.reference().to_string(), outcome));
+        let names: Vec<_> = self.names.iter().map(|name| world.resolve(name)).collect::<Result<_, _>>()?;
+        let is =
+            |(namespace, name): &(String, String), fork: &ObjectRef| (namespace, name) == (&fork.namespace, &fork.name);
+        let asked = |fork: &ObjectRef| names.is_empty() || names.iter().any(|name| is(name, fork));
+        let (forks, removed) = (context.store.forks(), context.store.removed());
+        let all = || forks.iter().chain(removed).map(Kind::reference);
+        if let Some(target) = self.names.iter().zip(&names).find(|(_, name)| !all().any(|fork| is(name, &fork))) {
+            bail!("there is no fork {} {}", target.0, world.place())
         }
-        for fork in context.store.removed() {
-            let outcome = preview_deletion(&context, fork).await?;
+        let mut all = Vec::new();
+        for fork in forks.iter().filter(|fork| asked(&fork.reference())) {
+            let outcome = if fork.is_deleting() {
+                preview_deletion(&context, fork).await.map_err(told)?
+            } else {
+                preview(&context, fork).await.map_err(told)?
+            };
+            let note = if fork.is_deleting() { " (it is being deleted)" } else { "" };
+            all.push(printed(format!("{}{note}", fork.reference()), outcome));
+        }
+        for fork in removed.iter().filter(|fork| asked(&fork.reference())) {
+            let outcome = preview_deletion(&context, fork).await.map_err(told)?;
             all.push(printed(format!("{} (its manifest is gone)", fork.reference()), outcome));
         }
         let mut counts = Counts::default();
@@ -112,27 +129,10 @@ impl Arguments {
     }
 }
 
-async fn context(manifests: Preview, connection: Connection) -> anyhow::Result<Arc<Context<Preview>>> {
-    let clock = Clock::default();
-    let metrics = Metrics::default();
-    let connector = Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
-    let accounts = Accounts::new(Box::new(connector), connection.credentials, manifests.digest_key().await?);
-    let journal = Arc::new(NoJournal);
-    let (context, _) =
-        Context::new(Parts { store: manifests, accounts, journal, clock, metrics, abandon_after: ABANDON_AFTER });
-    for fork in context.store.forks() {
-        context.fleet.put_fork(&Arc::new(fork.clone()));
-    }
-    for release in context.store.list().await? {
-        context.fleet.put_release(release);
-    }
-    Ok(context)
-}
-
-fn printed(name: String, outcome: Outcome) -> Printed {
+pub(super) fn printed(name: String, outcome: Outcome) -> Printed {
     let failed = |error| Printed { name: name.clone(), steps: Vec::new(), notes: Vec::new(), error: Some(error) };
     match outcome {
-        Outcome::Plan { plan, withheld } => {
+        Outcome::Plan { plan, withheld, .. } => {
             let verdicts = plan.facets.iter().filter(|(_, facet)| facet.steps.is_empty());
             let notes = verdicts.filter_map(|(facet, plan)| match &plan.verdict {
                 Verdict::Synced { .. } => None,
@@ -161,10 +161,7 @@ fn printed(name: String, outcome: Outcome) -> Printed {
 fn tell(all: &[Printed], counts: Counts) {
     for Printed { name, steps, notes, error } in all {
         super::say(name);
-        for step in steps {
-            let mark = if step.effect() == Effect::Destroy { "   (destructive)" } else { "" };
-            super::say(format_args!("  {step}{mark}"));
-        }
+        steps.iter().for_each(tell_step);
         for note in notes {
             super::say(format_args!("  ! {note}"));
         }
@@ -176,6 +173,15 @@ fn tell(all: &[Printed], counts: Counts) {
     }
     let Counts { create, change, destroy } = counts;
     super::say(format_args!("Plan: {create} to create, {change} to change, {destroy} to destroy"));
+}
+
+pub(super) fn tell_step(step: &Step) {
+    let (mark, tone) = match step.effect() {
+        Effect::Create => ("", Tone::Good),
+        Effect::Update => ("", Tone::Working),
+        Effect::Destroy => ("   (destructive)", Tone::Bad),
+    };
+    super::say(format_args!("  {}{mark}", paint(step, tone)));
 }
 
 fn whole(all: &[Printed], counts: Counts) -> Value {

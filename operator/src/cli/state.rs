@@ -1,4 +1,4 @@
-//! What several commands know of a folder's state: where its files are, how objects are named and printed.
+//! What several commands know of a folder's state: where its files are, how objects are printed.
 
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,6 @@ pub(super) const SANDBOX_FILE: &str = "sandbox.json";
 /// The folder of all of these.
 pub(super) fn folder(dir: &Path) -> PathBuf {
     dir.join(STATE_FOLDER)
-}
-
-/// Namespace and name of `acme` or `team/acme`.
-pub(super) fn namespaced(name: &str) -> (String, String) {
-    name.split_once('/').map_or_else(
-        || ("default".to_owned(), name.to_owned()),
-        |(namespace, name)| (namespace.to_owned(), name.to_owned()),
-    )
 }
 
 /// A condition by its type.

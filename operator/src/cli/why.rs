@@ -1,6 +1,6 @@
 //! `forkable why`: the cause chain of one object, who must act, and what happens next.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::bail;
 use forkable_core::{
@@ -9,138 +9,165 @@ use forkable_core::{
 };
 use forkable_crds::{Deployment, Fork};
 use forkable_providers::journal::SqliteJournal;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::state::{self, condition, namespaced};
-use crate::{clock::until, hosts::local::Reader, schedule::Schedule};
+use super::{
+    colour::{Tone, paint},
+    place::Place,
+    state::{self, condition},
+    target::{Target, What},
+    world::World,
+};
+use crate::{hosts::local::Event, schedule::Schedule};
 
 /// Entries of the journal that are shown.
 const ENTRIES: u32 = 8;
+/// Events that are shown.
+const EVENTS: usize = 5;
 
 /// Say why an object is as it is: causes, the last error, who must act, when the next try is.
 ///
-/// Works beside a running `forkable up` and without one.
+/// Works beside a running `forkable up` and without one. In a cluster the last error is told by conditions and events.
 ///
-/// Examples:
+/// Examples, on one machine:
 ///   forkable why acme
 ///   forkable why deployment/acme-1a2b3c4 --dir DIR
+/// and in a cluster:
+///   kubectl forkable why acme -n team
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// A Fork, or a Deployment as deployment/NAME. `team/acme` is acme in the namespace team.
-    name: String,
-    /// The folder that `forkable up` works on.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    /// A Fork, or a Deployment as deployment/NAME.
+    name: Target,
+    #[command(flatten)]
+    place: Place,
 }
-
-/// Events that are shown.
-const EVENTS: usize = 5;
 
 /// What is told of an object of any kind.
 struct Told {
     object: ObjectRef,
     conditions: Vec<Condition>,
     current: bool,
+    /// When a suspended Fork goes on by itself.
+    resumes_at: Option<Timestamp>,
     /// The release that a Fork is waiting for or serving.
     release: Option<ObjectRef>,
 }
 
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let reader = Reader::open(&self.dir).await?;
-        let Some(told) = self.find(&reader).await? else {
-            bail!("there is no fork or deployment {} in {}", self.name, self.dir.display());
+        let world = self.place.open().await?;
+        let Some(told) = self.find(&world).await? else {
+            bail!("there is no fork or deployment {} {}", self.name, world.place());
         };
         let now = Timestamp::now();
         tell_standing(&told);
         tell_causes(&told.conditions);
         super::say(format_args!("who must act: {}", who(&told)));
-        let next = Schedule::read(&state::folder(&self.dir).join(state::SCHEDULE_FILE), &told.object);
-        super::say(format_args!("next try:     {}", next_try(next, now)));
-        self.tell_journal(&told).await;
-        for event in reader.events(&told.object).await?.iter().rev().take(EVENTS) {
-            super::say(format_args!(
-                "event: {} {} (×{}, last {})",
-                event.reason, event.message, event.count, event.last_at
-            ));
+        // Events are a help, and not everybody may read them.
+        let events = world.events(&told.object).await;
+        match &world {
+            World::Folder(folder) => {
+                let next = Schedule::read(&state::folder(folder.dir()).join(state::SCHEDULE_FILE), &told.object);
+                super::say(format_args!("next try:     {}", next_try(next, now)));
+                tell_journal(folder.dir(), &told).await;
+            }
+            World::Cluster(cluster) => {
+                let down = if is_settled(&told) { None } else { cluster.controller_is_down(now).await };
+                super::say(format_args!("next try:     {}", down.unwrap_or_else(|| foreseen(&told, now))));
+                let error = events.as_ref().ok().and_then(|events| last_error(&told, events));
+                super::say(format_args!("last error:   {}", error.unwrap_or_else(|| "none".into())));
+            }
+        }
+        match events {
+            Ok(events) => events.iter().rev().take(EVENTS).for_each(tell_event),
+            Err(error) => super::say_note(&format!("events cannot be read: {error:#}")),
         }
         Ok(super::DONE)
     }
 
-    async fn find(&self, reader: &Reader) -> anyhow::Result<Option<Told>> {
-        let (kind, name) = match self.name.split_once('/') {
-            Some(("fork", name)) => (Some(Fork::KIND), name),
-            Some(("deployment", name)) => (Some(Deployment::KIND), name),
-            _ => (None, self.name.as_str()),
-        };
-        let (namespace, name) = namespaced(name);
-        if kind != Some(Deployment::KIND)
-            && let Some(fork) = reader.get::<Fork>(&namespace, &name).await?
+    async fn find(&self, world: &World) -> anyhow::Result<Option<Told>> {
+        let asked = self.name.what;
+        if asked != Some(What::Deployment)
+            && let Some(fork) = world.get::<Fork>(&self.name).await?
         {
-            let newest = reader.list::<Deployment>().await?;
-            let own = newest.iter().filter(|release| crate::fleet::fork_of(release) == fork.reference());
-            let release = own.max_by_key(|release| crate::fleet::revision(release)).map(Kind::reference);
+            let releases = world.list::<Deployment>().await?;
+            let own = releases.iter().filter(|release| crate::fleet::fork_of(release) == fork.reference());
+            let release = own.max_by_key(|release| crate::fleet::revision(release)).map(|release| release.reference());
             let status = fork.status.clone().unwrap_or_default();
+            let suspended = fork.spec.suspend.as_ref();
             return Ok(Some(Told {
                 object: fork.reference(),
                 current: status.observed_generation == Some(fork.generation()),
+                resumes_at: suspended.and_then(|suspend| suspend.until.as_ref()).map(|until| until.0),
                 conditions: status.conditions,
                 release,
             }));
         }
-        if kind == Some(Fork::KIND) {
+        if asked == Some(What::Fork) {
             return Ok(None);
         }
-        let release = reader.get::<Deployment>(&namespace, &name).await?;
+        let release = world.get::<Deployment>(&self.name).await?;
         Ok(release.map(|release| {
             let status = release.status.clone().unwrap_or_default();
             Told {
                 object: release.reference(),
                 current: status.observed_generation == Some(release.generation()),
+                resumes_at: None,
                 conditions: status.conditions,
                 release: None,
             }
         }))
     }
+}
 
-    async fn tell_journal(&self, told: &Told) {
-        let file = state::folder(&self.dir).join(state::JOURNAL_FILE);
-        let mut entries: Vec<Entry> = Vec::new();
-        match SqliteJournal::open_read_only(&file).await {
-            Ok(journal) => {
-                for object in [Some(&told.object), told.release.as_ref()].into_iter().flatten() {
-                    entries.extend(journal.newest(object, ENTRIES).await.unwrap_or_default());
-                }
+async fn tell_journal(dir: &Path, told: &Told) {
+    let file = state::folder(dir).join(state::JOURNAL_FILE);
+    let mut entries: Vec<Entry> = Vec::new();
+    match SqliteJournal::open_read_only(&file).await {
+        Ok(journal) => {
+            for object in [Some(&told.object), told.release.as_ref()].into_iter().flatten() {
+                entries.extend(journal.newest(object, ENTRIES).await.unwrap_or_default());
             }
-            Err(error) => super::say(format_args!("journal:      {error}")),
         }
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
-        let error = entries.iter().find(|entry| entry.outcome != "done");
-        let error = error.map_or_else(|| "none".into(), |entry| format!("{} ({})", entry.outcome, when(entry.at)));
-        super::say(format_args!("last error:   {error}"));
-        if !entries.is_empty() {
-            super::say("last steps:");
-        }
-        for Entry { at, step, outcome, duration_ms, .. } in entries.iter().take(ENTRIES as usize) {
-            super::say(format_args!("  {}  {step}: {outcome} ({duration_ms} ms)", when(*at)));
-        }
+        Err(error) => super::say(format_args!("journal:      {error}")),
     }
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    let error = entries.iter().find(|entry| entry.outcome != "done");
+    let error = error.map_or_else(|| "none".into(), |entry| format!("{} ({})", entry.outcome, when(entry.at)));
+    super::say(format_args!("last error:   {error}"));
+    if !entries.is_empty() {
+        super::say("last steps:");
+    }
+    for Entry { at, step, outcome, duration_ms, .. } in entries.iter().take(ENTRIES as usize) {
+        super::say(format_args!("  {}  {step}: {outcome} ({duration_ms} ms)", when(*at)));
+    }
+}
+
+fn tell_event(event: &Event) {
+    let Event { reason, message, count, last_at, .. } = event;
+    let last = last_at.parse().map_or_else(|_| last_at.clone(), when);
+    let times = if *count > 1 { format!("×{count}, last {last}") } else { last };
+    super::say(format_args!("event: {reason} {message} ({times})"));
 }
 
 fn tell_standing(told: &Told) {
     let object = &told.object;
     let Some(ready) = condition(&told.conditions, "Ready") else {
-        super::say(format_args!("{object} was not looked at yet: `forkable up` does that"));
+        super::say(format_args!(
+            "{object} was not looked at yet: `forkable up`, or the controller of a cluster, does that"
+        ));
         return;
     };
     let stale = if told.current { "" } else { " (the manifest was changed since)" };
-    match ready.status.as_str() {
-        "True" => super::say(format_args!("{object} is ready{stale}: {}", ready.message)),
-        "Unknown" => super::say(format_args!("{object} is on its way{stale}: {}: {}", ready.reason, ready.message)),
-        _ => super::say(format_args!("{object} is not ready{stale}: {}: {}", ready.reason, ready.message)),
-    }
+    let (how, tone) = match ready.status.as_str() {
+        "True" => ("is ready", Tone::Good),
+        "Unknown" => ("is on its way", Tone::Working),
+        _ => ("is not ready", Tone::Bad),
+    };
+    let reason = if tone == Tone::Good { String::new() } else { format!("{}: ", ready.reason) };
+    super::say(format_args!("{object} {}{stale}: {reason}{}", paint(how, tone), ready.message));
 }
 
 /// The conditions of the facets, those that are in the way first.
@@ -151,7 +178,7 @@ fn tell_causes(conditions: &[Condition]) {
         .collect();
     causes.sort_by_key(|condition| condition.status == "True");
     for Condition { type_, status, reason, message, last_transition_time, .. } in causes {
-        let sign = if status == "True" { '✓' } else { '✗' };
+        let sign = if status == "True" { paint('✓', Tone::Good) } else { paint('✗', Tone::Bad) };
         let message = message.lines().collect::<Vec<_>>().join("\n      ");
         super::say(format_args!("  {sign} {type_}: {reason} since {}: {message}", when(last_transition_time.0)));
     }
@@ -170,7 +197,7 @@ fn who(told: &Told) -> &'static str {
         "Unauthorized" | "MissingPermission" | "CredentialsInvalid" => "whoever gave the credentials",
         "PlanUnsupported" => "whoever manages the provider's plan, or the author of the manifest",
         "BuildFailed" => "the author of the commit",
-        "Suspended" => "whoever suspended it",
+        "Suspended" => "whoever suspended it, with `resume`",
         _ if condition(&told.conditions, "Stalled").is_some() => "the author of the manifest",
         _ => "a person, as the message says",
     }
@@ -178,12 +205,109 @@ fn who(told: &Told) -> &'static str {
 
 fn next_try(next: Option<Timestamp>, now: Timestamp) -> String {
     match next {
-        Some(at) if at > now => format!("in {} s ({})", until(now, at).as_secs().max(1), when(at)),
+        Some(at) if at > now => {
+            let wait = SignedDuration::from_secs(at.as_second() - now.as_second()).max(SignedDuration::from_secs(1));
+            format!("in {wait:#} ({})", when(at))
+        }
         Some(_) => "now, if `forkable up` is running, else when it starts".into(),
         None => "when something changes, here or outside".into(),
     }
 }
 
+/// Whether the status says all there is to say.
+fn is_settled(told: &Told) -> bool {
+    told.current && condition(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True")
+}
+
+/// When the controller comes back, as far as the object tells.
+fn foreseen(told: &Told, now: Timestamp) -> String {
+    let suspended = condition(&told.conditions, "Ready").is_some_and(|ready| ready.reason == "Suspended");
+    match told.resumes_at {
+        Some(at) if suspended && at > now => format!("{}, when the suspension ends", when(at)),
+        _ if is_settled(told) => "when something changes, here or outside".into(),
+        _ if !told.current => "at once, as the manifest was changed".into(),
+        _ if condition(&told.conditions, "Stalled").is_some() => {
+            "when the manifest, the credentials or what they refer to change".into()
+        }
+        _ => "by itself within 5 minutes, at once when something changes".into(),
+    }
+}
+
+/// The newest thing that went wrong, by conditions and else by events.
+fn last_error(told: &Told, events: &[Event]) -> Option<String> {
+    let failed = |condition: &&Condition| condition.status == "False" && condition.type_ != "Ready";
+    let failed = told.conditions.iter().filter(failed).max_by_key(|condition| condition.last_transition_time.0);
+    let condition =
+        failed.map(|it| format!("{}: {}: {} ({})", it.type_, it.reason, it.message, when(it.last_transition_time.0)));
+    condition.or_else(|| {
+        let event = events.iter().rev().find(|event| event.type_ == "Warning")?;
+        let at = event.last_at.parse().map_or_else(|_| event.last_at.clone(), when);
+        Some(format!("{} ({at}, over since)", event.message))
+    })
+}
+
 fn when(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::after;
+
+    fn told(conditions: &[(&str, &str, &str)]) -> Told {
+        let condition = |(type_, status, reason): &(&str, &str, &str)| {
+            serde_json::from_value(json!({
+                "type": type_, "status": status, "reason": reason, "message": format!("{reason} it says"),
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }))
+            .expect("a condition")
+        };
+        Told {
+            object: ObjectRef { kind: Fork::KIND, namespace: "default".into(), name: "acme".into() },
+            conditions: conditions.iter().map(condition).collect(),
+            current: true,
+            resumes_at: None,
+            release: None,
+        }
+    }
+
+    #[test]
+    fn what_can_be_foreseen_without_the_schedule_is_told() {
+        let now = Timestamp::UNIX_EPOCH;
+        let later = after(now, std::time::Duration::from_hours(1));
+        for (why, told, expected) in [
+            ("ready", told(&[("Ready", "True", "Ready")]), "something changes, here or outside"),
+            ("changed", Told { current: false, ..told(&[("Ready", "True", "Ready")]) }, "manifest was changed"),
+            ("stalled", told(&[("Ready", "False", "X"), ("Stalled", "True", "X")]), "the credentials"),
+            ("failing", told(&[("Ready", "False", "ProviderUnavailable")]), "within 5 minutes"),
+            (
+                "suspended",
+                Told { resumes_at: Some(later), ..told(&[("Ready", "False", "Suspended")]) },
+                "suspension ends",
+            ),
+        ] {
+            assert!(foreseen(&told, now).contains(expected), "{why}: {}", foreseen(&told, now));
+        }
+    }
+
+    #[test]
+    fn the_last_error_is_that_of_a_facet_and_else_of_an_event() {
+        let event = |type_: &str, message: &str| Event {
+            type_: type_.into(),
+            reason: "NotReady".into(),
+            message: message.into(),
+            count: 1,
+            first_at: String::new(),
+            last_at: "2026-01-01T00:00:00Z".into(),
+        };
+        let events = [event("Warning", "GitHub is down"), event("Normal", "Ready")];
+        let ready = told(&[("Ready", "True", "Ready"), ("EnvSynced", "True", "Synced")]);
+        assert!(last_error(&ready, &events).expect("an event").starts_with("GitHub is down"));
+        assert_eq!(last_error(&ready, &events[1..]), None);
+        let failing = told(&[("Ready", "False", "Unauthorized"), ("EnvSynced", "False", "Unauthorized")]);
+        assert!(last_error(&failing, &events).expect("a condition").starts_with("EnvSynced: Unauthorized"));
+    }
 }

@@ -3,7 +3,7 @@
 use forkable_core::{
     Plan, PortError,
     fork::validate::Invalid,
-    fork::{self, Input, claims::Claim, deletion, validate},
+    fork::{self, Input, Observed, claims::Claim, deletion, validate},
     store::{Kind, Store, StoreError},
 };
 use forkable_crds::Fork;
@@ -16,10 +16,11 @@ use crate::{
 
 /// What a pass would come to.
 pub(crate) enum Preview {
-    /// Every change that is missing, and why none of them would be made now if that is so.
+    /// Every change that is missing, why none of them would be made now if that is so, and what was seen.
     Plan {
         plan: Plan,
         withheld: Option<String>,
+        observed: Box<Observed>,
     },
     Invalid(Vec<Invalid>),
     Conflict(Claim),
@@ -50,7 +51,8 @@ pub(crate) async fn preview<S: Store>(context: &Context<S>, fork: &Fork) -> Resu
     let record = fork.status.clone().unwrap_or_default();
     let now = context.clock.now();
     let plan = fork::plan(Input { desired: &desired, observed: &view.observed, record: &record, now });
-    Ok(Preview::Plan { plan, withheld: withheld(fork, now).map(|withheld| withheld.message) })
+    let withheld = withheld(fork, now).map(|withheld| withheld.message);
+    Ok(Preview::Plan { plan, withheld, observed: Box::new(view.observed) })
 }
 
 /// Every change that the deletion of a Fork would make outside.
@@ -66,5 +68,6 @@ pub(crate) async fn preview_deletion<S: Store>(context: &Context<S>, fork: &Fork
             return Ok(Preview::Unobserved(error));
         }
     }
-    Ok(Preview::Plan { plan: deletion::plan(fork, &view.observed), withheld: None })
+    let plan = deletion::plan(fork, &view.observed);
+    Ok(Preview::Plan { plan, withheld: None, observed: Box::new(view.observed) })
 }

@@ -50,6 +50,9 @@ impl Times {
     }
 }
 
+/// Label of every such Lease, by which people's commands find them.
+pub const LABEL: [&str; 2] = ["app.kubernetes.io/name", "forkable"];
+
 /// Leadership was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
@@ -247,7 +250,9 @@ impl Elector {
             lease_transitions: Some(before.lease_transitions.unwrap_or_default() + i32::from(is_new)),
             ..before
         };
-        Lease { spec: Some(spec), ..lease }
+        let mut metadata = lease.metadata;
+        metadata.labels.get_or_insert_default().insert(LABEL[0].into(), LABEL[1].into());
+        Lease { spec: Some(spec), metadata }
     }
 
     async fn read(&mut self) -> Result<(), kube::Error> {

@@ -21,8 +21,8 @@ use super::{
 };
 
 /// The Secret of the digest key, in the namespace of the process.
-const DIGEST_KEY: &str = "forkable-digest-key";
-const DIGEST_KEY_FIELD: &str = "key";
+pub(crate) const DIGEST_KEY: &str = "forkable-digest-key";
+pub(crate) const DIGEST_KEY_FIELD: &str = "key";
 /// Characters of the digest key: more than 256 bits.
 const DIGEST_KEY_LENGTH: usize = 48;
 /// How often a write is tried that others come before.
@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 3;
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "forkable");
 
 /// The Secret of the values that were generated for a Fork.
-fn generated_name(fork: &str) -> String {
+pub(crate) fn generated_name(fork: &str) -> String {
     format!("{fork}-generated")
 }
 

@@ -30,7 +30,7 @@ pub enum OpenError {
     NotAFolder(PathBuf),
     #[error("another forkable works on {} already: stop it first", .0.display())]
     Locked(PathBuf),
-    #[error("nothing is known about {} yet: run `forkable up {}` first", .0.display(), .0.display())]
+    #[error("nothing is known about {} yet: run `forkable up {}` first, or name another folder with --dir, or a cluster with --cluster", .0.display(), .0.display())]
     NoState(PathBuf),
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -2,6 +2,7 @@
 
 mod data;
 mod database;
+mod declaration;
 mod events;
 mod files;
 mod folder;
@@ -17,6 +18,7 @@ mod vault;
 mod tests;
 
 pub use database::{OpenError, Reader, STATE_FOLDER};
+pub use declaration::declaration;
 pub use events::Event;
 pub use folder::{Id, Problem};
 pub use host::LocalHost;

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use async_trait::async_trait;
 use forkable_core::{
     DigestKey, Secret,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
@@ -24,17 +25,16 @@ use super::{
     sync::{data_key, id_of},
     vault::Vault,
 };
-use crate::admission::Admission;
+use crate::{admission::Admission, hosts::Beside};
 
-/// What some manifests would be in the store, on top of what a folder's state says. Writes are refused.
+/// What some manifests would be in the store, on top of what is recorded. Writes are refused.
 pub struct Preview {
     forks: Vec<Fork>,
     releases: Vec<Deployment>,
     /// Forks of the state that no manifest declares any more; only of a preview of the whole folder.
     removed: Vec<Fork>,
     data: Data,
-    state: Option<State>,
-    key: DigestKey,
+    beside: Option<Box<dyn Beside>>,
 }
 
 struct State {
@@ -49,54 +49,70 @@ impl Preview {
     /// # Errors
     /// The state cannot be read.
     pub async fn open(sources: &[PathBuf], folder: Option<&Path>) -> Result<(Self, Vec<Problem>), OpenError> {
-        let state = match folder.map(Paths::of).filter(|paths| paths.database().exists()) {
-            Some(paths) => Some((Reader::open(&paths.root).await?, paths)),
-            None => None,
-        };
-        let failed = |source| OpenError::Database { path: folder.unwrap_or(Path::new(".")).to_owned(), source };
-        let (rows, state) = match state {
-            Some((reader, paths)) => {
-                let rows = reader.declared().await.map_err(failed)?;
-                let mut connection = reader.pool().acquire().await.map_err(failed)?;
-                has_sealed_values(&mut connection).await.map_err(failed)?;
-                drop(connection);
-                (rows, Some(State { reader, vault: Vault::open(&paths.key(), false)? }))
-            }
-            None => (Vec::new(), None),
-        };
+        let mut preview =
+            Self { forks: Vec::new(), releases: Vec::new(), removed: Vec::new(), data: Data::default(), beside: None };
+        let mut rows = Vec::new();
+        if let Some(paths) = folder.map(Paths::of).filter(|paths| paths.database().exists()) {
+            let reader = Reader::open(&paths.root).await?;
+            let failed = |source| OpenError::Database { path: paths.root.clone(), source };
+            rows = reader.declared().await.map_err(failed)?;
+            let mut connection = reader.pool().acquire().await.map_err(failed)?;
+            has_sealed_values(&mut connection).await.map_err(failed)?;
+            drop(connection);
+            let releases = reader.list().await;
+            preview.releases = releases.map_err(|error| failed(sqlx::Error::Protocol(error.to_string())))?;
+            preview.beside = Some(Box::new(State { reader, vault: Vault::open(&paths.key(), false)? }));
+        }
         let rows: BTreeMap<Id, Row> = rows.into_iter().map(|row| (id_of(&row.reference()), row)).collect();
-        let (load, whole) = load(sources, folder, &rows);
+        let (load, whole) = load(sources, folder, &rows, None);
+        let problems = preview.add(load, &rows, whole);
+        Ok((preview, problems))
+    }
+
+    /// The same on top of objects as the Kubernetes API has them. Manifests that name no namespace are taken to be for
+    /// `namespace`; without any manifest the objects themselves are previewed.
+    pub fn over(
+        sources: &[PathBuf],
+        forks: &[Fork],
+        releases: Vec<Deployment>,
+        namespace: &str,
+        beside: Box<dyn Beside>,
+    ) -> (Self, Vec<Problem>) {
+        let rows = forks.iter().filter_map(|fork| Row::recorded(fork).ok());
+        let rows: BTreeMap<Id, Row> = rows.map(|row| (id_of(&row.reference()), row)).collect();
         let mut preview = Self {
-            forks: Vec::new(),
-            releases: match &state {
-                Some(state) => {
-                    state.reader.list().await.map_err(|error| failed(sqlx::Error::Protocol(error.to_string())))?
-                }
-                None => Vec::new(),
-            },
+            forks: if sources.is_empty() { forks.to_vec() } else { Vec::new() },
+            releases,
             removed: Vec::new(),
             data: Data::default(),
-            // Without state nothing was digested yet, so that any key tells what differs.
-            key: state
-                .as_ref()
-                .map_or_else(|| DigestKey::new(Secret::new("preview")), |state| state.vault.digest_key()),
-            state,
+            beside: Some(beside),
         };
+        let (load, _) = load(sources, None, &rows, Some(namespace));
+        let problems = preview.add(load, &rows, false);
+        (preview, problems)
+    }
+
+    fn add(&mut self, load: Load, rows: &BTreeMap<Id, Row>, whole: bool) -> Vec<Problem> {
         let mut seen: BTreeSet<Id> = load.held.iter().cloned().collect();
         for manifest in load.manifests {
             seen.insert(manifest.id.clone());
             if let Some(key) = data_key(&manifest.id) {
-                preview.data.put(key, &manifest.object, &manifest.source);
+                self.data.put(key, &manifest.object, &manifest.source);
                 continue;
             }
-            preview.declare(rows.get(&manifest.id), &manifest.object, &manifest.source);
+            self.declare(rows.get(&manifest.id), &manifest.object, &manifest.source);
         }
         if whole {
             let removed =
                 rows.iter().filter(|(id, row)| id.kind == Fork::KIND && !seen.contains(*id) && row.source.is_some());
-            preview.removed = removed.filter_map(|(_, row)| row.to_object().ok()).collect();
+            self.removed = removed.filter_map(|(_, row)| row.to_object().ok()).collect();
         }
-        Ok((preview, load.problems))
+        load.problems
+    }
+
+    /// Changes the Forks for the preview alone.
+    pub fn amend(&mut self, amend: impl Fn(&mut Fork)) {
+        self.forks.iter_mut().for_each(amend);
     }
 
     fn declare(&mut self, row: Option<&Row>, object: &Value, source: &str) {
@@ -105,7 +121,7 @@ impl Preview {
         if next.kind == Fork::KIND {
             self.forks.extend(next.to_object());
         } else if let Ok(release) = next.to_object::<Deployment>() {
-            self.releases.retain(|known| known.metadata.name != release.metadata.name);
+            self.releases.retain(|known| known.reference() != release.reference());
             self.releases.push(release);
         }
     }
@@ -126,7 +142,7 @@ impl Preview {
 }
 
 /// What the sources say, and whether they are the whole folder.
-fn load(sources: &[PathBuf], folder: Option<&Path>, rows: &BTreeMap<Id, Row>) -> (Load, bool) {
+fn load(sources: &[PathBuf], folder: Option<&Path>, rows: &BTreeMap<Id, Row>, namespace: Option<&str>) -> (Load, bool) {
     let known = rows
         .iter()
         .filter_map(|(id, row)| Some((id.clone(), Known { source: row.source.clone()?, object: Some(row.to_json()) })));
@@ -152,11 +168,28 @@ fn load(sources: &[PathBuf], folder: Option<&Path>, rows: &BTreeMap<Id, Row>) ->
             Err(error) => unreadable.push(Problem::new("UnreadableFolder", format!("{}: {error}", source.display()))),
         }
     }
+    if let Some(namespace) = namespace {
+        for content in files.values_mut() {
+            put_into(content, namespace);
+        }
+    }
     let files: Vec<_> = files.into_iter().collect();
     let mut load = Folder::new(PathBuf::new()).sort_out(&files, &Admission::new(), &known);
     whole &= unreadable.is_empty();
     load.problems.extend(unreadable);
     (load, whole)
+}
+
+/// Puts what names no namespace into one.
+fn put_into(content: &mut Content, namespace: &str) {
+    let Ok(documents) = content else { return };
+    let mut documents = documents.to_vec();
+    for document in &mut documents {
+        if let Some(Value::Object(metadata)) = document.value.get_mut("metadata") {
+            metadata.entry("namespace").or_insert_with(|| namespace.into());
+        }
+    }
+    *content = Ok(documents.into());
 }
 
 fn refused<T>(what: &ObjectRef) -> Result<T, StoreError> {
@@ -202,12 +235,20 @@ impl Store for Preview {
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Secret>>, StoreError> {
-        Ok(self.values(DataKind::Secret, namespace, name))
+        match (self.values(DataKind::Secret, namespace, name), &self.beside) {
+            (None, Some(beside)) => beside.secret(namespace, name).await,
+            (values, _) => Ok(values),
+        }
     }
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-        let values = self.values(DataKind::ConfigMap, namespace, name);
-        Ok(values.map(|values| values.into_iter().map(|(key, value)| (key, value.expose().to_owned())).collect()))
+        match (self.values(DataKind::ConfigMap, namespace, name), &self.beside) {
+            (None, Some(beside)) => beside.config_map(namespace, name).await,
+            (values, _) => {
+                Ok(values
+                    .map(|values| values.into_iter().map(|(key, value)| (key, value.expose().to_owned())).collect()))
+            }
+        }
     }
 
     /// What was generated, and the candidates for the rest, which are not kept.
@@ -216,17 +257,48 @@ impl Store for Preview {
         fork: &Fork,
         mut candidates: BTreeMap<String, Secret>,
     ) -> Result<BTreeMap<String, Secret>, StoreError> {
-        if let Some(State { reader, vault }) = &self.state {
-            let mut connection = reader.pool().acquire().await.map_err(unavailable)?;
-            let stored = stored(&mut connection, vault, fork, candidates.keys()).await?;
-            candidates.extend(stored);
+        if let Some(beside) = &self.beside {
+            let names = candidates.keys().cloned().collect();
+            candidates.extend(beside.generated(fork, names).await?);
         }
         Ok(candidates)
     }
 
     async fn digest_key(&self) -> Result<DigestKey, StoreError> {
-        Ok(self.key.clone())
+        match &self.beside {
+            Some(beside) if self.forks.iter().any(has_digests) => beside.digest_key().await,
+            // As long as nothing was digested, any key tells what differs.
+            _ => Ok(DigestKey::new(Secret::new("preview"))),
+        }
     }
 
     async fn event(&self, _: &ObjectRef, _: EventType, _: &'static str, _: &str) {}
+}
+
+fn has_digests(fork: &Fork) -> bool {
+    fork.status.as_ref().is_some_and(|status| {
+        let values = [status.env.is_empty(), status.secrets.is_empty(), status.variables.is_empty()];
+        values.contains(&false) || status.current_release.is_some()
+    })
+}
+
+#[async_trait]
+impl Beside for State {
+    /// Secrets are in files of the folder only.
+    async fn secret(&self, _: &str, _: &str) -> Result<Option<BTreeMap<String, Secret>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn config_map(&self, _: &str, _: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn generated(&self, fork: &Fork, names: Vec<String>) -> Result<BTreeMap<String, Secret>, StoreError> {
+        let mut connection = self.reader.pool().acquire().await.map_err(unavailable)?;
+        stored(&mut connection, &self.vault, fork, names.iter()).await
+    }
+
+    async fn digest_key(&self) -> Result<DigestKey, StoreError> {
+        Ok(self.vault.digest_key())
+    }
 }

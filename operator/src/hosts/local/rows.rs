@@ -47,6 +47,20 @@ impl Row {
         }
     }
 
+    /// An object that the API has already.
+    pub(super) fn recorded(object: &impl Kind) -> serde_json::Result<Self> {
+        let json = serde_json::to_value(object)?;
+        let meta = object.meta();
+        Ok(Self {
+            uid: object.uid().to_owned(),
+            generation: object.generation(),
+            created_at: meta.creation_timestamp.as_ref().map_or_else(now, |time| time.0.to_string()),
+            deletion_requested_at: meta.deletion_timestamp.as_ref().map(|time| time.0.to_string()),
+            status: json.get("status").cloned().map(Json),
+            ..Self::new(&json, Some("the cluster"))
+        })
+    }
+
     /// Takes over what a manifest declares: a changed spec is a new generation. Finalizers are only added.
     /// Answers whether anything changed.
     pub(super) fn declare(&mut self, object: &Value, source: &str) -> bool {

@@ -1,0 +1,129 @@
+//! The two worlds that commands read and change alike: the folder of one machine, and a cluster.
+
+mod beside;
+mod cluster;
+mod controller;
+mod explain;
+mod folder;
+mod manifest;
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use forkable_core::store::{Kind, ObjectRef};
+use forkable_crds::{Fork, fork::Suspend};
+use futures::stream::BoxStream;
+use kube::core::NamespaceResourceScope;
+
+pub(super) use beside::Kept;
+pub(super) use cluster::Cluster;
+pub(super) use folder::Folder;
+
+use super::target::Target;
+use crate::hosts::local::Event;
+
+/// A kind that both worlds have.
+pub(super) trait Listed: Kind + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> {}
+
+impl<K: Kind + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>> Listed for K {}
+
+/// Where objects are read, and changed for a person.
+pub(super) enum World {
+    Folder(Folder),
+    Cluster(Cluster),
+}
+
+/// What a person changes of a Fork's manifest.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    Suspend(Suspend),
+    Resume,
+    Adopt,
+}
+
+/// What became of an [`Edit`].
+pub(super) enum Edited {
+    /// It is done; what to tell about it.
+    Done(String),
+    /// Only a person can do it; how.
+    ByHand(String),
+}
+
+impl World {
+    /// `in DIR`, or in which namespace of the cluster.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.place(),
+            Self::Cluster(cluster) => cluster.place(),
+        }
+    }
+
+    /// Whether names alone do not tell objects of a list apart.
+    pub(super) fn shows_namespaces<K: Kind>(&self, objects: &[Arc<K>]) -> bool {
+        match self {
+            Self::Folder(folder) => folder.shows_namespaces(objects),
+            Self::Cluster(cluster) => cluster.shows_namespaces(),
+        }
+    }
+
+    /// Namespace and name of what a person means.
+    pub(super) fn resolve(&self, target: &Target) -> anyhow::Result<(String, String)> {
+        let default = match self {
+            Self::Folder(folder) => Some(folder.namespace()),
+            Self::Cluster(cluster) => cluster.namespace(),
+        };
+        match target.namespace.clone().or_else(|| default.map(str::to_owned)) {
+            Some(namespace) => Ok((namespace, target.name.clone())),
+            None => bail!("{target} is one object: name its namespace with -n instead of --all-namespaces"),
+        }
+    }
+
+    /// One object, if it exists.
+    pub(super) async fn get<K: Listed>(&self, target: &Target) -> anyhow::Result<Option<Arc<K>>> {
+        let (namespace, name) = self.resolve(target)?;
+        match self {
+            Self::Folder(folder) => folder.get(&namespace, &name).await,
+            Self::Cluster(cluster) => cluster.get(&namespace, &name).await,
+        }
+    }
+
+    /// The Fork of that name; the error says where there is none.
+    pub(super) async fn fork(&self, target: &Target) -> anyhow::Result<Arc<Fork>> {
+        match self.get(target).await? {
+            Some(fork) => Ok(fork),
+            None => bail!("there is no fork {target} {}", self.place()),
+        }
+    }
+
+    /// All objects of a kind, in the namespaces that are asked for.
+    pub(super) async fn list<K: Listed>(&self) -> anyhow::Result<Vec<Arc<K>>> {
+        match self {
+            Self::Folder(folder) => folder.list().await,
+            Self::Cluster(cluster) => cluster.list().await,
+        }
+    }
+
+    /// The objects of a kind and, from then on, each as often as it changes. Ends with an error only.
+    pub(super) fn watch<K: Listed>(&self) -> BoxStream<'_, anyhow::Result<Arc<K>>> {
+        match self {
+            Self::Folder(folder) => folder.watch(),
+            Self::Cluster(cluster) => cluster.watch(),
+        }
+    }
+
+    /// What people were told about an object, newest last.
+    pub(super) async fn events(&self, object: &ObjectRef) -> anyhow::Result<Vec<Event>> {
+        match self {
+            Self::Folder(folder) => folder.events(object).await,
+            Self::Cluster(cluster) => cluster.events(object).await,
+        }
+    }
+
+    /// Changes the manifest of a Fork.
+    pub(super) async fn edit(&self, fork: &Fork, edit: &Edit) -> anyhow::Result<Edited> {
+        match self {
+            Self::Folder(folder) => folder.edit(&fork.reference(), edit),
+            Self::Cluster(cluster) => cluster.edit(fork, edit).await.map(Edited::Done),
+        }
+    }
+}
