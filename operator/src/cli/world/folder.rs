@@ -61,13 +61,13 @@ impl Folder {
     }
 
     pub(super) async fn get<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
-        Ok(Reader::open(&self.dir).await?.get(namespace, name).await?)
+        Ok(Reader::open(&self.dir).await?.get(namespace, name).await?.map(Arc::new))
     }
 
     pub(super) async fn list<K: Listed>(&self) -> anyhow::Result<Vec<Arc<K>>> {
         let objects = Reader::open(&self.dir).await?.list::<K>().await?;
-        let asked = |object: &Arc<K>| self.namespace.as_ref().is_none_or(|name| *name == object.reference().namespace);
-        Ok(objects.into_iter().filter(asked).collect())
+        let asked = |object: &K| self.namespace.as_ref().is_none_or(|name| *name == object.reference().namespace);
+        Ok(objects.into_iter().filter(asked).map(Arc::new).collect())
     }
 
     pub(super) fn watch<K: Listed>(&self) -> BoxStream<'_, anyhow::Result<Arc<K>>> {
