@@ -99,6 +99,8 @@ async fn suspend_and_resume_change_the_manifest_in_their_own_name() {
     assert!(fork["spec"]["suspend"]["until"].is_string(), "{}", fork["spec"]["suspend"]);
     let managers = fork["metadata"]["managedFields"].as_array().into_iter().flatten();
     assert!(managers.clone().any(|entry| entry["manager"] == "kubectl-forkable"), "{managers:?}");
+    let told = ends(0, &plugin.run(&["why", "acme"]).await);
+    assert!(told.contains("! suspended until") && told.contains("incident 42"), "{told}");
     ends(0, &plugin.run(&["resume", "acme"]).await);
     let fork = plugin.fork().await;
     assert_eq!(fork["spec"]["suspend"], Value::Null, "and nothing else is changed");

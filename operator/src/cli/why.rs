@@ -19,7 +19,7 @@ use super::{
     target::{Target, What},
     world::World,
 };
-use crate::{hosts::local::Event, schedule::Schedule};
+use crate::{controllers::fork::withheld, hosts::local::Event, schedule::Schedule};
 
 /// Entries of the journal that are shown.
 const ENTRIES: u32 = 8;
@@ -51,6 +51,8 @@ struct Told {
     current: bool,
     /// When a suspended Fork goes on by itself.
     resumes_at: Option<Timestamp>,
+    /// Why nothing may be changed outside for a Fork.
+    withheld: Option<String>,
     /// The release that a Fork is waiting for or serving.
     release: Option<ObjectRef>,
 }
@@ -101,6 +103,7 @@ impl Arguments {
                 object: fork.reference(),
                 current: status.observed_generation == Some(fork.generation()),
                 resumes_at: suspended.and_then(|suspend| suspend.until.as_ref()).map(|until| until.0),
+                withheld: withheld(&fork, Timestamp::now()).map(|withheld| withheld.message),
                 conditions: status.conditions,
                 release,
             }));
@@ -115,6 +118,7 @@ impl Arguments {
                 object: release.reference(),
                 current: status.observed_generation == Some(release.generation()),
                 resumes_at: None,
+                withheld: None,
                 conditions: status.conditions,
                 release: None,
             }
@@ -153,21 +157,27 @@ fn tell_event(event: &Event) {
 }
 
 fn tell_standing(told: &Told) {
-    let object = &told.object;
-    let Some(ready) = condition(&told.conditions, "Ready") else {
-        super::say(format_args!(
+    let Told { object, withheld, .. } = told;
+    let ready = condition(&told.conditions, "Ready");
+    match ready {
+        None => super::say(format_args!(
             "{object} was not looked at yet: `forkable up`, or the controller of a cluster, does that"
-        ));
-        return;
-    };
-    let stale = if told.current { "" } else { " (the manifest was changed since)" };
-    let (how, tone) = match ready.status.as_str() {
-        "True" => ("is ready", Tone::Good),
-        "Unknown" => ("is on its way", Tone::Working),
-        _ => ("is not ready", Tone::Bad),
-    };
-    let reason = if tone == Tone::Good { String::new() } else { format!("{}: ", ready.reason) };
-    super::say(format_args!("{object} {}{stale}: {reason}{}", paint(how, tone), ready.message));
+        )),
+        Some(ready) => {
+            let stale = if told.current { "" } else { " (the manifest was changed since)" };
+            let (how, tone) = match ready.status.as_str() {
+                "True" => ("is ready", Tone::Good),
+                "Unknown" => ("is on its way", Tone::Working),
+                _ => ("is not ready", Tone::Bad),
+            };
+            let reason = if tone == Tone::Good { String::new() } else { format!("{}: ", ready.reason) };
+            super::say(format_args!("{object} {}{stale}: {reason}{}", paint(how, tone), ready.message));
+        }
+    }
+    // A Fork that is as its manifest says is ready, though the next difference would stay.
+    if let Some(withheld) = withheld.as_ref().filter(|it| ready.is_none_or(|ready| !ready.message.contains(*it))) {
+        super::say(format_args!("  ! {withheld}"));
+    }
 }
 
 /// The conditions of the facets, those that are in the way first.
@@ -233,16 +243,17 @@ fn foreseen(told: &Told, now: Timestamp) -> String {
     }
 }
 
-/// The newest thing that went wrong, by conditions and else by events.
+/// The newest thing that went wrong: by conditions, unless it is ready all the same, and else by events.
 fn last_error(told: &Told, events: &[Event]) -> Option<String> {
-    let failed = |condition: &&Condition| condition.status == "False" && condition.type_ != "Ready";
+    let ready = condition(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True");
+    let failed = |condition: &&Condition| !ready && condition.status == "False" && condition.type_ != "Ready";
     let failed = told.conditions.iter().filter(failed).max_by_key(|condition| condition.last_transition_time.0);
     let condition =
         failed.map(|it| format!("{}: {}: {} ({})", it.type_, it.reason, it.message, when(it.last_transition_time.0)));
     condition.or_else(|| {
         let event = events.iter().rev().find(|event| event.type_ == "Warning")?;
         let at = event.last_at.parse().map_or_else(|_| event.last_at.clone(), when);
-        Some(format!("{} ({at}, over since)", event.message))
+        Some(format!("{} ({at}, over by now)", event.message))
     })
 }
 
@@ -270,6 +281,7 @@ mod tests {
             conditions: conditions.iter().map(condition).collect(),
             current: true,
             resumes_at: None,
+            withheld: None,
             release: None,
         }
     }
@@ -307,6 +319,8 @@ mod tests {
         let ready = told(&[("Ready", "True", "Ready"), ("EnvSynced", "True", "Synced")]);
         assert!(last_error(&ready, &events).expect("an event").starts_with("GitHub is down"));
         assert_eq!(last_error(&ready, &events[1..]), None);
+        let replaced = told(&[("Ready", "True", "Superseded"), ("Live", "False", "Superseded")]);
+        assert_eq!(last_error(&replaced, &[]), None, "a release that another one replaced did not fail");
         let failing = told(&[("Ready", "False", "Unauthorized"), ("EnvSynced", "False", "Unauthorized")]);
         assert!(last_error(&failing, &events).expect("a condition").starts_with("EnvSynced: Unauthorized"));
     }

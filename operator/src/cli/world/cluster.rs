@@ -1,6 +1,6 @@
 //! A cluster, with a person's own rights: objects and events are read, manifests patched.
 
-use std::{path::Path, sync::Arc};
+use std::{error::Error as _, path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use forkable_core::store::{Kind, ObjectRef};
@@ -19,7 +19,10 @@ use super::{
     Edit, Listed,
     explain::{explain, is_absent},
 };
-use crate::hosts::{kubernetes, local::Event};
+use crate::hosts::{
+    kubernetes::{self, ConnectError},
+    local::Event,
+};
 
 /// Who changes of a manifest are said to be by.
 const FIELD_MANAGER: &str = "kubectl-forkable";
@@ -45,11 +48,10 @@ impl Cluster {
         namespace: Option<String>,
         all_namespaces: bool,
     ) -> anyhow::Result<Self> {
-        let connected = |error: kubernetes::ConnectError| anyhow!("{error}; --dir names a folder instead of a cluster");
-        let config = kubernetes::config(kubeconfig, context).await.map_err(connected)?;
+        let config = kubernetes::config(kubeconfig, context).await.map_err(unconnected)?;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default = config.default_namespace.clone();
-        let client = kubernetes::client(config).map_err(connected)?;
+        let client = kubernetes::client(config).map_err(unconnected)?;
         let scope = (!all_namespaces).then(|| namespace.clone().unwrap_or(default));
         Ok(Self { client, server, namespace: scope, named: namespace })
     }
@@ -157,6 +159,15 @@ impl Cluster {
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         self.api::<Fork>(&namespace).delete(&name, &params).await.map(drop).map_err(|error| self.explain(error))
     }
+}
+
+/// A person lacks a kubeconfig, not the ServiceAccount of a pod.
+fn unconnected(error: ConnectError) -> anyhow::Error {
+    let ConnectError::Infer(error) = error else {
+        return anyhow!("{error}; --dir names a folder instead of a cluster");
+    };
+    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    anyhow!("no cluster: {why}; KUBECONFIG or --kubeconfig names a kubeconfig, --dir a folder instead of a cluster")
 }
 
 fn told(event: core_v1::Event) -> Event {

@@ -48,7 +48,7 @@ impl Folder {
 
     pub(super) fn place(&self) -> String {
         let namespace = self.namespace.as_ref().map(|namespace| format!("namespace {namespace} of "));
-        format!("in {}{}", namespace.unwrap_or_default(), self.dir.display())
+        format!("in {}the folder {}", namespace.unwrap_or_default(), self.dir.display())
     }
 
     /// Namespace of names that come without one.
@@ -119,7 +119,7 @@ impl Folder {
         Ok(match edited {
             Some(next) => {
                 replace(&path, &next).with_context(failed)?;
-                Edited::Done(format!("{} says so now; keep it, in Git too if it is there", path.display()))
+                Edited::Done(format!("{} says so now; commit it if it is kept in Git", path.display()))
             }
             None => Edited::ByHand(by_hand(&path, document.start.line, &field)),
         })
