@@ -24,7 +24,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// The state of a folder cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("{} is not a folder", .0.display())]
     NotAFolder(PathBuf),
@@ -34,9 +34,9 @@ pub enum OpenError {
     NoState(PathBuf),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Database { path: PathBuf, source: sqlx::Error },
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Migration { path: PathBuf, source: sqlx::migrate::MigrateError },
 }
 

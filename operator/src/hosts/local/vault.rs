@@ -36,7 +36,7 @@ pub(super) struct Sealed {
 /// The key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// Generated values could never be read again, and would be made anew everywhere.
     #[error("{} is missing, but values are stored that only it can decrypt: restore it from a backup", path.display())]
