@@ -1,6 +1,6 @@
 //! `kubectl forkable`: the binary as kubectl finds and runs it, with the rights of whoever calls it.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use forkable_tests::{Cluster, Namespace, Output, Running, binary, reference_fork, reference_secret, tool};
 use serde_json::{Value, json};
@@ -201,4 +201,28 @@ async fn kubectl_completes_commands_and_names() {
     };
     assert_eq!(lines(&["su"]).await, ["suspend", ":4"]);
     assert_eq!(lines(&["why", "-n", &plugin.namespace.name, "ac"]).await, ["acme", ":4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_looks_as_the_controller_does_if_that_is_asked_for() {
+    let mut plugin = Plugin::with_fork("account", None).await;
+    // The person has nothing of the kind in the environment.
+    let own = |name: &String, _: &mut String| name.starts_with("GITHUB_") || name.starts_with("VERCEL_");
+    let account: BTreeMap<_, _> = plugin.namespace.world.environment.extract_if(.., own).collect();
+    let refused = ends(1, &plugin.run(&["plan", "acme"]).await);
+    assert!(refused.contains("--credentials-from-cluster"), "{refused}");
+    let Namespace { cluster, name, .. } = &plugin.namespace;
+    let data = json!({ "githubToken": account["GITHUB_TOKEN"], "vercelToken": account["VERCEL_TOKEN"] });
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "account" }, "stringData": data });
+    plugin.namespace.apply(&secret.to_string()).await;
+    let values = format!(
+        "crds.install=false,rbac.aggregate=false,watchNamespaces={{{name}}},credentials.existingSecret=account,\
+         providers.githubApiUrl={},providers.vercelApiUrl={}",
+        account["GITHUB_API_URL"], account["VERCEL_API_URL"]
+    );
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/forkable");
+    cluster.helm(&["install", "forkable", chart, "--namespace", name, "--set", &values]).await;
+    let asked = ["plan", "acme", "--credentials-from-cluster", "--controller-namespace", name];
+    let plan = ends(2, &plugin.run(&asked).await);
+    assert!(plan.contains("+ repository") && plan.contains("STRIPE_KEY") && !plan.contains("sk_test"), "{plan}");
 }
