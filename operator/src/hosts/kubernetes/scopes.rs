@@ -69,7 +69,7 @@ impl KubernetesStore {
 fn slim<K: Sharded>(event: Event<DeserializeGuard<K>>) -> Event<DeserializeGuard<K>> {
     event.modify(|DeserializeGuard(told)| {
         if let Ok(object) = told {
-            object.slim()
+            object.slim();
         }
     })
 }
