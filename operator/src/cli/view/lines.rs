@@ -11,6 +11,7 @@ use indicatif::MultiProgress;
 
 use super::{label, local_site};
 use crate::{
+    cli::colour::{Tone, paint},
     hosts::local::Problem,
     progress::{Progress, Standing},
 };
@@ -69,10 +70,13 @@ impl Lines {
                 self.since.entry(object.clone()).or_insert_with(Instant::now);
             }
             Progress::StepEnded { object, step, error, took, .. } => {
-                let took = took.as_millis();
+                let (took, step) = (took.as_millis(), signed(step));
                 match error {
                     None => self.say(&format!("{:<12} {step}  ({took} ms)", label(object))),
-                    Some(error) => self.say(&format!("{:<12} {step}  FAILED: {error}", label(object))),
+                    Some(error) => {
+                        let failed = paint("FAILED:", Tone::Bad);
+                        self.say(&format!("{:<12} {step}  {failed} {error}", label(object)));
+                    }
                 }
             }
             Progress::PassEnded { object, standing, reason, message, url, .. } => {
@@ -97,14 +101,28 @@ impl Lines {
             Standing::Ready => {
                 let took = since.elapsed().as_secs_f64();
                 let url = url.unwrap_or_default();
-                self.say(&format!("{name:<12} ready in {took:.1} s  {url}"));
+                let ready = paint(format_args!("ready in {took:.1} s"), Tone::Good);
+                self.say(&format!("{name:<12} {ready}  {url}"));
                 if let (Some(sandbox), false) = (&self.sandbox, url.is_empty()) {
                     self.say(&format!("{:<12} open {}", "", local_site(sandbox, url)));
                 }
             }
+            // The live view shows it as long as it is so.
+            Standing::Working if self.above.is_some() => {}
             Standing::Working => self.say(&format!("{name:<12} … {reason}: {message}")),
-            Standing::Person => self.say(&format!("{name:<12} ✗ {reason}: {message}")),
+            Standing::Person => self.say(&format!("{name:<12} {} {reason}: {message}", paint("✗", Tone::Bad))),
             Standing::Gone => self.say(&format!("{name:<12} deleted")),
         }
     }
+}
+
+/// A step with its sign in colour.
+fn signed(step: &str) -> String {
+    let Some((sign, rest)) = step.split_once(' ') else { return step.to_owned() };
+    let tone = match sign {
+        "+" => Tone::Good,
+        "-" => Tone::Bad,
+        _ => Tone::Working,
+    };
+    format!("{} {rest}", paint(sign, tone))
 }

@@ -1,4 +1,5 @@
-//! Progress in a terminal: one line for each Fork that is not at rest, with its facets and what happens now.
+//! Progress in a terminal: what was done, and under it one line for each Fork that is not at rest, with its facets and
+//! what happens now.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -36,23 +37,20 @@ impl Live {
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
+        self.lines.show(progress);
         match progress {
             Progress::StepBegan { object, facet, step } => {
                 let Some(line) = self.line(object) else { return };
                 line.running.insert(facet, step.clone());
                 line.draw();
             }
-            Progress::StepEnded { object, facet, error, .. } => {
+            Progress::StepEnded { object, facet, .. } => {
                 if let Some(line) = self.forks.get_mut(object) {
                     line.running.remove(facet);
                     line.draw();
                 }
-                if error.is_some() {
-                    self.lines.show(progress);
-                }
             }
             Progress::PassEnded { object, standing, facets, reason, message, .. } => {
-                self.lines.show(progress);
                 if *standing == Standing::Working {
                     let Some(line) = self.line(object) else { return };
                     let facets: Vec<_> =
