@@ -102,6 +102,10 @@ chart: crds $(CLUSTER)/helm ## Write what is made from the chart: the table in i
 	UPDATE=1 $(CARGO) test --locked -q --workspace --test packaging readme
 	deploy/kustomize/render deploy/kustomize
 
+.PHONY: docs
+docs: build ## Write the list of metrics from the program
+	$(BINARY) metrics > docs/metrics.md
+
 .PHONY: generated
 generated: build $(CLUSTER)/helm ## Fail if a generated file is not what its source makes
 	@$(BINARY) crds | diff -u crds/forkable.dev.yaml - \
@@ -111,6 +115,8 @@ generated: build $(CLUSTER)/helm ## Fail if a generated file is not what its sou
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; deploy/kustomize/render "$$fresh"; cd "$$fresh"; \
 	  find . -type f | while read -r file; do diff -u "$(CURDIR)/deploy/kustomize/$$file" "$$file"; done \
 	  || { echo "deploy/kustomize is out of date: run 'make chart' and commit it"; exit 1; }
+	@$(BINARY) metrics | diff -u docs/metrics.md - \
+	  || { echo "docs/metrics.md is out of date: run 'make docs' and commit it"; exit 1; }
 
 # The C library is linked in, so that the image needs none. Its own folder: these flags would build everything else anew.
 ARCHITECTURE := $(shell uname -m)

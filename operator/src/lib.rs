@@ -16,4 +16,5 @@ pub mod observe;
 pub mod progress;
 pub mod schedule;
 pub mod server;
+mod spans;
 pub mod unsaved;

@@ -2,5 +2,6 @@
 
 pub mod github;
 pub mod journal;
+pub mod metric;
 pub mod transport;
 pub mod vercel;

@@ -120,11 +120,13 @@ impl Arguments {
         let times = self.times()?;
         let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listening on {}", self.listen))?;
         let (client, namespace) = kubernetes::connect(self.context.as_deref()).await?;
+        let metrics = Metrics::default();
         let options = Options {
             namespaces: self.watch_namespace.clone(),
             own_namespace: self.namespace.clone().unwrap_or(namespace),
             identity: identity(),
             shard: self.shard,
+            metrics: metrics.clone(),
         };
         let election = match times {
             Some(times) => {
@@ -146,7 +148,6 @@ impl Arguments {
         );
         let store = KubernetesStore::start(client, options);
         let clock = Clock::scaled(self.time_scale);
-        let metrics = Metrics::default();
         let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let key = store.digest_key().await.context("the key of all digests")?;
         let accounts = Accounts::new(Box::new(connector), own, key);

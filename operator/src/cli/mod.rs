@@ -64,6 +64,8 @@ enum Command {
     Delete(delete::Arguments),
     Sandbox(sandbox::Arguments),
     Crds(crds::Arguments),
+    /// Print every metric with its type, labels and meaning, as Markdown.
+    Metrics,
     Completions(completions::Arguments),
     #[command(name = "__complete", hide = true)]
     Complete(completions::Complete),
@@ -165,6 +167,10 @@ impl Cli {
             Command::Suspend(arguments) => arguments.run().await,
             Command::Resume(arguments) => arguments.run().await,
             Command::Crds(arguments) => arguments.run(),
+            Command::Metrics => {
+                say(crate::metrics::document().trim_end());
+                Ok(DONE)
+            }
             Command::Completions(arguments) => Ok(arguments.run()),
             Command::Complete(arguments) => Ok(arguments.run().await),
         }

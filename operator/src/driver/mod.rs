@@ -11,19 +11,26 @@ use std::{
 use forkable_core::store::{Kind, ObjectRef, Store, StoreError};
 use forkable_crds::{Deployment, Fork};
 use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use rand::Rng;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
-    clock::after,
+    clock::{after, until},
     context::Context,
     controllers::{self, Passed, store_reason},
     fleet::{self, Change},
+    spans,
 };
 use queue::Queue;
 use slots::Slots;
 
+/// How often the objects that are due are counted while there are more than passes.
+const COUNT: Duration = Duration::from_millis(250);
+/// Reason of a pass that panicked.
+pub(crate) const PANIC: &str = "Panic";
 /// Changes of objects that are taken in together.
 const BATCH: usize = 1024;
 /// The longest time between two tries.
@@ -57,6 +64,9 @@ pub struct Driver<S> {
     slots: Slots,
     failures: HashMap<ObjectRef, u32>,
     passes: JoinSet<(ObjectRef, Passed)>,
+    /// When each object was due that waits for its credentials.
+    due: HashMap<ObjectRef, Timestamp>,
+    counted: Option<Instant>,
 }
 
 impl<S: Store> Driver<S> {
@@ -69,6 +79,8 @@ impl<S: Store> Driver<S> {
             slots: Slots::new(limits.per_credential),
             failures: HashMap::new(),
             passes: JoinSet::new(),
+            due: HashMap::new(),
+            counted: None,
         }
     }
 
@@ -80,16 +92,19 @@ impl<S: Store> Driver<S> {
             Some(read) => read?,
             None => return Ok(()),
         }
+        self.context.metrics.may_run(self.limits.passes);
         loop {
             while self.passes.len() < self.limits.passes
+                && let Some(due) = self.queue.due()
                 && let Some(object) = self.queue.take(clock.now())
             {
+                self.due.insert(object.clone(), due);
                 let credential = self.context.fleet.credential_of(&object);
                 if let Some(object) = self.slots.ask(credential, object) {
                     self.start(object);
                 }
             }
-            self.context.metrics.queued(self.queue.len() + self.slots.waiting());
+            self.count();
             let due = self.queue.due().filter(|_| self.passes.len() < self.limits.passes);
             self.context.progress.rests(self.passes.is_empty() && due.is_none_or(|at| at > clock.now()));
             tokio::select! {
@@ -189,25 +204,41 @@ impl<S: Store> Driver<S> {
         Ok(false)
     }
 
+    /// Counts what is due. That takes time only while there is more than passes take, and then is done now and then.
+    fn count(&mut self) {
+        let is_much = self.passes.len() >= self.limits.passes || !self.due.is_empty();
+        if is_much && self.counted.is_some_and(|at| at.elapsed() < COUNT) {
+            return;
+        }
+        self.counted = is_much.then(Instant::now);
+        let due = self.queue.waiting(self.context.clock.now());
+        self.context.metrics.queued(due.chain(self.due.keys()));
+    }
+
     fn start(&mut self, object: ObjectRef) {
         let (context, longest) = (self.context.clone(), self.limits.pass);
         let aborted = self.slots.started(&object);
-        self.passes.spawn(async move {
+        let now = context.clock.now();
+        let waited = until(self.due.remove(&object).unwrap_or(now), now);
+        let running = context.metrics.began(object.kind, waited);
+        let span = spans::pass(&object);
+        let pass = async move {
             let began = Instant::now();
             let pass = AssertUnwindSafe(tokio::time::timeout(longest, pass(&context, &object))).catch_unwind();
-            let failed = match aborted.run_until_cancelled(pass).await {
-                Some(Ok(Ok(passed))) => return (object, passed),
-                Some(Ok(Err(_))) => "Timeout",
-                Some(Err(_)) => "Panic",
+            let passed = match aborted.run_until_cancelled(pass).await {
+                Some(Ok(Ok(passed))) => passed,
+                Some(Ok(Err(_))) => cut_off("Timeout"),
+                Some(Err(_)) => cut_off(PANIC),
                 None => {
-                    tracing::info!(%object, "a pass was aborted, since the object is not ours any more");
+                    tracing::info!("a pass was aborted, since the object is not ours any more");
                     return (object, Passed::default());
                 }
             };
-            tracing::error!(%object, reason = failed, "a pass was cut off");
-            context.metrics.passed(object.kind, began.elapsed(), Some(failed));
-            (object, Passed { next: None, failed: Some(failed) })
-        });
+            context.metrics.passed(object.kind, began.elapsed(), &passed);
+            drop(running);
+            (object, passed)
+        };
+        self.passes.spawn(pass.instrument(span));
     }
 
     fn ended(&mut self, object: &ObjectRef, Passed { next, failed }: Passed) {
@@ -240,9 +271,14 @@ fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(rand::rng().random_range(1.0..1.2)).min(LONGEST_BACKOFF.max(duration))
 }
 
+fn cut_off(reason: &'static str) -> Passed {
+    tracing::error!(reason, "a pass was cut off");
+    spans::failed();
+    Passed { next: None, failed: Some(reason) }
+}
+
 /// One pass of one object.
 async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef) -> Passed {
-    let began = Instant::now();
     let passed = if object.kind == Fork::KIND {
         controllers::fork::pass(context, object).await
     } else {
@@ -252,12 +288,14 @@ async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef) -> Passed
         // Somebody changed the object meanwhile: begin anew at once with what it is now.
         StoreError::Conflict(_) => Passed::after(Some(Duration::ZERO)),
         error => {
-            tracing::error!(%object, %error, "a pass ended early");
+            tracing::error!(%error, "a pass ended early");
             Passed { next: None, failed: Some(store_reason(&error)) }
         }
     });
-    context.metrics.passed(object.kind, began.elapsed(), passed.failed);
-    tracing::debug!(%object, next = ?passed.next, failed = passed.failed, "passed");
+    if passed.failed.is_some() {
+        spans::failed();
+    }
+    tracing::debug!(next = ?passed.next, failed = passed.failed, "passed");
     passed
 }
 

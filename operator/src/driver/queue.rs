@@ -58,9 +58,9 @@ impl Queue {
         }
     }
 
-    /// Objects that wait for a pass now or later.
-    pub(crate) fn len(&self) -> usize {
-        self.order.len()
+    /// Objects whose pass is due, the longest first.
+    pub(crate) fn waiting(&self, now: Timestamp) -> impl Iterator<Item = &ObjectRef> {
+        self.order.iter().take_while(move |(at, _)| *at <= now).map(|(_, object)| object)
     }
 }
 
@@ -83,7 +83,9 @@ mod tests {
         queue.add(object("a"), at(9));
         queue.add(object("a"), at(3));
         queue.add(object("b"), at(4));
-        assert_eq!((queue.len(), queue.due()), (2, Some(at(3))));
+        assert_eq!(queue.due(), Some(at(3)));
+        assert_eq!(queue.waiting(at(3)).collect::<Vec<_>>(), [&object("a")]);
+        assert_eq!(queue.waiting(at(4)).count(), 2);
         assert_eq!(queue.take(at(2)), None, "nothing is due yet");
         assert_eq!(queue.take(at(9)), Some(object("a")));
         assert_eq!(queue.take(at(9)), Some(object("b")));

@@ -65,11 +65,6 @@ impl Slots {
         }
         None
     }
-
-    /// Objects that wait for their credentials.
-    pub(super) fn waiting(&self) -> usize {
-        self.credentials.values().map(|busy| busy.waiting.len()).sum()
-    }
 }
 
 #[cfg(test)]
@@ -89,7 +84,7 @@ mod tests {
         assert_eq!(slots.ask(a(), object("3")), None);
         assert_eq!(slots.ask(a(), object("4")), None);
         assert_eq!(slots.ask(None, object("5")), Some(object("5")));
-        assert_eq!(slots.waiting(), 2);
+        assert_eq!(slots.credentials[&a()].waiting.len(), 2);
         assert_eq!(slots.ended(&object("5")), None);
         assert_eq!(slots.ended(&object("2")), Some(object("3")), "in turn");
         assert_eq!(slots.ended(&object("3")), Some(object("4")));

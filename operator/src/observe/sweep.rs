@@ -10,6 +10,7 @@ use forkable_core::{
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::cache::Resting;
 use crate::{accounts::Account, clock::until, context::Context};
@@ -65,7 +66,8 @@ impl<S: Store> Sweeper<S> {
     /// One sweep over every account. What cannot be seen now stays as it was known.
     pub async fn sweep(&mut self) {
         for (account, forks) in self.accounts() {
-            if let Err(error) = self.sweep_account(&account, &forks).await {
+            let span = tracing::error_span!("sweep", forks = forks.len());
+            if let Err(error) = self.sweep_account(&account, &forks).instrument(span).await {
                 tracing::info!(%error, forks = forks.len(), "a sweep was cut short");
             }
         }

@@ -61,6 +61,6 @@ async fn readyz<S: Store>(State(server): State<Arc<Server<S>>>) -> impl IntoResp
 }
 
 async fn metrics<S: Store>(State(server): State<Arc<Server<S>>>) -> impl IntoResponse {
-    let text = server.context.metrics.text(&server.context.fleet);
+    let text = server.context.metrics.text(&server.context.fleet, &server.context.brake);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

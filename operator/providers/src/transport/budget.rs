@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::Service;
 
 use super::{
-    Answer, Call, Clock, Limits, Metrics, Window, provider_label,
+    Answer, Call, Clock, Limits, Metrics, Window,
     quota::{Quota, moment, retry_after},
 };
 
@@ -27,6 +27,8 @@ const UNTOLD: Duration = Duration::from_mins(1);
 pub(super) struct Budget {
     provider: Provider,
     metrics: Metrics,
+    /// What `metrics` know it by.
+    number: u64,
     clock: Arc<dyn Clock>,
     places: Semaphore,
     state: Mutex<State>,
@@ -64,7 +66,8 @@ impl Budget {
     pub(super) fn new(limits: Limits, metrics: Metrics, clock: Arc<dyn Clock>) -> Self {
         let Limits { provider, windows, concurrent } = limits;
         let state = State { windows, quotas: HashMap::new(), silent_until: Timestamp::UNIX_EPOCH, strikes: 0 };
-        Self { provider, metrics, clock, places: Semaphore::new(concurrent), state: Mutex::new(state) }
+        let number = metrics.budget();
+        Self { provider, metrics, number, clock, places: Semaphore::new(concurrent), state: Mutex::new(state) }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -109,8 +112,7 @@ impl Budget {
         if let Some(told) = told {
             let quota = state.quotas.get(bucket).map_or(told, |quota| quota.learn(told));
             state.quotas.insert(bucket, quota);
-            let labels = [provider_label(self.provider), bucket];
-            self.metrics.quota.with_label_values(&labels).set(i64::from(quota.remaining()));
+            self.metrics.left(self.provider, bucket, self.number, quota, now);
         }
         let Some(limit) = Limit::of(self.provider, answer, told, now) else {
             if !answer.status().is_server_error() {

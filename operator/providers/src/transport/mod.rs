@@ -6,6 +6,7 @@
 mod answer;
 mod budget;
 mod client;
+mod metrics;
 mod quota;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,9 @@ use tower::{Layer as _, Service, ServiceExt as _, layer::layer_fn, util::BoxClon
 pub use answer::{json, message_of, shortened, unreadable};
 use budget::{Budget, Budgeted};
 use client::Client;
+pub use metrics::{METRICS, Metrics, provider_label};
 pub use quota::Window;
 use trace::Traced;
-pub use trace::{Metrics, provider_label};
 
 /// An answer, read whole.
 pub type Answer = http::Response<Bytes>;

@@ -75,6 +75,10 @@ impl Quota {
         })
     }
 
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
     pub(super) fn remaining(&self) -> u32 {
         self.remaining
     }

@@ -12,13 +12,14 @@ use forkable_core::{
     PortError, condition,
     hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     journal::Entry,
-    plan::Outcome,
+    plan::{Effect, Outcome},
     release::{self, Input, Look, Next, Observed},
     secret::redact,
     store::{Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use builds::Build;
 pub use builds::Builds;
@@ -26,7 +27,7 @@ pub use builds::Builds;
 use super::fork::{outcome, resolve, withheld};
 use crate::{
     accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What,
-    progress::Progress,
+    progress::Progress, spans,
 };
 
 /// Rounds of planning within one pass; create, read the log and wait are three.
@@ -39,6 +40,7 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
         context.builds.forget(object);
         return Ok(Passed::default());
     };
+    spans::generation(release.generation());
     context.fleet.put_release(release.clone());
     if release.is_deleting() {
         return Ok(Passed::default());
@@ -180,12 +182,13 @@ impl<S: Store> Pass<'_, S> {
         let what =
             request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
         let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
-        tracing::info!(object = %self.object, step, "begins");
+        let span = spans::step(BUILD, &step);
+        span.in_scope(|| tracing::info!("begins"));
         let fork = self.fork.reference();
         self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet: BUILD, step: step.clone() });
         let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
-        let result = self.account.change_project(&self.target, &change).await;
+        let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
         let error = match result {
             Ok(HostingDone::Deployment(facts)) => {
                 build.observed.deployment = Some(facts);
@@ -197,6 +200,8 @@ impl<S: Store> Pass<'_, S> {
         };
         let told = error.as_ref().map(ToString::to_string);
         let took = began.elapsed();
+        spans::ended(&span, told.as_deref(), took);
+        self.context.metrics.stepped(BUILD, Effect::Create, error.as_ref().map(PortError::reason));
         self.context.progress.tell(Progress::StepEnded {
             object: fork,
             facet: BUILD,
@@ -230,7 +235,7 @@ impl<S: Store> Pass<'_, S> {
         write(self.context, release, status).await?;
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {
-            tracing::warn!(object = %self.object, %error, "failed");
+            tracing::warn!(%error, "failed");
         }
         let outcome = error.map_or(Outcome::Applied, |error| Outcome::Failed { step: BUILD.into(), error });
         build.holds.note(What::Observation, &outcome, now);
@@ -255,7 +260,9 @@ async fn write<S: Store>(
     if stored == status || (gathers.is_some() && stored.deployment_id == status.deployment_id) {
         return Ok(release);
     }
+    let before = release.status.clone();
     let release = context.store.write_status(&release, status).await?;
+    context.metrics.released(before.as_ref(), &release, context.clock.now());
     context.fleet.put_release(release.clone());
     Ok(release)
 }

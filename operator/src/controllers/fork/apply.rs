@@ -205,7 +205,7 @@ impl<'a, S: Store> Apply<'a, S> {
         self.context.unsaved.hold(&self.fork, self.record.clone());
         match perform::inside(self.context, &self.fork, change).await {
             Ok(()) => {
-                tracing::info!(object = %self.object, step = %step, "done");
+                tracing::info!(facet = step.facet.name(), %step, "done");
                 absorb::absorb(&mut self.view.observed, &step.change, &Done::Store);
                 self.view.observed.releases = self.context.fleet.releases(self.object);
                 self.progress.applied.push(step.clone());

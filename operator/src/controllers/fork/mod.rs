@@ -28,6 +28,7 @@ use crate::{
     controllers::Passed,
     observe::{self, Ask, Sweeper, View, What},
     progress::Progress,
+    spans,
 };
 pub use abandon::PATIENCE as ABANDON_AFTER;
 use apply::{Apply, State, Withheld};
@@ -92,6 +93,7 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
         context.progress.tell(Progress::gone(object));
         return Ok(Passed::default());
     };
+    spans::generation(fork.generation());
     context.fleet.put_fork(&fork);
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {

@@ -20,12 +20,14 @@ use forkable_crds::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
+use tracing::Instrument as _;
 
 use crate::{
     accounts::Account,
     context::Context,
     fleet::{REVISION_ANNOTATION, revision},
     progress::Progress,
+    spans,
 };
 
 /// Where changes go.
@@ -46,12 +48,18 @@ pub(super) struct Tried {
 /// Makes a change at a provider.
 pub(super) async fn outside(account: &Account, targets: Targets, step: Step) -> Tried {
     let began = Instant::now();
-    let result = match &step.change {
-        Change::Forge(change) => account.change_repository(&targets.repository, change).await.map(Done::Forge),
-        Change::Hosting(change) => account.change_project(&targets.project, change).await.map(Done::Hosting),
-        Change::Store(_) => Ok(Done::Store),
+    let apply = async {
+        match &step.change {
+            Change::Forge(change) => account.change_repository(&targets.repository, change).await.map(Done::Forge),
+            Change::Hosting(change) => account.change_project(&targets.project, change).await.map(Done::Hosting),
+            Change::Store(_) => Ok(Done::Store),
+        }
     };
-    Tried { step, result, took: began.elapsed() }
+    let span = spans::step(step.facet.name(), &step);
+    let result = apply.instrument(span.clone()).await;
+    let took = began.elapsed();
+    spans::ended(&span, result.as_ref().err().map(ToString::to_string).as_deref(), took);
+    Tried { step, result, took }
 }
 
 /// Makes a change to the Deployments of a Fork.
@@ -126,7 +134,7 @@ pub(crate) fn outcome(error: Option<&PortError>) -> String {
 
 /// Tells that a step begins.
 pub(super) fn tell_began<S>(context: &Context<S>, object: &ObjectRef, step: &Step) {
-    tracing::info!(%object, facet = step.facet.name(), step = %step, "begins");
+    tracing::info!(facet = step.facet.name(), %step, "begins");
     context.progress.tell(Progress::StepBegan {
         object: object.clone(),
         facet: step.facet.name(),
@@ -139,10 +147,7 @@ pub(super) async fn tell_ended<S: Store>(context: &Context<S>, object: &ObjectRe
     let Tried { step, result, took } = tried;
     let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
     let error = result.as_ref().err().map(ToString::to_string);
-    match &error {
-        None => tracing::info!(%object, facet = step.facet.name(), step = %step, duration_ms, "done"),
-        Some(error) => tracing::warn!(%object, facet = step.facet.name(), step = %step, duration_ms, error, "failed"),
-    }
+    context.metrics.stepped(step.facet.name(), step.effect(), result.as_ref().err().map(PortError::reason));
     context.progress.tell(Progress::StepEnded {
         object: object.clone(),
         facet: step.facet.name(),

@@ -41,14 +41,14 @@ impl KubernetesStore {
             let told = write(&store.kept::<K>().ours).told(index, event);
             store.pass_on::<K>(told);
         };
-        tokio::spawn(follow(api.clone(), Some(ours), scope.clone(), self.readiness(), told));
+        tokio::spawn(follow(api.clone(), Some(ours), scope.clone(), self.readiness(), self.metrics(), told));
         let store = self.clone();
         let told = move |event| {
             let told = write(&store.kept::<K>().others).told(index, slim(event));
             store.pass_on::<K>(told);
             store.0.others_changed.notify_one();
         };
-        tokio::spawn(follow(api, Some(others), scope, self.readiness(), told));
+        tokio::spawn(follow(api, Some(others), scope, self.readiness(), self.metrics(), told));
     }
 
     /// Watches the metadata of Secrets or ConfigMaps.
@@ -62,7 +62,7 @@ impl KubernetesStore {
             let changed = store.0.data.told(kind, (index, of.as_deref()), event);
             store.data_changed(&changed);
         };
-        tokio::spawn(follow(api(&self.0.client, namespace), None, scope, self.readiness(), told));
+        tokio::spawn(follow(api(&self.0.client, namespace), None, scope, self.readiness(), self.metrics(), told));
     }
 }
 

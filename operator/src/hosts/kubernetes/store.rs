@@ -31,6 +31,7 @@ use super::{
     shard::{Owner, Shard},
     watch::{Forbidden, Readiness},
 };
+use crate::metrics::Metrics;
 
 /// Who owns the fields that we write.
 pub(super) const FIELD_MANAGER: &str = "forkable";
@@ -54,6 +55,8 @@ pub struct Options {
     pub identity: String,
     /// Which part of the objects is ours; all if there are no shards.
     pub shard: Option<Shard>,
+    /// Count watches that break.
+    pub metrics: Metrics,
 }
 
 /// The objects of one kind.
@@ -141,6 +144,10 @@ impl KubernetesStore {
     pub async fn list_anew(&self) -> Result<(), Forbidden> {
         self.0.readiness.list_anew();
         self.synced().await
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        self.0.options.metrics.clone()
     }
 
     pub(super) fn readiness(&self) -> Readiness {

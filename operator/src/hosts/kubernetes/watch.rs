@@ -14,6 +14,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
+
 /// Seconds that one watch call lasts: shorter than what load balancers between here and the apiserver cut silently.
 const CALL: u32 = 200;
 /// Objects in one answer to a list.
@@ -120,6 +122,7 @@ pub(super) async fn follow<K>(
     labels: Option<String>,
     scope: Scope,
     readiness: Readiness,
+    metrics: Metrics,
     mut told: impl FnMut(Event<K>),
 ) where
     K: Resource + Clone + DeserializeOwned + fmt::Debug + Send + 'static,
@@ -144,6 +147,7 @@ pub(super) async fn follow<K>(
                     }
                 }
                 Err(error) => {
+                    metrics.watch_broke(scope.resource);
                     let message = explained(&scope, &error);
                     // Once, however often it is tried.
                     if complained != message {

@@ -1,0 +1,131 @@
+use std::{collections::BTreeSet, sync::Arc};
+
+use forkable_providers::metric;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
+
+use super::*;
+
+/// Names on `# TYPE` lines, with the type.
+fn served(metrics: &Metrics) -> BTreeSet<(String, String)> {
+    let text = metrics.text(&Fleet::default(), &Brake::default());
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+#[test]
+fn names_follow_the_conventions_of_prometheus() {
+    let all: Vec<_> = all().collect();
+    let names: BTreeSet<_> = all.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), all.len(), "no name twice");
+    for metric in all {
+        let name = metric.name;
+        assert_eq!(name.ends_with("_total"), matches!(metric.kind, metric::Kind::Counter), "{name}");
+        assert!(!name.contains("_ms") && !name.contains("milli"), "{name} has the base unit");
+        if matches!(metric.kind, metric::Kind::Histogram(_)) {
+            assert!(name.ends_with("_seconds"), "{name}");
+        }
+        assert!(metric.help.ends_with('.'), "{name}: {:?}", metric.help);
+        assert!(!metric.labels.iter().any(|label| ["object", "fork", "uid", "instance"].contains(label)), "{name}");
+    }
+}
+
+#[test]
+fn passes_are_counted_as_controller_runtime_does() {
+    let metrics = Metrics::default();
+    let passed = |next, failed| Passed { next, failed };
+    let soon = Some(Duration::from_secs(9));
+    let passes = [
+        passed(None, None),
+        passed(Some(Duration::ZERO), None),
+        passed(soon, None),
+        passed(soon, Some("RateLimited")),
+        passed(None, Some(PANIC)),
+    ];
+    for passed in passes {
+        drop(metrics.began("Fork", Duration::from_millis(3)));
+        metrics.passed("Fork", Duration::from_millis(7), &passed);
+    }
+    let _running = metrics.began("Deployment", Duration::ZERO);
+    let text = metrics.text(&Fleet::default(), &Brake::default());
+    for line in [
+        r#"controller_runtime_reconcile_total{controller="fork",result="success"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="fork",result="requeue"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="fork",result="requeue_after"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="fork",result="error"} 2"#,
+        r#"controller_runtime_reconcile_errors_total{controller="fork",reason="RateLimited"} 1"#,
+        r#"controller_runtime_reconcile_errors_total{controller="fork",reason="Panic"} 1"#,
+        r#"controller_runtime_reconcile_panics_total{controller="fork"} 1"#,
+        r#"controller_runtime_reconcile_time_seconds_count{controller="fork"} 5"#,
+        r#"workqueue_queue_duration_seconds_count{name="fork"} 5"#,
+        r#"controller_runtime_active_workers{controller="fork"} 0"#,
+        r#"controller_runtime_active_workers{controller="deployment"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_release_is_timed_once_for_each_stage() {
+    let metrics = Metrics::default();
+    let made = Timestamp::UNIX_EPOCH;
+    let conditions = |types: &[&str]| -> Vec<Condition> {
+        let condition = |of: &&str| Condition {
+            type_: (*of).into(),
+            status: "True".into(),
+            reason: "Yes".into(),
+            message: String::new(),
+            last_transition_time: Time(made),
+            observed_generation: None,
+        };
+        types.iter().map(condition).collect()
+    };
+    let spec = json!({ "forkRef": { "name": "acme" }, "source": { "ref": "main" }, "environment": "Production" });
+    let mut release = Deployment::new("acme-1", serde_json::from_value(spec).expect("a spec"));
+    release.metadata.creation_timestamp = Some(Time(made));
+    let mut before: Option<DeploymentStatus> = None;
+    for (types, at) in [(&["Built"][..], 40), (&["Built"], 50), (&["Built", "Live"], 70), (&["Built", "Live"], 900)] {
+        release.status = Some(DeploymentStatus { conditions: conditions(types), ..DeploymentStatus::default() });
+        metrics.released(before.as_ref(), &release, made + Duration::from_secs(at));
+        before.clone_from(&release.status);
+    }
+    let fleet = Fleet::default();
+    fleet.put_release(Arc::new(release));
+    let text = metrics.text(&fleet, &Brake::default());
+    for line in [
+        r#"forkable_release_duration_seconds_sum{stage="build"} 40"#,
+        r#"forkable_release_duration_seconds_sum{stage="live"} 70"#,
+        r#"forkable_release_duration_seconds_count{stage="live"} 1"#,
+        r#"forkable_releases_total{result="live"} 1"#,
+        r#"forkable_object_conditions{kind="Deployment",reason="Yes",status="True",type="Live"} 1"#,
+        r#"forkable_objects{kind="Deployment",ready="Unknown"} 1"#,
+        r#"forkable_objects{kind="Fork",ready="True"} 0"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}
+
+/// Everything that is served is in the catalog, with its type: the documentation is made from it.
+#[test]
+fn nothing_is_served_that_the_catalog_does_not_have() {
+    let metrics = Metrics::default();
+    drop(metrics.began("Fork", Duration::ZERO));
+    metrics.passed("Fork", Duration::ZERO, &Passed { next: None, failed: Some(PANIC) });
+    metrics.queued([].iter());
+    metrics.may_run(64);
+    metrics.leads("forkable", true);
+    metrics.watch_broke("forks");
+    metrics.stepped("env", Effect::Update, Some("Rejected"));
+    metrics.webhook("github", "taken", Duration::ZERO);
+    let clock = Arc::new(crate::clock::Clock::default());
+    let timeouts = forkable_providers::transport::Timeouts::default();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    forkable_providers::transport::Network::new(metrics.registry(), timeouts, clock).expect("other names");
+    let known: BTreeSet<_> = all().map(|metric| (metric.name.to_owned(), metric.kind.name().to_owned())).collect();
+    let served: BTreeSet<_> = served(&metrics).into_iter().filter(|(name, _)| !name.starts_with("process_")).collect();
+    assert_eq!(served.difference(&known).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
+    let labelled = ["forkable_provider_", "forkable_object_conditions", "forkable_release_duration_seconds"];
+    let unseen = |name: &str| labelled.iter().any(|prefix| name.starts_with(prefix));
+    let missing: Vec<_> = known.difference(&served).filter(|(name, _)| !unseen(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
