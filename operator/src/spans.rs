@@ -6,19 +6,28 @@
 use std::time::Duration;
 
 use forkable_core::store::ObjectRef;
+use opentelemetry::trace::TraceContextExt as _;
 use tracing::{Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The root: one pass of one object.
 pub(crate) fn pass(object: &ObjectRef) -> Span {
     let ObjectRef { kind, namespace, name } = object;
-    tracing::error_span!(
+    let span = tracing::error_span!(
         parent: None,
         "pass",
         otel.name = format_args!("pass {kind}"),
         otel.status_code = Empty,
         %object, kind, namespace, name,
         generation = Empty,
-    )
+        trace_id = Empty,
+    );
+    let context = span.context();
+    let trace = context.span().span_context().clone();
+    if trace.is_sampled() {
+        span.record("trace_id", tracing::field::display(trace.trace_id()));
+    }
+    span
 }
 
 /// The pass that runs is of this generation of its object.

@@ -10,3 +10,4 @@ mod healing;
 mod policies;
 mod release;
 mod secrets;
+mod traces;

@@ -3,5 +3,6 @@
 pub mod github;
 pub mod journal;
 pub mod metric;
+pub mod otlp;
 pub mod transport;
 pub mod vercel;

@@ -129,6 +129,7 @@ pub fn main() -> ExitCode {
         say_error(&format!("{error:#}"));
         FAILED
     });
+    logging::finish();
     // What still runs (a held connection, a watcher) must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ExitCode::from(code)
