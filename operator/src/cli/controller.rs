@@ -22,7 +22,7 @@ use crate::{
     hosts::kubernetes::{self, Elector, KubernetesStore, Options, Shard, Times},
     metrics::Metrics,
     observe::Sweeper,
-    server::Server,
+    server::{Access, Server},
 };
 
 /// How long the server and the journal may take to end after the passes.
@@ -56,6 +56,9 @@ pub(super) struct Arguments {
     /// Where health, metrics and webhooks are served.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080", env = "FORKABLE_LISTEN")]
     listen: SocketAddr,
+    /// Where metrics are served instead [default: where health and webhooks are].
+    #[arg(long, value_name = "ADDRESS", env = "FORKABLE_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
     /// File of the journal [default: one in a temporary folder, which ends with the pod].
     #[arg(long, value_name = "FILE", env = "FORKABLE_JOURNAL")]
     journal: Option<PathBuf>,
@@ -118,7 +121,14 @@ impl Arguments {
             None => Connection::if_any(&environment::variable).map_err(anyhow::Error::msg)?,
         };
         let times = self.times()?;
-        let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listening on {}", self.listen))?;
+        let listen = async |address: SocketAddr| {
+            TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+        };
+        let listener = listen(self.listen).await?;
+        let metrics_listener = match self.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let (client, namespace) = kubernetes::connect(self.context.as_deref()).await?;
         let metrics = Metrics::default();
         let options = Options {
@@ -156,8 +166,10 @@ impl Arguments {
         let (context, woken) = Context::new(Parts { store, accounts, journal, clock, metrics, abandon_after });
 
         let (serving, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let server = Server::new(context.clone(), environment::webhook_secret());
-        tasks.spawn(server.run(listener, serving.clone()));
+        let access =
+            Access { webhooks: environment::webhook_secret(), metrics: environment::metrics_token(), is_guarded: true };
+        let server = Server::new(context.clone(), access);
+        tasks.spawn(server.run(listener, metrics_listener, serving.clone()));
         let stop = CancellationToken::new();
         let work = self.lead(context, woken, election, stop.clone());
         tokio::pin!(work);

@@ -17,6 +17,8 @@ Environment:
   GITHUB_GRAPHQL_URL            default: GITHUB_API_URL with /graphql behind it
   VERCEL_API_URL                default https://api.vercel.com
   FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
+  FORKABLE_METRICS_TOKEN        bearer token that /metrics asks for; needed away from the loopback address, unless
+                                --metrics-listen gives metrics an address of their own
   OTEL_EXPORTER_OTLP_ENDPOINT   collector that traces are sent to by HTTP (http://127.0.0.1:4318); none: no traces
                                 (also OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the others of OpenTelemetry)
   RUST_LOG                      what is logged, such as info or forkable=debug; never secrets or bodies";
@@ -138,6 +140,12 @@ pub(super) fn webhook_secret() -> Option<Secret> {
     variable("FORKABLE_WEBHOOK_SECRET").map(Secret::new)
 }
 
-fn variable(name: &str) -> Option<String> {
+/// Bearer token of metrics, if they ask for one.
+pub(super) fn metrics_token() -> Option<Secret> {
+    variable("FORKABLE_METRICS_TOKEN").map(Secret::new)
+}
+
+/// A variable of this process that is not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics,
     observe::Sweeper,
     progress::Standing,
-    server::Server,
+    server::{Access, Server},
 };
 
 /// Port of health, metrics and webhooks, unless told otherwise; a free one if it is taken.
@@ -71,6 +71,9 @@ pub(super) struct Arguments {
     /// Where health, metrics and webhooks are served [default: 127.0.0.1:8674].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Where metrics are served instead [default: where health and webhooks are].
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
     /// Time between looks at a small fleet; it grows with the fleet [default: 30s, with --sandbox 3s].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     resync: Option<Duration>,
@@ -151,6 +154,10 @@ impl Arguments {
         mut view: View,
         sandbox: Option<&forkable_sandbox::Server>,
     ) -> anyhow::Result<u8> {
+        let metrics_listener = match self.metrics_listen {
+            Some(address) => Some(listen(Some(address)).await?),
+            None => None,
+        };
         let store = host.store();
         let clock = Clock::scaled(self.time_scale);
         let metrics = Metrics::default();
@@ -169,8 +176,9 @@ impl Arguments {
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let server = Server::new(context.clone(), secret);
-        tasks.spawn(server.run(listener, stop.clone()));
+        let access = Access { webhooks: secret, metrics: environment::metrics_token(), is_guarded: false };
+        let server = Server::new(context.clone(), access);
+        tasks.spawn(server.run(listener, metrics_listener, stop.clone()));
         let resync = self.resync.or(self.sandbox.is_some().then_some(SANDBOX_RESYNC));
         tasks.spawn(Sweeper::new(context.clone(), resync).run(stop.clone()));
         tasks.spawn(keep_schedule(context.clone(), self.dir.clone(), stop.clone()));

@@ -1,25 +1,38 @@
 //! Webhooks: verified, told apart from repeats, and turned into hints for the Forks they are about.
+//!
+//! Neither provider's events are worth more than a look: what is lost, late or refused here is seen by the next sweep.
 
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
     body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
-use forkable_core::store::{Kind, ObjectRef, Store};
+use forkable_core::{
+    error::Provider,
+    store::{Kind, ObjectRef, Store},
+};
 use forkable_crds::Fork;
+use forkable_providers::transport::provider_label;
 use hmac::{Hmac, Mac};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Server;
-use crate::observe::Hint;
+use crate::{clock::until, observe::Hint};
 
 /// Deliveries that are remembered.
 const REMEMBERED: usize = 4096;
+/// The longest id of a delivery.
+const LONGEST_ID: usize = 128;
+/// How old a Vercel event may be; GitHub's do not say when they were made.
+const OLDEST: Duration = Duration::from_mins(10);
 
 /// Ids of the latest deliveries, of both providers.
 #[derive(Debug, Default)]
@@ -43,34 +56,109 @@ impl Seen {
     }
 }
 
-/// What is answered: the status, and why for people who look into the provider's delivery log.
-type Answer = (StatusCode, &'static str);
+/// What is answered: the status, its name in metrics, and why, for people who look into the provider's delivery log.
+type Answer = (StatusCode, &'static str, &'static str);
 
-const TAKEN: Answer = (StatusCode::ACCEPTED, "taken\n");
-const REPEATED: Answer = (StatusCode::OK, "taken before\n");
-const NO_SECRET: Answer = (StatusCode::NOT_FOUND, "webhooks are off: no FORKABLE_WEBHOOK_SECRET is set\n");
-const UNSIGNED: Answer = (StatusCode::UNAUTHORIZED, "the signature is missing or wrong\n");
-const NOT_JSON: Answer = (StatusCode::BAD_REQUEST, "the body is not JSON\n");
+const TAKEN: Answer = (StatusCode::ACCEPTED, "taken", "taken\n");
+const REPEATED: Answer = (StatusCode::OK, "repeated", "taken before\n");
+const STALE: Answer = (StatusCode::BAD_REQUEST, "stale", "createdAt is missing or more than 10 minutes ago\n");
+const STANDBY: Answer =
+    (StatusCode::SERVICE_UNAVAILABLE, "standby", "this replica stands by; the one that works looks by itself\n");
+const LIMITED: Answer = (StatusCode::TOO_MANY_REQUESTS, "limited", "too many at once\n");
+const NO_SECRET: Answer = (StatusCode::NOT_FOUND, "off", "webhooks are off: no FORKABLE_WEBHOOK_SECRET is set\n");
+const UNSIGNED: Answer = (StatusCode::UNAUTHORIZED, "unsigned", "the signature is missing or wrong\n");
+const NOT_JSON: Answer = (StatusCode::BAD_REQUEST, "malformed", "the body is not JSON\n");
+const NO_ID: Answer = (StatusCode::BAD_REQUEST, "malformed", "the id of the delivery is missing or too long\n");
+const OTHER_TYPE: Answer =
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "malformed", "set the content type of the webhook to application/json\n");
+const TOO_LARGE: Answer = (StatusCode::PAYLOAD_TOO_LARGE, "malformed", "the body is larger than 1 MiB\n");
+const CUT: Answer = (StatusCode::BAD_REQUEST, "malformed", "the body was cut off\n");
+
+/// A body, or what was wrong with it.
+type Body = Result<Bytes, BytesRejection>;
 
 /// <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
-pub(super) async fn github<S: Store>(State(server): State<Arc<Server<S>>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let Some(secret) = &server.secret else { return NO_SECRET };
-    let signature = text(&headers, "x-hub-signature-256").and_then(|signature| signature.strip_prefix("sha256="));
-    if !verified::<Hmac<sha2::Sha256>>(secret.expose(), &body, signature) {
-        return UNSIGNED;
+pub(super) async fn github<S: Store>(server: State<Arc<Server<S>>>, headers: HeaderMap, body: Body) -> Response {
+    answer(&server, Provider::GitHub, &headers, body, |body| {
+        let signature = text(&headers, "x-hub-signature-256").and_then(|signature| signature.strip_prefix("sha256="));
+        let Some(secret) = server.access.webhooks.as_ref() else { return NO_SECRET };
+        if !verified::<Hmac<sha2::Sha256>>(secret.expose(), body, signature) {
+            return UNSIGNED;
+        }
+        let Ok(payload) = serde_json::from_slice::<Value>(body) else { return NOT_JSON };
+        if let Some(refused) = server.repeats("github", text(&headers, "x-github-delivery")) {
+            return refused;
+        }
+        let event = text(&headers, "x-github-event").unwrap_or_default();
+        if let Some(hint) = github_hint(event, &payload) {
+            let forks = of_repository(&server, &payload["repository"]);
+            tracing::debug!(event, forks = forks.len(), "webhook");
+            hint_all(&server, forks, &hint);
+        }
+        TAKEN
+    })
+}
+
+/// <https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks>
+pub(super) async fn vercel<S: Store>(server: State<Arc<Server<S>>>, headers: HeaderMap, body: Body) -> Response {
+    answer(&server, Provider::Vercel, &headers, body, |body| {
+        let Some(secret) = server.access.webhooks.as_ref() else { return NO_SECRET };
+        if !verified::<Hmac<sha1::Sha1>>(secret.expose(), body, text(&headers, "x-vercel-signature")) {
+            return UNSIGNED;
+        }
+        let Ok(event) = serde_json::from_slice::<Value>(body) else { return NOT_JSON };
+        if !is_fresh(&event, server.context.clock.now()) {
+            return STALE;
+        }
+        if let Some(refused) = server.repeats("vercel", event["id"].as_str()) {
+            return refused;
+        }
+        take_vercel(&server, &event);
+        TAKEN
+    })
+}
+
+/// What both have in common: the limit, the form, the figures.
+fn answer<S: Store>(
+    server: &Server<S>,
+    provider: Provider,
+    headers: &HeaderMap,
+    body: Body,
+    take: impl FnOnce(&Bytes) -> Answer,
+) -> Response {
+    let began = Instant::now();
+    let is_json = |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+    let (status, outcome, text) = match body {
+        _ if !server.webhooks[provider as usize].admits(began) => LIMITED,
+        _ if !server.context.is_loaded() => STANDBY,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => TOO_LARGE,
+        Err(_) => CUT,
+        Ok(_) if !text(headers, header::CONTENT_TYPE.as_str()).is_some_and(is_json) => OTHER_TYPE,
+        Ok(body) => take(&body),
+    };
+    server.context.metrics.webhook(provider_label(provider), outcome, began.elapsed());
+    let is_for_later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let retry = is_for_later.then_some([(header::RETRY_AFTER, "1")]);
+    match retry {
+        Some(retry) => (status, retry, text).into_response(),
+        None => (status, text).into_response(),
     }
-    let delivery = text(&headers, "x-github-delivery").unwrap_or_default();
-    if !server.seen.is_new(&format!("github/{delivery}")) {
-        return REPEATED;
+}
+
+impl<S: Store> Server<S> {
+    /// The answer to a delivery that was here before, or that does not say which one it is.
+    fn repeats(&self, provider: &str, id: Option<&str>) -> Option<Answer> {
+        match id.filter(|id| (1..=LONGEST_ID).contains(&id.len())) {
+            None => Some(NO_ID),
+            Some(id) => (!self.seen.is_new(&format!("{provider}/{id}"))).then_some(REPEATED),
+        }
     }
-    let Ok(payload) = serde_json::from_slice::<Value>(&body) else { return NOT_JSON };
-    let event = text(&headers, "x-github-event").unwrap_or_default();
-    if let Some(hint) = github_hint(event, &payload) {
-        let forks = of_repository(&server, &payload["repository"]);
-        tracing::debug!(event, forks = forks.len(), "webhook");
-        hint_all(&server, forks, &hint);
-    }
-    TAKEN
+}
+
+/// Whether an event was made a moment ago. One that is ahead of our clock is no old one.
+fn is_fresh(event: &Value, now: Timestamp) -> bool {
+    let made = event["createdAt"].as_i64().and_then(|at| Timestamp::from_millisecond(at).ok());
+    made.is_some_and(|made| until(made, now) <= OLDEST)
 }
 
 fn github_hint(event: &str, payload: &Value) -> Option<Hint> {
@@ -101,33 +189,23 @@ fn of_repository<S: Store>(server: &Server<S>, repository: &Value) -> Vec<Object
     })
 }
 
-/// <https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks>
-pub(super) async fn vercel<S: Store>(State(server): State<Arc<Server<S>>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let Some(secret) = &server.secret else { return NO_SECRET };
-    if !verified::<Hmac<sha1::Sha1>>(secret.expose(), &body, text(&headers, "x-vercel-signature")) {
-        return UNSIGNED;
-    }
-    let Ok(event) = serde_json::from_slice::<Value>(&body) else { return NOT_JSON };
-    if !server.seen.is_new(&format!("vercel/{}", event["id"].as_str().unwrap_or_default())) {
-        return REPEATED;
-    }
+fn take_vercel<S: Store>(server: &Server<S>, event: &Value) {
     let name = event["type"].as_str().unwrap_or_default();
     let payload = &event["payload"];
     let project = payload["project"]["id"].as_str().or(payload["projectId"].as_str()).unwrap_or_default();
-    let forks = of_project(&server, project);
+    let forks = of_project(server, project);
     tracing::debug!(event = name, forks = forks.len(), "webhook");
     match name {
-        "deployment.promoted" | "deployment.rollback" => hint_all(&server, forks, &Hint::Project),
+        "deployment.promoted" | "deployment.rollback" => hint_all(server, forks, &Hint::Project),
         _ if name.starts_with("deployment.") => {
             for fork in &forks {
-                hint_builds(&server, fork, payload["deployment"]["id"].as_str());
+                hint_builds(server, fork, payload["deployment"]["id"].as_str());
             }
         }
-        _ if name.starts_with("project.domain.") => hint_all(&server, forks, &Hint::Domains),
-        _ if name.starts_with("project.") => hint_all(&server, forks, &Hint::Project),
+        _ if name.starts_with("project.domain.") => hint_all(server, forks, &Hint::Domains),
+        _ if name.starts_with("project.") => hint_all(server, forks, &Hint::Project),
         _ => {}
     }
-    TAKEN
 }
 
 fn of_project<S: Store>(server: &Server<S>, project: &str) -> Vec<ObjectRef> {
@@ -172,45 +250,4 @@ fn verified<M: Mac + hmac::digest::KeyInit>(secret: &str, body: &[u8], signature
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn only_the_right_signature_of_the_raw_body_is_taken() {
-        // The example of GitHub's documentation.
-        let secret = "It's a Secret to Everybody";
-        let signature = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        assert!(verified::<Hmac<sha2::Sha256>>(secret, b"Hello, World!", Some(signature)));
-        assert!(!verified::<Hmac<sha2::Sha256>>(secret, b"Hello, World?", Some(signature)));
-        assert!(!verified::<Hmac<sha2::Sha256>>(secret, b"Hello, World!", Some(&signature[..62])));
-        assert!(!verified::<Hmac<sha2::Sha256>>(secret, b"Hello, World!", None));
-    }
-
-    #[test]
-    fn repeats_are_told_apart_within_bounds() {
-        let seen = Seen::default();
-        assert!(seen.is_new("first"));
-        assert!(!seen.is_new("first"));
-        for n in 0..REMEMBERED {
-            assert!(seen.is_new(&n.to_string()));
-        }
-        assert!(seen.is_new("first"), "forgotten by now");
-    }
-
-    #[test]
-    fn only_pushes_to_the_default_branch_are_hints() {
-        let push = |branch: &str| {
-            let payload = json!({ "ref": branch, "after": "abc", "repository": { "default_branch": "main" } });
-            github_hint("push", &payload)
-        };
-        assert_eq!(push("refs/heads/main"), Some(Hint::Pushed("abc".into())));
-        assert_eq!(push("refs/heads/other"), None);
-        assert_eq!(push("refs/tags/main"), None);
-        let created = json!({ "action": "created", "repository": {} });
-        assert_eq!(github_hint("repository", &created), None);
-        assert_eq!(github_hint("repository_ruleset", &json!({ "repository": {} })), Some(Hint::Repository));
-        assert_eq!(github_hint("ping", &json!({})), None);
-    }
-}
+mod tests;
