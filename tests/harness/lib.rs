@@ -5,7 +5,7 @@ mod inventory;
 mod process;
 mod world;
 
-pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write, tool};
+pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write, made, tool};
 pub use process::{Output, Running, binary};
 pub use world::{Call, Counts, Stored, World, fleet_fork, reference_fork, reference_secret};
 

@@ -44,23 +44,26 @@ pub struct Cluster {
     _sweeper: Guarded,
 }
 
-/// Where the programs lie: `make tools` says it, and builds them if need be.
+/// Where the programs lie.
 fn tools() -> &'static Path {
     static TOOLS: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    TOOLS.get_or_init(|| {
-        if let Some(folder) = std::env::var_os("FORKABLE_CLUSTER_TOOLS") {
-            return folder.into();
-        }
-        let output = std::process::Command::new("make")
-            .args(["--silent", "--no-print-directory", "--directory"])
-            .args([concat!(env!("CARGO_MANIFEST_DIR"), "/.."), "tools"])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("make can be started");
-        assert!(output.status.success(), "the tools of the cluster do not build: see above");
-        let said = String::from_utf8(output.stdout).expect("a path is text");
-        said.lines().last().expect("the folder is printed last").into()
-    })
+    TOOLS.get_or_init(|| made("FORKABLE_CLUSTER_TOOLS", "tools"))
+}
+
+/// The path in a variable that make sets, or else the one that a target of make prints last, when it has made it.
+pub fn made(variable: &str, target: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let output = std::process::Command::new("make")
+        .args(["--silent", "--no-print-directory", "--directory"])
+        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/.."), target])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("make can be started");
+    assert!(output.status.success(), "make {target} fails: see above");
+    let said = String::from_utf8(output.stdout).expect("a path is text");
+    said.lines().last().expect("the path is printed last").into()
 }
 
 /// `helm`, `kubectl` and their like.
