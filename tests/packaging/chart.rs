@@ -26,15 +26,15 @@ fn matrix() -> Vec<String> {
     names
 }
 
-fn rendered(values: &str) -> Vec<Value> {
+pub(crate) fn rendered(values: &str) -> Vec<Value> {
     render(&["--values", &format!("charts/forkable/ci/{values}")])
 }
 
-fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 
-fn arguments(deployment: &Value) -> Vec<&str> {
+pub(crate) fn arguments(deployment: &Value) -> Vec<&str> {
     let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
     arguments.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

@@ -3,6 +3,7 @@
 mod chart;
 mod kubernetes;
 mod kustomize;
+mod monitoring;
 mod readme;
 mod refusals;
 

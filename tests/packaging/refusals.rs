@@ -7,7 +7,7 @@ const CREDENTIALS: &str = "credentials.existingSecret=forkable-credentials";
 #[test]
 fn values_that_cannot_work_are_refused_with_a_remedy() {
     // Why, values, and what the message must hold.
-    let cases: [(&str, &[&str], &[&str]); 13] = [
+    let cases: [(&str, &[&str], &[&str]); 16] = [
         (
             "no credentials",
             &[],
@@ -48,6 +48,13 @@ fn values_that_cannot_work_are_refused_with_a_remedy() {
             "webhooks that nobody signs",
             &[CREDENTIALS, "webhooks.ingress.enabled=true", "webhooks.ingress.host=a.example.com"],
             &["webhooks.existingSecret", "unsigned"],
+        ),
+        ("one port for two", &[CREDENTIALS, "metrics.port=8080"], &["metrics.port=8080", "choose another one"]),
+        ("no port", &[CREDENTIALS, "metrics.port=70000"], &["port"]),
+        (
+            "peers of a port that is not there",
+            &[CREDENTIALS, "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus"],
+            &["networkPolicy.metricsFrom", "set metrics.port"],
         ),
     ];
     for (why, values, expected) in cases {
