@@ -49,8 +49,7 @@ pub(super) fn done(
         ForgeChange::CommitFiles { .. } => {
             if let ForgeDone::Committed { blobs, .. } = done {
                 for (path, blob) in blobs {
-                    status.files.retain(|file| file.path != *path);
-                    status.files.push(FileStatus { path: path.clone(), blob: blob.clone() });
+                    wrote(status, path, blob);
                 }
                 files(status, desired);
             }
@@ -102,6 +101,10 @@ pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
     repository(status, input.desired, input.observed);
     let Stand::Ours(facts) = stand else { return };
     status.pending.retain(|pending| pending.what != "repository");
+    // Else a file whose commit was never answered would count as a person's once the manifest changes.
+    for file in input.desired.files.iter().filter(|file| facts.blobs.get(&file.path) == Some(&file.blob)) {
+        wrote(status, &file.path, &file.blob);
+    }
     files(status, input.desired);
     status.environments.retain(|recorded| has_environment(facts, Some(&recorded.name)));
     for values in [&mut status.secrets, &mut status.variables] {
@@ -130,6 +133,11 @@ fn repository(status: &mut ForkStatus, desired: &Desired, observed: &Observed) {
         template_sha,
         owned: status.repository.as_ref().is_none_or(|repository| repository.owned),
     });
+}
+
+fn wrote(status: &mut ForkStatus, path: &str, blob: &str) {
+    status.files.retain(|file| file.path != path);
+    status.files.push(FileStatus { path: path.into(), blob: blob.into() });
 }
 
 /// Sorted, and no more than may be stored: those that the manifest has dropped go first.

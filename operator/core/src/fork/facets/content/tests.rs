@@ -122,3 +122,12 @@ fn nothing_is_written_to_what_is_not_ours() {
     let record = ForkStatus::default();
     assert_eq!(written(&plan(input(&desired, &observed, &record))), Vec::<String>::new());
 }
+
+#[test]
+fn a_file_whose_commit_was_never_answered_is_ours_all_the_same() {
+    let (mut desired, observed, before) = world(Some(NEW));
+    let mut record = before.clone();
+    crate::fork::record::seen(&mut record, input(&desired, &observed, &before));
+    desired.files = vec![file("README.md", "newer\n", Overwrite::IfUnchanged)];
+    assert_eq!(written(&plan(input(&desired, &observed, &record))), ["README.md"]);
+}
