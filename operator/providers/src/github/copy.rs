@@ -119,14 +119,13 @@ impl GitHub {
             None => self.create(target, visibility, description).await?,
         };
         let copy = Copy { github: self, template, target, is_resumed: target.id.is_some() };
-        if copy.is_resumed {
-            copy.check_untouched(&made.default_branch).await?;
-        }
-        let entries = copy.list(&source.data.tree.sha).await?;
-        copy.write(&entries, &source.data.tree.sha).await?;
-        let short = source.sha.get(..7).unwrap_or(&source.sha);
-        let message = format!("Copy of {owner}/{repo} at {short}");
-        let head = copy.commit(&made.default_branch, &message, &source.data.tree.sha).await?;
+        let filled = copy.fill(&made.default_branch, &source).await;
+        let (head, entries) = filled.map_err(|error| match error {
+            error if copy.is_resumed => error,
+            PortError::Unavailable { .. } | PortError::Stale { .. } => error,
+            // A rate limit, say: that this call was refused does not mean that nothing was made.
+            error => errors::stale(format!("{} is made and not filled yet: {error}", name(target))),
+        })?;
         let mut facts = made.facts();
         facts.head = Some(head);
         facts.blobs = entries.into_iter().map(|entry| (entry.path, entry.sha)).collect();
@@ -142,6 +141,19 @@ impl Copy<'_> {
     fn of_template(&self, operation: &'static str) -> Request {
         let (owner, repo) = self.template;
         Request::new(operation, format!("{owner}/{repo}")).at(owner).at(repo)
+    }
+
+    /// Makes the branch what the template is at a commit.
+    async fn fill(&self, branch: &str, source: &Commit) -> Result<(Head, Vec<Entry>), PortError> {
+        if self.is_resumed {
+            self.check_untouched(branch).await?;
+        }
+        let tree = &source.data.tree.sha;
+        let entries = self.list(tree).await?;
+        self.write(&entries, tree).await?;
+        let (owner, repo) = self.template;
+        let message = format!("Copy of {owner}/{repo} at {}", source.sha.get(..7).unwrap_or(&source.sha));
+        Ok((self.commit(branch, &message, tree).await?, entries))
     }
 
     /// The head is about to be replaced: it must be what GitHub itself put there.

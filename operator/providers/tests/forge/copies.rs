@@ -144,3 +144,18 @@ async fn a_copy_that_was_cut_off_anywhere_goes_on_and_never_replaces_a_persons_c
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_copy_that_is_refused_after_it_was_begun_is_not_told_as_not_made() -> Outcome {
+    let sandbox = Sandbox::start().await?;
+    let absent = target("acme-inc", "acme");
+    let limit = json!({ "rateLimited": "secondary", "retryAfter": 60 });
+    sandbox.fault(json!({ "operation": "POST /repos/{owner}/{repo}/git/trees" }), limit).await?;
+    let error = apply(sandbox.forge(), &absent, copy(None)).await.expect_err("it is refused");
+    assert_eq!(error.reason(), "Stale", "the intent of the creation must be kept: {error}");
+    let forge = adapter(&sandbox.server, &Credentials::Token(Secret::new("sandbox-github-token")))?;
+    let begun = look(&forge, &ask(&absent.owner, &absent.name)).await?;
+    let made = repository(apply(&forge, &target_of(&begun), copy(None)).await?)?;
+    assert_eq!(made.id, begun.id);
+    Ok(())
+}
