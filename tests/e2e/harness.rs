@@ -17,6 +17,7 @@ async fn the_audit_log_tells_who_wrote_what() {
     namespace.apply(&config_map("x")).await;
     let expected = Audited {
         user: "admin".into(),
+        credential: String::new(),
         verb: "create".into(),
         group: String::new(),
         resource: "configmaps".into(),

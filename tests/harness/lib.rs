@@ -1,6 +1,7 @@
 //! What the tests that drive the real binary share: a sandbox, a folder of manifests, the process, and its calls.
 
 mod cluster;
+pub mod examples;
 mod inventory;
 mod process;
 mod world;

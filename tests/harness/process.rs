@@ -87,6 +87,13 @@ impl Running {
         self.output(None)
     }
 
+    /// SIGTERM, as a kubelet and a person at a terminal send it.
+    pub fn terminate(&self) {
+        let Some(id) = self.child.id() else { return };
+        let killed = std::process::Command::new("kill").arg(id.to_string()).status();
+        assert!(killed.expect("kill can be started").success(), "the process is there");
+    }
+
     /// Waits for the end.
     pub async fn finish(mut self, within: Duration) -> Output {
         let Ok(status) = tokio::time::timeout(within, self.child.wait()).await else {
@@ -102,6 +109,11 @@ impl Running {
     /// Everything on standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.lock().expect("no reader panics").clone()
+    }
+
+    /// Everything on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().expect("no reader panics").clone()
     }
 
     /// Answers that a process with `-vv` has told of. A call that its budget refuses is told of, too, without a status.
@@ -133,7 +145,7 @@ impl Running {
     }
 
     fn output(&self, code: Option<i32>) -> Output {
-        Output { code, stdout: self.stdout(), stderr: self.stderr.lock().expect("no reader panics").clone() }
+        Output { code, stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 

@@ -1,54 +1,13 @@
 //! Every folder of `deploy/examples` does in the sandbox what its comments say.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use forkable_tests::{World, eventually};
+use forkable_tests::{
+    World, eventually,
+    examples::{self, Promise},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-/// What a comment `# Becomes: …` says of the Fork below it: ready, or the reason why it is not.
-#[derive(Debug, PartialEq)]
-struct Promise {
-    fork: String,
-    becomes: String,
-}
-
-fn examples() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples");
-    let mut examples: Vec<_> = std::fs::read_dir(&folder)
-        .expect("the examples are there")
-        .map(|entry| entry.expect("a folder can be read").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    examples.sort();
-    examples
-}
-
-fn manifests(example: &Path) -> Vec<(String, String)> {
-    let entries = std::fs::read_dir(example).expect("an example is a folder");
-    let read = |path: PathBuf| {
-        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
-        (name, std::fs::read_to_string(path).expect("a manifest is text"))
-    };
-    entries.map(|entry| read(entry.expect("a folder can be read").path())).collect()
-}
-
-fn promises(text: &str) -> Vec<Promise> {
-    let field = |document: &str, before: &str| {
-        document.lines().find_map(|line| line.strip_prefix(before)).map(|value| value.trim().to_owned())
-    };
-    let promise = |document: &str| {
-        let fork = field(document, "  name: ").expect("a Fork has a name");
-        let becomes =
-            field(document, "# Becomes: ").unwrap_or_else(|| panic!("{fork} does not say what becomes of it"));
-        let namespace = field(document, "  namespace: ").map_or_else(String::new, |namespace| namespace + "/");
-        Promise { fork: namespace + &fork, becomes }
-    };
-    text.split("\n---\n").filter(|document| document.lines().any(|line| line == "kind: Fork")).map(promise).collect()
-}
 
 async fn hold(example: &Path) {
     let name = example.file_name().expect("a folder has a name").to_string_lossy().into_owned();
@@ -57,8 +16,8 @@ async fn hold(example: &Path) {
         let body = json!({ "name": name, "private": true, "auto_init": true });
         world.person("github", Method::POST, "/orgs/acme-inc/repos", Some(body)).await;
     }
-    let manifests = manifests(example);
-    let promises: Vec<_> = manifests.iter().flat_map(|(_, text)| promises(text)).collect();
+    let manifests = examples::manifests(example);
+    let promises: Vec<_> = manifests.iter().flat_map(|(_, text)| examples::promises(text)).collect();
     assert!(!promises.is_empty(), "{name} shows no Fork");
     for (file, text) in &manifests {
         world.write(file, text);
@@ -88,7 +47,7 @@ async fn hold(example: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_becomes_what_it_says() {
-    let examples = examples();
+    let examples = examples::folders();
     assert!(examples.len() > 10, "there are {} examples", examples.len());
     // Side by side: each of them waits most of the time.
     futures::future::join_all(examples.iter().map(|example| hold(example))).await;

@@ -43,7 +43,7 @@ pub enum Effect {
     Hold(Side),
     /// The connection is closed without an answer.
     Cut(Side),
-    /// It is answered so, and the apiserver never sees it.
+    /// It is answered so, and the apiserver never sees it. A watch is told so as apiservers do: by its first event.
     Answer(u16),
 }
 
@@ -70,6 +70,8 @@ struct Shared {
     state: Mutex<State>,
     /// Increased when what is held may go on.
     released: watch::Sender<usize>,
+    /// Increased when every connection ends.
+    cut: watch::Sender<usize>,
 }
 
 /// The proxy; gone when dropped.
@@ -90,8 +92,8 @@ impl Proxy {
     pub(super) async fn start(target: String, client: reqwest::Client) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let (released, _) = watch::channel(0);
-        let shared = Arc::new(Shared { target, client, state: Mutex::default(), released });
+        let (released, cut) = (watch::Sender::new(0), watch::Sender::new(0));
+        let shared = Arc::new(Shared { target, client, state: Mutex::default(), released, cut });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Self { url, shared, task }
     }
@@ -126,6 +128,11 @@ impl Proxy {
     /// Calls that are held right now.
     pub fn held(&self) -> usize {
         self.shared.state().held
+    }
+
+    /// Ends every connection that there is, and with it every watch.
+    pub fn cut_all(&self) {
+        self.shared.cut.send_modify(|count| *count += 1);
     }
 
     /// No fault any more; what is held goes on.
@@ -176,8 +183,9 @@ impl Shared {
             Some(Effect::Hold(Side::Before)) => self.hold().await,
             Some(Effect::Cut(Side::Before)) => return Err(Cut),
             Some(Effect::Answer(code)) => {
+                let is_watch = operation.starts_with("watch ");
                 self.state().calls[index].status = Some(code);
-                return Ok(failure(code));
+                return Ok(failure(code, is_watch));
             }
             _ => {}
         }
@@ -226,16 +234,24 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         connections.spawn(async move {
             let service = service_fn(|request| shared.handle(request));
-            // A connection that is cut ends in an error, as it should.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let mut cut = shared.cut.subscribe();
+            tokio::select! {
+                // A connection that is cut ends in an error, as it should.
+                _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service) => {}
+                _ = cut.changed() => {}
+            }
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
-fn failure(code: u16) -> Response<Body> {
-    let body =
+fn failure(code: u16, is_watch: bool) -> Response<Body> {
+    let status =
         json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "injected", "code": code });
+    let (code, body) = match is_watch {
+        true => (200, json!({ "type": "ERROR", "object": status })),
+        false => (code, status),
+    };
     let body = futures::stream::once(async move { Ok::<_, Infallible>(Frame::data(Bytes::from(body.to_string()))) });
     let body = body.map_err(|never| match never {}).boxed();
     let response = Response::builder().status(code).header(http::header::CONTENT_TYPE, "application/json");

@@ -94,8 +94,12 @@ impl Servers {
             "--authorization-mode=RBAC".into(),
             "--service-cluster-ip-range=10.0.0.0/24".into(),
             "--disable-admission-plugins=ServiceAccount".into(),
+            // Asks whether who makes an object may block the deletion of its owner.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".into(),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
             format!("--audit-log-path={}", audit_log(&self.folder).display()),
+            // In one file, in MB.
+            "--audit-log-maxsize=4096".into(),
         ];
         self.apiserver = Some(self.start("kube-apiserver", &arguments));
     }

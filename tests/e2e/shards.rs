@@ -1,0 +1,112 @@
+//! Several controllers share a fleet, and their number is changed while they work.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use forkable_tests::is_write;
+use serde_json::{Value, json};
+
+use crate::installed::{Controller, Installed, until};
+
+/// Forks in a cluster, by `namespace/name`, with the shard that works on them.
+async fn owners(installed: &Installed<'_>) -> BTreeMap<String, String> {
+    let list = installed.space.cluster.get("/apis/forkable.dev/v1alpha1/forks").await;
+    let one = |fork: &Value| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &fork["metadata"];
+        let name = format!("{}/{}", text(&metadata["namespace"]), text(&metadata["name"]));
+        (name, text(&metadata["labels"]["forkable.dev/shard"]))
+    };
+    list["items"].as_array().expect("a list").iter().map(one).collect()
+}
+
+async fn are_owned_by(installed: &Installed<'_>, count: u32) {
+    let suffix = format!("-of-{count}");
+    until(&format!("{count} shards have taken over"), async || {
+        let owners = owners(installed).await;
+        let whose: BTreeSet<_> = owners.values().collect();
+        let fits = |owner: &&String| if count == 0 { owner.is_empty() } else { owner.ends_with(&suffix) };
+        whose.iter().all(|owner| fits(owner)) && (count == 0 || whose.len() > 1)
+    })
+    .await;
+}
+
+async fn start(installed: &Installed<'_>, count: u32) -> Vec<Controller> {
+    let names: Vec<_> = (1..=count).map(|index| format!("forkable-shard-{index}")).collect();
+    futures::future::join_all(names.iter().map(|name| installed.run(name, None, &[]))).await
+}
+
+async fn stop(controllers: Vec<Controller>) {
+    futures::future::join_all(controllers.into_iter().map(Controller::stop)).await;
+}
+
+/// Changes every Fork that is Ready, and waits until that is outside.
+async fn all_are_worked_on(installed: &Installed<'_>, value: &str) {
+    let cluster = installed.space.cluster;
+    let list = cluster.get("/apis/forkable.dev/v1alpha1/namespaces/default/forks").await;
+    let ready: Vec<_> =
+        list["items"].as_array().expect("a list").iter().filter(|fork| crate::installed::is_ready(fork)).collect();
+    assert!(ready.len() > 5, "{} Forks are Ready", ready.len());
+    let names: Vec<_> = ready.iter().map(|fork| fork["metadata"]["name"].as_str().expect("a name")).collect();
+    let changed = |fork: &&Value| {
+        let mut spec = fork["spec"].clone();
+        spec["repository"]["description"] = value.into();
+        let metadata = json!({ "name": fork["metadata"]["name"], "namespace": "default" });
+        json!({ "apiVersion": "forkable.dev/v1alpha1", "kind": "Fork", "metadata": metadata, "spec": spec })
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": ready.iter().map(changed).collect::<Vec<_>>() });
+    cluster.apply(&list.to_string(), &[]).await;
+    for name in names {
+        until(&format!("{name} is as {value} wants it"), async || {
+            let path = format!("/apis/forkable.dev/v1alpha1/namespaces/default/forks/{name}");
+            let fork = cluster.get(&path).await;
+            let repository = fork["status"]["repository"]["fullName"].as_str().unwrap_or_default().to_owned();
+            crate::installed::is_ready(&fork)
+                && installed.space.world.repository(&repository).await["description"] == value
+        })
+        .await;
+    }
+}
+
+/// From the one controller to two, to three while the two still run, and back to one.
+pub(crate) async fn share_the_fleet(installed: &Installed<'_>, whole: Controller) -> Controller {
+    installed.upgrade(json!({ "shards": 2 })).await;
+    let two = start(installed, 2).await;
+    whole.stop().await;
+    are_owned_by(installed, 2).await;
+    all_are_worked_on(installed, "by two").await;
+
+    installed.upgrade(json!({ "shards": 3 })).await;
+    let three = start(installed, 3).await;
+    let (worked, ()) = tokio::join!(all_are_worked_on(installed, "by two or three"), stop(two));
+    let () = worked;
+    are_owned_by(installed, 3).await;
+    all_are_worked_on(installed, "by three").await;
+
+    installed.upgrade(json!({ "shards": 1 })).await;
+    let whole = installed.controller().await;
+    stop(three).await;
+    are_owned_by(installed, 0).await;
+    all_are_worked_on(installed, "by one").await;
+    one_acts_at_a_time(installed);
+    whole
+}
+
+/// Whoever writes to an object that another one wrote to before has taken it over first.
+fn one_acts_at_a_time(installed: &Installed<'_>) {
+    let calls = installed.calls();
+    let mut writers: BTreeMap<_, &str> = BTreeMap::new();
+    let mut changes = 0;
+    for call in calls.iter().filter(|call| call.group == "forkable.dev" && is_write(&call.verb) && call.code < 300) {
+        let (kind, subresource) = call.resource.split_once('/').unwrap_or((&call.resource, ""));
+        let before = writers.insert((kind, &call.namespace, &call.name), &call.credential);
+        if before.is_some_and(|before| before != call.credential) {
+            changes += 1;
+            assert_eq!(
+                (call.verb.as_str(), subresource),
+                ("patch", ""),
+                "not taken over before it was written to: {call:?}"
+            );
+        }
+    }
+    assert!(changes > 20, "objects changed hands {changes} times");
+}
