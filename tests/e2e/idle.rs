@@ -55,7 +55,7 @@ async fn an_idle_fleet_costs_renewals_of_the_lease_alone() {
     let resting = installed.working().await;
     // What showed up last, such as certificates, is noted with the first sweep.
     world.forget_calls().await;
-    until("a sweep is over", async || world.counts().await.get("GET /v8/certs").is_some()).await;
+    until("a sweep is over", async || world.counts().await.contains_key("GET /v8/certs")).await;
     let writes = || -> BTreeMap<String, usize> {
         let mut writes = BTreeMap::new();
         for Audited { verb, resource, .. } in installed.calls().into_iter().filter(|call| is_write(&call.verb)) {

@@ -47,9 +47,9 @@ impl<'a> Installed<'a> {
     /// With the CRDs, for all namespaces of a cluster of its own.
     pub(crate) async fn everywhere(cluster: &'a Cluster) -> Self {
         let space = cluster.namespace("forkable-system").await;
-        // GitHub lets a credential make so many things in a minute, which is waited for in a tenth of the time.
-        space.world.speed(10).await;
-        let more = json!({ "extraArgs": ["--time-scale=10"], "controller": { "abandonAfter": "2h" } });
+        // GitHub lets a credential make so many things in a minute, which is waited for in a quarter of the time.
+        space.world.speed(4).await;
+        let more = json!({ "extraArgs": ["--time-scale=4"], "controller": { "abandonAfter": "2h" } });
         Self::install(space, more).await
     }
 
@@ -82,9 +82,10 @@ impl<'a> Installed<'a> {
 
     /// Upgrades the release with these values beside those that it has.
     pub(crate) async fn upgrade(&self, more: Value) {
-        let mut values = self.values.lock().expect("nothing panics while it holds them");
-        *values = merged(values.take(), more);
-        drop(values);
+        {
+            let mut values = self.values.lock().expect("nothing panics while it holds them");
+            *values = merged(values.take(), more);
+        }
         self.helm("upgrade").await;
     }
 

@@ -25,7 +25,7 @@ async fn are_owned_by(installed: &Installed<'_>, count: u32) {
         let owners = owners(installed).await;
         let whose: BTreeSet<_> = owners.values().collect();
         let fits = |owner: &&String| if count == 0 { owner.is_empty() } else { owner.ends_with(&suffix) };
-        whose.iter().all(|owner| fits(owner)) && (count == 0 || whose.len() > 1)
+        whose.iter().all(fits) && (count == 0 || whose.len() > 1)
     })
     .await;
 }
