@@ -24,8 +24,13 @@ async fn the_audit_log_tells_who_wrote_what() {
         namespace: namespace.name.clone(),
         name: "one".into(),
         code: 201,
+        is_denied: false,
     };
-    assert_eq!(namespace.writes_of("admin"), [expected]);
+    // A call is logged after it was answered. Namespaces are made with kubectl, too.
+    let written = eventually("the write is logged", PATIENCE, async || {
+        namespace.writes_of("admin").into_iter().find(|call| call.resource == "configmaps")
+    });
+    assert_eq!(written.await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,8 @@ pub struct Audited {
     pub namespace: String,
     pub name: String,
     pub code: u16,
+    /// A right was lacking. Admission refuses with 403, too, such as new objects in a namespace that goes.
+    pub is_denied: bool,
 }
 
 /// Whether the verb changes anything.
@@ -67,6 +69,8 @@ struct Line {
     object_ref: Option<ObjectRef>,
     #[serde(default)]
     response_status: ResponseStatus,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +108,7 @@ impl Line {
         let User { username: user, mut extra } = self.user;
         let credential = extra.remove("authentication.kubernetes.io/credential-id").and_then(|mut ids| ids.pop());
         let code = self.response_status.code;
+        let is_denied = self.annotations.get("authorization.k8s.io/decision").is_some_and(|said| said == "forbid");
         Some(Audited {
             user,
             credential: credential.unwrap_or_default(),
@@ -113,6 +118,7 @@ impl Line {
             namespace: of.namespace,
             name: of.name,
             code,
+            is_denied,
         })
     }
 }
