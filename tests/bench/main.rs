@@ -39,7 +39,7 @@ async fn median(of: &str, round: impl AsyncFn() -> Duration) -> Duration {
     }
     rounds.sort();
     let (first, median, last) = (rounds[0], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
-    println!("  {of}: min {first:.0?}   p50 {median:.0?}   max {last:.0?}");
+    println!("  {of}: min {first:.2?}   p50 {median:.2?}   max {last:.2?}");
     median
 }
 
