@@ -123,7 +123,7 @@ pub const GATHER: Duration = Duration::from_secs(15);
 /// and nothing else is said now. `None`: it is to be stored at once.
 pub fn gathers_until(before: &[Condition], after: &[Condition], now: Timestamp) -> Option<Timestamp> {
     let working = |conditions: &[Condition]| {
-        let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
+        let ready = find(conditions, "Ready")?;
         (ready.status == "Unknown").then_some((ready.observed_generation, ready.last_transition_time.0))
     };
     let ((said, since), (says, _)) = (working(before)?, working(after)?);
@@ -131,9 +131,14 @@ pub fn gathers_until(before: &[Condition], after: &[Condition], now: Timestamp) 
     (said == says && now < until).then_some(until)
 }
 
+/// The condition of that type.
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
 /// Whether a condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+    find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
 #[cfg(test)]

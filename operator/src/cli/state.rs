@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
 use crate::hosts::local::STATE_FOLDER;
@@ -19,11 +18,6 @@ pub(super) const SANDBOX_FILE: &str = "sandbox.json";
 /// The folder of all of these.
 pub(super) fn folder(dir: &Path) -> PathBuf {
     dir.join(STATE_FOLDER)
-}
-
-/// A condition by its type.
-pub(super) fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.type_ == type_)
 }
 
 /// As YAML.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use forkable_core::{
+    condition,
     journal::{Entry, Journal},
     store::{Kind, ObjectRef},
 };
@@ -15,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{
     colour::{Tone, paint},
     place::Place,
-    state::{self, condition},
+    state,
     target::{Target, What},
     world::World,
 };
@@ -158,7 +159,7 @@ fn tell_event(event: &Event) {
 
 fn tell_standing(told: &Told) {
     let Told { object, withheld, .. } = told;
-    let ready = condition(&told.conditions, "Ready");
+    let ready = condition::find(&told.conditions, "Ready");
     match ready {
         None => super::say(format_args!(
             "{object} was not looked at yet: `forkable up`, or the controller of a cluster, does that"
@@ -198,7 +199,7 @@ fn tell_causes(conditions: &[Condition]) {
 const PASSING: [&str; 6] = ["ProviderUnavailable", "RateLimited", "Stale", "NotFound", "Progressing", "Observing"];
 
 fn who(told: &Told) -> &'static str {
-    let Some(ready) = condition(&told.conditions, "Ready") else { return "nobody yet" };
+    let Some(ready) = condition::find(&told.conditions, "Ready") else { return "nobody yet" };
     if ready.status != "False" || PASSING.contains(&ready.reason.as_str()) {
         return "nobody";
     }
@@ -208,7 +209,7 @@ fn who(told: &Told) -> &'static str {
         "PlanUnsupported" => "whoever manages the provider's plan, or the author of the manifest",
         "BuildFailed" => "the author of the commit",
         "Suspended" => "whoever suspended it, with `resume`",
-        _ if condition(&told.conditions, "Stalled").is_some() => "the author of the manifest",
+        _ if condition::find(&told.conditions, "Stalled").is_some() => "the author of the manifest",
         _ => "a person, as the message says",
     }
 }
@@ -226,17 +227,17 @@ fn next_try(next: Option<Timestamp>, now: Timestamp) -> String {
 
 /// Whether the status says all there is to say.
 fn is_settled(told: &Told) -> bool {
-    told.current && condition(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True")
+    told.current && condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
 /// When the controller comes back, as far as the object tells.
 fn foreseen(told: &Told, now: Timestamp) -> String {
-    let suspended = condition(&told.conditions, "Ready").is_some_and(|ready| ready.reason == "Suspended");
+    let suspended = condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.reason == "Suspended");
     match told.resumes_at {
         Some(at) if suspended && at > now => format!("{}, when the suspension ends", when(at)),
         _ if is_settled(told) => "when something changes, here or outside".into(),
         _ if !told.current => "at once, as the manifest was changed".into(),
-        _ if condition(&told.conditions, "Stalled").is_some() => {
+        _ if condition::find(&told.conditions, "Stalled").is_some() => {
             "when the manifest, the credentials or what they refer to change".into()
         }
         _ => "by itself within 5 minutes, at once when something changes".into(),
@@ -245,7 +246,7 @@ fn foreseen(told: &Told, now: Timestamp) -> String {
 
 /// The newest thing that went wrong: by conditions, unless it is ready all the same, and else by events.
 fn last_error(told: &Told, events: &[Event]) -> Option<String> {
-    let ready = condition(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True");
+    let ready = condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True");
     let failed = |condition: &&Condition| !ready && condition.status == "False" && condition.type_ != "Ready";
     let failed = told.conditions.iter().filter(failed).max_by_key(|condition| condition.last_transition_time.0);
     let condition =

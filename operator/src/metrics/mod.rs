@@ -244,7 +244,7 @@ impl Metrics {
         let mut counts = BTreeMap::new();
         for conditions in objects {
             let conditions = conditions.unwrap_or_default();
-            let found = conditions.iter().find(|condition| condition.type_ == "Ready");
+            let found = condition::find(conditions, "Ready");
             *ready.entry(found.map_or("Unknown", |found| &found.status)).or_default() += 1;
             for Condition { type_, status, reason, .. } in conditions {
                 *counts.entry([type_, status, reason]).or_default() += 1;

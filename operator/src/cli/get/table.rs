@@ -1,14 +1,11 @@
 //! Objects as rows of a table.
 
-use forkable_core::store::Kind;
+use forkable_core::{condition, store::Kind};
 use forkable_crds::{Deployment, Fork};
 use jiff::Timestamp;
 
 use crate::{
-    cli::{
-        colour::{Tone, paint},
-        state::condition,
-    },
+    cli::colour::{Tone, paint},
     clock::until,
 };
 
@@ -78,7 +75,7 @@ impl Tabular for Fork {
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
-        let ready = condition(&status.conditions, "Ready");
+        let ready = condition::find(&status.conditions, "Ready");
         vec![
             self.reference().name,
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
@@ -99,7 +96,7 @@ impl Tabular for Deployment {
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
-        let ready = condition(&status.conditions, "Ready");
+        let ready = condition::find(&status.conditions, "Ready");
         let commit = status.commit.unwrap_or_default();
         let sha = self.spec.source.commit.clone().unwrap_or(commit.sha);
         vec![

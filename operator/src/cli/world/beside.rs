@@ -9,9 +9,8 @@ use forkable_core::{
 };
 use forkable_crds::Fork;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
 
-use super::{Cluster, explain::is_absent};
+use super::Cluster;
 use crate::hosts::{
     Beside,
     kubernetes::{self, DIGEST_KEY, DIGEST_KEY_FIELD},
@@ -34,12 +33,8 @@ impl Beside for Kept {
     }
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-        let maps: Api<ConfigMap> = Api::namespaced(self.cluster.client.clone(), namespace);
-        match maps.get(name).await {
-            Ok(map) => Ok(Some(map.data.unwrap_or_default())),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(unavailable(&self.cluster.explain(error))),
-        }
+        let map = self.cluster.find::<ConfigMap>(namespace, name).await.map_err(|error| unavailable(&error))?;
+        Ok(map.map(|map| map.data.unwrap_or_default()))
     }
 
     async fn generated(&self, fork: &Fork, names: Vec<String>) -> Result<BTreeMap<String, Secret>, StoreError> {

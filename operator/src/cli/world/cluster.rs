@@ -1,6 +1,6 @@
 //! A cluster, with a person's own rights: objects and events are read, manifests patched.
 
-use std::{error::Error as _, path::Path, sync::Arc};
+use std::{error::Error as _, fmt::Debug, path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use forkable_core::store::{Kind, ObjectRef};
@@ -11,8 +11,10 @@ use k8s_openapi::api::core::v1 as core_v1;
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    core::NamespaceResourceScope,
     runtime::{WatchStreamExt as _, watcher},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
@@ -81,18 +83,23 @@ impl Cluster {
     }
 
     fn asked<K: Listed>(&self) -> Api<K> {
-        match &self.namespace {
-            Some(namespace) => self.api(namespace),
-            None => Api::all(self.client.clone()),
+        kubernetes::api(&self.client, self.namespace.as_deref())
+    }
+
+    /// One object of any kind, if it exists.
+    pub(super) async fn find<K>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<K>>
+    where
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        match Api::<K>::namespaced(self.client.clone(), namespace).get(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
     pub(super) async fn get<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
-        match self.api::<K>(namespace).get(name).await {
-            Ok(object) => Ok(Some(Arc::new(object))),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(self.explain(error)),
-        }
+        Ok(self.find::<K>(namespace, name).await?.map(Arc::new))
     }
 
     pub(super) async fn list<K: Listed>(&self) -> anyhow::Result<Vec<Arc<K>>> {
@@ -146,7 +153,7 @@ impl Cluster {
 
     pub(super) async fn patch<K>(&self, api: Api<K>, name: &str, patch: &Value) -> anyhow::Result<()>
     where
-        K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+        K: Clone + DeserializeOwned + Debug,
     {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         api.patch(name, &params, &Patch::Merge(patch)).await.map(drop).map_err(|error| self.explain(error))
@@ -175,7 +182,7 @@ fn told(event: core_v1::Event) -> Event {
         event;
     let begun = first_timestamp.map(|time| time.0).or(event_time.map(|time| time.0));
     let repeated = series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
-    let time = |at: Option<Timestamp>| at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(|at| format!("{at:.0}")).unwrap_or_default();
     Event {
         type_: type_.unwrap_or_default(),
         reason: reason.unwrap_or_default(),

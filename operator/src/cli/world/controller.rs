@@ -13,8 +13,8 @@ use k8s_openapi::{
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::json;
 
-use super::{Cluster, explain::is_absent};
-use crate::hosts::kubernetes::{LEASE_LABEL, RESUME_ANNOTATION};
+use super::Cluster;
+use crate::hosts::kubernetes::{self, LEASE_LABEL, RESUME_ANNOTATION};
 
 /// Labels of the pods' Deployments, as the chart sets them.
 const DEPLOYMENTS: &str = "app.kubernetes.io/part-of=forkable,app.kubernetes.io/component=controller";
@@ -23,19 +23,11 @@ const LOOKING: &str = "looking for the controller; --controller-namespace names 
 const MISSED: i64 = 2;
 
 impl Cluster {
-    /// Of one namespace, or else wherever there are some.
-    fn within<K>(&self, namespace: Option<&str>) -> Api<K>
-    where
-        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    {
-        match namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
-
     async fn leases(&self, namespace: Option<&str>) -> kube::Result<Vec<Lease>> {
-        Ok(self.within(namespace).list(&ListParams::default().labels(&LEASE_LABEL.join("="))).await?.items)
+        Ok(kubernetes::api(&self.client, namespace)
+            .list(&ListParams::default().labels(&LEASE_LABEL.join("=")))
+            .await?
+            .items)
     }
 
     /// Asks the controller, and each shard of it, to let destructive steps go on: in the namespace that was named, or
@@ -50,7 +42,7 @@ impl Cluster {
             "there is no controller {place}: no Lease with the label {}",
             LEASE_LABEL.join("=")
         );
-        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = format!("{:.0}", Timestamp::now());
         let patch = json!({ "metadata": { "annotations": { RESUME_ANNOTATION: now } } });
         let mut asked = Vec::new();
         for lease in leases {
@@ -95,7 +87,7 @@ impl Cluster {
         &self,
         namespace: Option<&str>,
     ) -> anyhow::Result<BTreeMap<String, Secret>> {
-        let deployments: Api<apps_v1::Deployment> = self.within(namespace);
+        let deployments: Api<apps_v1::Deployment> = kubernetes::api(&self.client, namespace);
         let found = deployments.list(&ListParams::default().labels(DEPLOYMENTS)).await;
         let found = found.map_err(|error| self.explain(error).context(LOOKING))?;
         let Some(controller) = found.items.into_iter().next() else {
@@ -127,12 +119,8 @@ impl Cluster {
 
     /// The values of a Secret that are text; `None` if there is no such Secret.
     pub(super) async fn secret(&self, namespace: &str, name: &str) -> anyhow::Result<Option<BTreeMap<String, Secret>>> {
-        let secrets: Api<core_v1::Secret> = Api::namespaced(self.client.clone(), namespace);
-        match secrets.get(name).await {
-            Ok(secret) => Ok(Some(secret.data.into_iter().flatten().filter_map(text).collect())),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(self.explain(error)),
-        }
+        let secret = self.find::<core_v1::Secret>(namespace, name).await?;
+        Ok(secret.map(|secret| secret.data.into_iter().flatten().filter_map(text).collect()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use forkable_core::store::{Kind, ObjectRef};
-use forkable_crds::{ADOPT_ANNOTATION, fork::Suspend};
+use forkable_crds::ADOPT_ANNOTATION;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ impl Folder {
             bail!("no readable manifest in {} declares {fork}", self.dir.display())
         };
         let field = match edit {
-            Edit::Suspend(suspend) => Field { path: &["spec", "suspend"], value: Some(suspended(suspend)) },
+            Edit::Suspend(suspend) => Field { path: &["spec", "suspend"], value: Some(json!(suspend)) },
             Edit::Resume => Field { path: &["spec", "suspend"], value: None },
             Edit::Adopt => {
                 Field { path: &["metadata", "annotations", ADOPT_ANNOTATION], value: Some(Value::from("true")) }
@@ -123,14 +123,6 @@ impl Folder {
             }
             None => Edited::ByHand(by_hand(&path, document.start.line, &field)),
         })
-    }
-}
-
-fn suspended(suspend: &Suspend) -> Value {
-    let Suspend { reason, until } = suspend;
-    match until {
-        Some(until) => json!({ "reason": reason, "until": until }),
-        None => json!({ "reason": reason }),
     }
 }
 

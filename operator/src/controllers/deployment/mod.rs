@@ -260,9 +260,8 @@ async fn write<S: Store>(
     if stored == status || (gathers.is_some() && stored.deployment_id == status.deployment_id) {
         return Ok(release);
     }
-    let before = release.status.clone();
-    let release = context.store.write_status(&release, status).await?;
-    context.metrics.released(before.as_ref(), &release, context.clock.now());
-    context.fleet.put_release(release.clone());
-    Ok(release)
+    let written = context.store.write_status(&release, status).await?;
+    context.metrics.released(release.status.as_ref(), &written, context.clock.now());
+    context.fleet.put_release(written.clone());
+    Ok(written)
 }

@@ -149,7 +149,7 @@ pub(super) async fn write<S: Store>(
         context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
     }
     tell_transition(context, object, &known.conditions, &status.conditions).await;
-    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let ready = condition::find(&status.conditions, "Ready");
     context.progress.tell(Progress::PassEnded {
         object: object.clone(),
         standing,
@@ -169,8 +169,7 @@ fn what_releases_wait_for(status: &ForkStatus) -> (Option<&ReleaseStatus>, Optio
 
 /// Tells of becoming ready and of everything that is in the way of it, not of the way there.
 async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, before: &[Condition], now: &[Condition]) {
-    let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.type_ == "Ready").cloned();
-    let (before, Some(now)) = (ready(before), ready(now)) else { return };
+    let (before, Some(now)) = (condition::find(before, "Ready"), condition::find(now, "Ready")) else { return };
     let (event_type, reason) = match (now.status.as_str(), before) {
         (status, Some(before)) if before.status == status && (status != "False" || before.reason == now.reason) => {
             return;

@@ -30,6 +30,7 @@ mod watch;
 pub use claim::take_over;
 pub use client::{ConnectError, client, config, connect};
 pub use lease::{Elector, LABEL as LEASE_LABEL, Lost, RESUME_ANNOTATION, Times};
+pub(crate) use scopes::api;
 pub(crate) use secrets::{DIGEST_KEY, DIGEST_KEY_FIELD, generated_name};
 pub use shard::{Shard, lease};
 pub use store::{KubernetesStore, Options};

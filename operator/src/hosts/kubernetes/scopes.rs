@@ -74,7 +74,8 @@ fn slim<K: Sharded>(event: Event<DeserializeGuard<K>>) -> Event<DeserializeGuard
     })
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+/// One namespace, or all.
+pub(crate) fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {

@@ -1,6 +1,7 @@
 //! Manifests and state as `forkable plan` needs them: read, never written.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
@@ -136,6 +137,13 @@ impl Preview {
         &self.removed
     }
 
+    fn all<K: Kind>(&self) -> &[K] {
+        let forks: &dyn Any = &self.forks;
+        let releases: &dyn Any = &self.releases;
+        let all = forks.downcast_ref::<Vec<K>>().or_else(|| releases.downcast_ref());
+        all.expect("objects of both kinds are kept")
+    }
+
     fn values(&self, kind: DataKind, namespace: &str, name: &str) -> Option<BTreeMap<String, Secret>> {
         self.data.get(kind, namespace, name).cloned()
     }
@@ -198,20 +206,16 @@ fn refused<T>(what: &ObjectRef) -> Result<T, StoreError> {
 
 impl Store for Preview {
     async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, StoreError> {
-        let all = self.list::<K>().await?;
-        Ok(all.into_iter().find(|object| {
+        let mut all = self.all::<K>().iter();
+        let found = all.find(|object| {
             let reference = object.reference();
             reference.namespace == namespace && reference.name == name
-        }))
+        });
+        Ok(found.cloned().map(Arc::new))
     }
 
     async fn list<K: Kind>(&self) -> Result<Vec<Arc<K>>, StoreError> {
-        let forks = self.forks.iter().map(serde_json::to_value);
-        let releases = self.releases.iter().map(serde_json::to_value);
-        let objects: Vec<_> = if K::KIND == Fork::KIND { forks.collect() } else { releases.collect() };
-        let object = |value: Result<Value, serde_json::Error>| value.and_then(serde_json::from_value).map(Arc::new);
-        let objects = objects.into_iter().map(object).collect::<Result<_, _>>();
-        objects.map_err(|error| StoreError::Unavailable(error.to_string()))
+        Ok(self.all::<K>().iter().cloned().map(Arc::new).collect())
     }
 
     fn watch(&self) -> BoxStream<'static, ObjectRef> {

@@ -220,5 +220,5 @@ fn static_kind(kind: &str) -> &'static str {
 
 /// A time as the API writes it: whole seconds.
 pub(super) fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    format!("{:.0}", Timestamp::now())
 }

@@ -9,6 +9,7 @@ use forkable_crds::fork::DnsRecord;
 
 use super::{Input, hosting_steps, without_project};
 use crate::{
+    condition,
     fork::{project, revision},
     hosting::{DomainFacts, DomainItem, HostingChange, ProjectFacts},
     plan::{Facet, FacetPlan, Verdict},
@@ -122,7 +123,7 @@ fn list(items: &[DomainItem]) -> String {
 
 /// Often while a person is likely to be at it, more seldom as time goes by.
 fn recheck(input: Input<'_>) -> Duration {
-    let condition = input.record.conditions.iter().find(|condition| condition.type_ == Facet::Domains.condition());
+    let condition = condition::find(&input.record.conditions, Facet::Domains.condition());
     let since = condition.filter(|condition| condition.status == "False").map(|it| it.last_transition_time.0);
     let age = since.and_then(|since| Duration::try_from(input.now.duration_since(since)).ok()).unwrap_or_default();
     (age / 10).clamp(YOUNG, OLD)

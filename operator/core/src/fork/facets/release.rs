@@ -9,6 +9,7 @@ use forkable_crds::Deployment;
 
 use super::{Input, ownership, without_project};
 use crate::{
+    condition,
     fork::{ownership::Stand, project, revision},
     plan::{Change, Facet, FacetPlan, Step, StoreChange, UNKNOWN_COMMIT, Verdict},
     release::reason,
@@ -50,10 +51,7 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
 fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
     let name = newest.reference().name;
     let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
-    let condition = |type_: &str| {
-        let status = newest.status.as_ref()?;
-        status.conditions.iter().find(|condition| condition.type_ == type_)
-    };
+    let condition = |type_: &str| condition::find(&newest.status.as_ref()?.conditions, type_);
     let is_true = |type_| condition(type_).filter(|condition| condition.status == "True");
     if let Some(stalled) = is_true("Stalled") {
         let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
