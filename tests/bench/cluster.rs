@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use forkable_tests::{
-    Cluster, Namespace, Running, binary, eventually, fleet_fork, is_write, reference_fork, reference_secret,
+    Cluster, Namespace, Running, binary, eventually, fleet_fork, is_ready, is_write, reference_fork, reference_secret,
 };
 use tokio::process::Command;
 
@@ -68,7 +68,7 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
     let port = super::free_port();
     let began = Instant::now();
     let running = controller(space, port, &[]);
-    is_ready(port).await;
+    is_listed(port).await;
     let listed = began.elapsed();
     // Every fork is looked at in pages of both providers, and then compared with its spec.
     eventually("every fork is verified", PATIENCE, || async {
@@ -93,7 +93,7 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
     )
 }
 
-async fn is_ready(port: u16) {
+async fn is_listed(port: u16) {
     let url = format!("http://127.0.0.1:{port}/readyz");
     eventually("it is ready", PATIENCE, || async { (reqwest::get(&url).await.ok()?.status() == 200).then_some(()) })
         .await;
@@ -122,15 +122,11 @@ pub(super) async fn manifest_to_ready() -> Duration {
     (space.world, port) = super::world_with_webhooks().await;
     let running = controller(&space, port, &[]);
     space.apply(&reference_secret()).await;
-    is_ready(port).await;
+    is_listed(port).await;
     space.apply(&reference_fork()).await;
     let written = Instant::now();
-    eventually("the fork is ready", PATIENCE, || async {
-        let fork = space.get("forks", "acme").await;
-        let mut conditions = fork["status"]["conditions"].as_array().into_iter().flatten();
-        conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True").then_some(())
-    })
-    .await;
+    eventually("the fork is ready", PATIENCE, || async { is_ready(&space.get("forks", "acme").await).then_some(()) })
+        .await;
     let took = written.elapsed();
     running.kill().await;
     took

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use forkable_tests::{Audited, eventually, is_write};
+use forkable_tests::{Audited, eventually, is_ready, is_write};
 use serde_json::{Value, json};
 
-use crate::installed::{Installed, PATIENCE, is_ready, until};
+use crate::installed::{Installed, PATIENCE, until};
 
 const FORKS: usize = 200;
 /// Time runs so fast while the fleet is made, which GitHub's limits would hold up for half an hour,

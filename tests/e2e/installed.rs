@@ -3,7 +3,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use forkable_tests::{Audited, Cluster, Namespace, Output, Proxy, Running, binary, eventually};
+use forkable_tests::{Audited, Cluster, Namespace, Output, Proxy, Running, binary, eventually, is_ready};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -215,18 +215,6 @@ pub(crate) async fn wait_ready(space: &Namespace<'_>, fork: &str) {
     };
     let waited = tokio::time::timeout(PATIENCE, ready).await;
     assert!(waited.is_ok(), "{fork} is not ready: {:#}", last["status"]["conditions"]);
-}
-
-/// Whether an object is Ready as it is now.
-pub(crate) fn is_ready(object: &Value) -> bool {
-    object["status"]["observedGeneration"] == object["metadata"]["generation"]
-        && condition(object, "Ready")["status"] == "True"
-}
-
-/// A condition of an object; `Null` if it has none of that type.
-pub(crate) fn condition<'a>(object: &'a Value, condition: &str) -> &'a Value {
-    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.find(|found| found["type"] == condition).unwrap_or(&Value::Null)
 }
 
 impl From<Running> for Controller {

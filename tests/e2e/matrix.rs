@@ -10,14 +10,15 @@ use std::{
 };
 
 use forkable_tests::{
-    ApiCall, Call, Effect, Namespace, Proxy, Running, Side, binary, reference_fork, reference_secret,
+    ApiCall, Call, Effect, Namespace, Proxy, Running, Side, binary, is_ready, reference_fork, reference_secret,
+    updated_fork, within,
 };
 use futures::stream::{self, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::installed::{Controller, Installed, PATIENCE, is_ready};
+use crate::installed::{Controller, Installed, PATIENCE};
 
 /// Lanes that run at once.
 const AT_ONCE: usize = 6;
@@ -136,7 +137,7 @@ impl<'a> Lane<'a> {
                 self.put(&secret, reference_secret()).await;
                 self.put(&self.path(), fork).await;
             }
-            Phase::Update => self.put(&self.path(), updated(fork)).await,
+            Phase::Update => self.put(&self.path(), updated_fork(fork)).await,
             Phase::Delete => self.space.cluster.send(Method::DELETE, &self.path(), None).await,
         }
     }
@@ -186,12 +187,12 @@ impl<'a> Lane<'a> {
         let running = controller.take().unwrap_or_else(|| self.start());
         let mut met = false;
         if let Some(Cell::Outside { .. } | Cell::Inside { .. }) = cell {
-            within(async || self.is_held(fault).await || self.is_done(phase).await).await;
+            within(PATIENCE, async || self.is_held(fault).await || self.is_done(phase).await).await;
             met = self.is_held(fault).await;
             if met {
                 running.kill().await;
                 // Else it would be carried out after all.
-                within(async || !self.is_held(fault).await).await;
+                within(PATIENCE, async || !self.is_held(fault).await).await;
                 *controller = Some(self.start());
             } else {
                 *controller = Some(running);
@@ -201,7 +202,7 @@ impl<'a> Lane<'a> {
         } else {
             *controller = Some(running);
         }
-        if !within(async || self.is_done(phase).await).await {
+        if !within(PATIENCE, async || self.is_done(phase).await).await {
             return Err(format!("does not end: {:#}", self.space.get("forks", "acme").await["status"]["conditions"]));
         }
         if let Some(Cell::Fails { .. }) = cell {
@@ -213,38 +214,12 @@ impl<'a> Lane<'a> {
 
     async fn comes_to(&self, expected: &Value) -> Result<(), String> {
         let same = async || self.space.world.summary().await == *expected;
-        if tokio::time::timeout(Duration::from_secs(30), within(same)).await.is_ok() {
+        if within(Duration::from_secs(30), same).await {
             return Ok(());
         }
         let conditions = self.space.get("forks", "acme").await["status"]["conditions"].clone();
         Err(format!("comes to {:#}\ninstead of {expected:#}\n{conditions:#}", self.space.world.summary().await))
     }
-}
-
-/// Waits until it is so; answers whether it came.
-async fn within(look: impl AsyncFn() -> bool) -> bool {
-    let waits = async {
-        while !look().await {
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waits).await.is_ok()
-}
-
-fn updated(mut fork: String) -> String {
-    for (from, to) in [
-        ("value: large", "value: small"),
-        ("name: FEATURE_CHAT\n      value: \"true\"", "name: FEATURE_MAIL\n      value: \"true\""),
-        ("name: www.acme.example.com\n      redirectTo: acme.example.com", "name: app.acme.example.com"),
-        ("linearHistory: true", "linearHistory: false"),
-        ("nodeVersion: \"22\"", "nodeVersion: \"24\""),
-        ("made from the framework", "made with the framework"),
-        ("* @octo-founder", "* @octo-founder # and nobody else"),
-    ] {
-        assert!(fork.contains(from), "the manifest has no {from:?}");
-        fork = fork.replacen(from, to, 1);
-    }
-    fork
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! What people do to a fleet that runs: they rotate Secrets, edit while the controller writes, delete namespaces.
 
-use forkable_tests::{Audited, Namespace, eventually};
+use forkable_tests::{Audited, Namespace, eventually, is_ready};
 use serde_json::{Value, json};
 
-use crate::installed::{Installed, PATIENCE, is_ready, until};
+use crate::installed::{Installed, PATIENCE, until};
 
 /// Fork, repository and project of the example that is worked on.
 const ACME: &str = "acme";

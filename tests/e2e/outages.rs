@@ -1,9 +1,9 @@
 //! The apiserver is gone for a while, and what happened before is not known any more when it comes back.
 
-use forkable_tests::{Cluster, eventually, reference_fork, reference_secret};
+use forkable_tests::{Cluster, eventually, is_ready, reference_fork, reference_secret};
 use serde_json::json;
 
-use crate::installed::{Installed, PATIENCE, is_ready, until, wait_ready};
+use crate::installed::{Installed, PATIENCE, until, wait_ready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watches_recover_from_a_restart_and_from_history_that_is_gone() {

@@ -44,7 +44,7 @@ async fn all_are_worked_on(installed: &Installed<'_>, value: &str) {
     let cluster = installed.space.cluster;
     let list = cluster.get("/apis/forkable.dev/v1alpha1/namespaces/default/forks").await;
     let ready: Vec<_> =
-        list["items"].as_array().expect("a list").iter().filter(|fork| crate::installed::is_ready(fork)).collect();
+        list["items"].as_array().expect("a list").iter().filter(|fork| forkable_tests::is_ready(fork)).collect();
     assert!(ready.len() > 5, "{} Forks are Ready", ready.len());
     let names: Vec<_> = ready.iter().map(|fork| fork["metadata"]["name"].as_str().expect("a name")).collect();
     let changed = |fork: &&Value| {
@@ -60,7 +60,7 @@ async fn all_are_worked_on(installed: &Installed<'_>, value: &str) {
             let path = format!("/apis/forkable.dev/v1alpha1/namespaces/default/forks/{name}");
             let fork = cluster.get(&path).await;
             let repository = fork["status"]["repository"]["fullName"].as_str().unwrap_or_default().to_owned();
-            crate::installed::is_ready(&fork)
+            forkable_tests::is_ready(&fork)
                 && installed.space.world.repository(&repository).await["description"] == value
         })
         .await;

@@ -1,10 +1,10 @@
 //! What becomes of a chart over time: a release that is upgraded, rolled back and uninstalled, also with CRDs that are
 //! older, and what that leaves alone.
 
-use forkable_tests::{Cluster, reference_fork, reference_secret};
+use forkable_tests::{Cluster, condition, reference_fork, reference_secret};
 use serde_json::{Value, json};
 
-use crate::installed::{Installed, NAME, condition, until, wait_ready};
+use crate::installed::{Installed, NAME, until, wait_ready};
 
 /// CRDs of before, as they were stored.
 const PREVIOUS: &str = include_str!("previous-crds.yaml");

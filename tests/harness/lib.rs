@@ -6,9 +6,11 @@ mod inventory;
 mod process;
 mod world;
 
-pub use cluster::{ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, is_write, made, tool};
+pub use cluster::{
+    ApiCall, Audited, CRDS, Cluster, Effect, Namespace, Proxy, Side, condition, is_ready, is_write, made, tool,
+};
 pub use process::{Output, Running, binary};
-pub use world::{Call, Counts, Stored, World, fleet_fork, reference_fork, reference_secret};
+pub use world::{Call, Counts, Stored, World, fleet_fork, reference_fork, reference_secret, updated_fork};
 
 /// Must run before anything that speaks TLS; calling it twice is fine.
 pub fn install_crypto() {
@@ -29,4 +31,14 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
         assert!(tokio::time::Instant::now() < deadline, "waited {within:?} in vain for: {what}");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+}
+
+/// Waits until it is so; answers whether it came in time.
+pub async fn within(patience: std::time::Duration, look: impl AsyncFn() -> bool) -> bool {
+    let looks = async {
+        while !look().await {
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+    };
+    tokio::time::timeout(patience, looks).await.is_ok()
 }

@@ -386,6 +386,23 @@ pub fn reference_fork() -> String {
     include_str!("../../deploy/examples/quickstart/acme.yaml").into()
 }
 
+/// The manifest with a change for most facets.
+pub fn updated_fork(mut fork: String) -> String {
+    for (from, to) in [
+        ("value: large", "value: small"),
+        ("name: FEATURE_CHAT\n      value: \"true\"", "name: FEATURE_MAIL\n      value: \"true\""),
+        ("name: www.acme.example.com\n      redirectTo: acme.example.com", "name: app.acme.example.com"),
+        ("linearHistory: true", "linearHistory: false"),
+        ("nodeVersion: \"22\"", "nodeVersion: \"24\""),
+        ("made from the framework", "made with the framework"),
+        ("* @octo-founder", "* @octo-founder # and nobody else"),
+    ] {
+        assert!(fork.contains(from), "the manifest has no {from:?}");
+        fork = fork.replacen(from, to, 1);
+    }
+    fork
+}
+
 /// One of many small forks: what it costs to keep is the same as for a large one.
 pub fn fleet_fork(n: usize) -> String {
     let fork = reference_fork();

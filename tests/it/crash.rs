@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use forkable_tests::{Call, Running, World, eventually, reference_fork};
+use forkable_tests::{Call, Running, World, eventually, reference_fork, updated_fork};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
@@ -57,21 +57,8 @@ impl Scenario {
             }
             Self::Update => {
                 world.converge().await;
-                world.edit("acme.yaml", "value: large", "value: small");
-                world.edit(
-                    "acme.yaml",
-                    "    - name: FEATURE_CHAT\n      value: \"true\"\n",
-                    "    - name: FEATURE_MAIL\n      value: \"true\"\n",
-                );
-                world.edit(
-                    "acme.yaml",
-                    "    - name: www.acme.example.com\n      redirectTo: acme.example.com\n",
-                    "    - name: app.acme.example.com\n",
-                );
-                world.edit("acme.yaml", "linearHistory: true", "linearHistory: false");
-                world.edit("acme.yaml", "nodeVersion: \"22\"", "nodeVersion: \"24\"");
-                world.edit("acme.yaml", "made from the framework", "made with the framework");
-                world.edit("acme.yaml", "* @octo-founder", "* @octo-founder # and nobody else");
+                let manifest = std::fs::read_to_string(world.path("acme.yaml")).expect("it is there");
+                world.write("acme.yaml", &updated_fork(manifest));
             }
             Self::Delete | Self::Archive => {
                 world.converge().await;

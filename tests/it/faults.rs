@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use forkable_tests::{Call, Counts, World};
+use forkable_tests::{Call, Counts, World, within};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
@@ -142,20 +142,19 @@ struct Expected {
 }
 
 /// Whether a condition of the Fork gives this reason and names this provider.
-async fn is_said(world: &World, reason: &str, provider: &str) -> Option<()> {
+async fn is_said(world: &World, reason: &str, provider: &str) -> bool {
     let stored = world.stored().await;
-    let fork = stored.iter().find(|object| object.kind == "Fork")?;
+    let fork = stored.iter().find(|object| object.kind == "Fork");
     let fits = |condition: &Value| {
         let text = condition["message"].as_str().unwrap_or_default();
         condition["reason"] == reason && text.contains(provider)
     };
-    fork.status["conditions"].as_array()?.iter().any(fits).then_some(())
+    fork.and_then(|fork| fork.status["conditions"].as_array()).is_some_and(|all| all.iter().any(fits))
 }
 
 /// Whether the Fork is ready with the manifest as it is now.
-async fn is_ready(world: &World) -> Option<()> {
-    let stored = world.stored().await;
-    stored.iter().any(|object| object.kind == "Fork" && object.is_ready()).then_some(())
+async fn is_ready(world: &World) -> bool {
+    world.stored().await.iter().any(|object| object.kind == "Fork" && object.is_ready())
 }
 
 async fn says(world: &World) -> String {
@@ -179,29 +178,20 @@ fn count(calls: &[Call]) -> Counts {
     counts
 }
 
-async fn within(patience: Duration, look: impl AsyncFn() -> Option<()>) -> bool {
-    let looks = async {
-        while look().await.is_none() {
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    };
-    tokio::time::timeout(patience, looks).await.is_ok()
-}
-
 async fn meets(scenario: Scenario, call: &Call, fault: &Fault, expected: &Expected) -> Result<(), String> {
     let world = scenario.prepare().await;
     let lasting = json!({ "match": { "operation": call.operation }, "times": null, "effect": fault.effect });
     let id = world.fault(lasting).await;
     let began = Instant::now();
     let running = world.up();
-    if !within(PATIENCE, async || (world.fault_hits(id).await > 0).then_some(())).await {
+    if !within(PATIENCE, async || world.fault_hits(id).await > 0).await {
         return Err(format!("is never met\n{}", says(&world).await));
     }
     let provider = if is_github(call) { "GitHub" } else { "Vercel" };
     let is_named = async || match fault.lets_through {
         true => {
             let outcomes = world.journal().await;
-            outcomes.iter().any(|text| text.contains(&format!("{provider} is unavailable"))).then_some(())
+            outcomes.iter().any(|text| text.contains(&format!("{provider} is unavailable")))
         }
         false => is_said(&world, fault.reason, provider).await,
     };

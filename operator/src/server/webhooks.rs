@@ -79,18 +79,14 @@ type Body = Result<Bytes, BytesRejection>;
 
 /// <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
 pub(super) async fn github<S: Store>(server: State<Arc<Server<S>>>, headers: HeaderMap, body: Body) -> Response {
-    answer(&server, Provider::GitHub, &headers, body, |body| {
-        let signature = text(&headers, "x-hub-signature-256").and_then(|signature| signature.strip_prefix("sha256="));
-        let Some(secret) = server.access.webhooks.as_ref() else { return NO_SECRET };
-        if !verified::<Hmac<sha2::Sha256>>(secret.expose(), body, signature) {
-            return UNSIGNED;
-        }
-        let Ok(payload) = serde_json::from_slice::<Value>(body) else { return NOT_JSON };
+    let signature = text(&headers, "x-hub-signature-256").and_then(|signature| signature.strip_prefix("sha256="));
+    let signed = |secret: &str, body: &[u8]| verified::<Hmac<sha2::Sha256>>(secret, body, signature);
+    answer(&server, Provider::GitHub, &headers, body, signed, |payload| {
         if let Some(refused) = server.repeats("github", text(&headers, "x-github-delivery")) {
             return refused;
         }
         let event = text(&headers, "x-github-event").unwrap_or_default();
-        if let Some(hint) = github_hint(event, &payload) {
+        if let Some(hint) = github_hint(event, payload) {
             let forks = of_repository(&server, &payload["repository"]);
             tracing::debug!(event, forks = forks.len(), "webhook");
             hint_all(&server, forks, &hint);
@@ -101,48 +97,47 @@ pub(super) async fn github<S: Store>(server: State<Arc<Server<S>>>, headers: Hea
 
 /// <https://vercel.com/docs/webhooks/webhooks-api#securing-webhooks>
 pub(super) async fn vercel<S: Store>(server: State<Arc<Server<S>>>, headers: HeaderMap, body: Body) -> Response {
-    answer(&server, Provider::Vercel, &headers, body, |body| {
-        let Some(secret) = server.access.webhooks.as_ref() else { return NO_SECRET };
-        if !verified::<Hmac<sha1::Sha1>>(secret.expose(), body, text(&headers, "x-vercel-signature")) {
-            return UNSIGNED;
-        }
-        let Ok(event) = serde_json::from_slice::<Value>(body) else { return NOT_JSON };
-        if !is_fresh(&event, server.context.clock.now()) {
+    let signature = text(&headers, "x-vercel-signature");
+    let signed = |secret: &str, body: &[u8]| verified::<Hmac<sha1::Sha1>>(secret, body, signature);
+    answer(&server, Provider::Vercel, &headers, body, signed, |event| {
+        if !is_fresh(event, server.context.clock.now()) {
             return STALE;
         }
         if let Some(refused) = server.repeats("vercel", event["id"].as_str()) {
             return refused;
         }
-        take_vercel(&server, &event);
+        take_vercel(&server, event);
         TAKEN
     })
 }
 
-/// What both have in common: the limit, the form, the figures.
+/// What both have in common: the limit, the form, the signature, the figures.
 fn answer<S: Store>(
     server: &Server<S>,
     provider: Provider,
     headers: &HeaderMap,
     body: Body,
-    take: impl FnOnce(&Bytes) -> Answer,
+    signed: impl FnOnce(&str, &[u8]) -> bool,
+    take: impl FnOnce(&Value) -> Answer,
 ) -> Response {
     let began = Instant::now();
     let is_json = |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+    let open = |body: &[u8]| match &server.access.webhooks {
+        None => NO_SECRET,
+        Some(secret) if !signed(secret.expose(), body) => UNSIGNED,
+        Some(_) => serde_json::from_slice(body).map_or(NOT_JSON, |payload| take(&payload)),
+    };
     let (status, outcome, text) = match body {
         _ if !server.webhooks[provider as usize].admits(began) => LIMITED,
         _ if !server.context.is_loaded() => STANDBY,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => TOO_LARGE,
         Err(_) => CUT,
         Ok(_) if !text(headers, header::CONTENT_TYPE.as_str()).is_some_and(is_json) => OTHER_TYPE,
-        Ok(body) => take(&body),
+        Ok(body) => open(&body),
     };
     server.context.metrics.webhook(provider_label(provider), outcome, began.elapsed());
     let is_for_later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let retry = is_for_later.then_some([(header::RETRY_AFTER, "1")]);
-    match retry {
-        Some(retry) => (status, retry, text).into_response(),
-        None => (status, text).into_response(),
-    }
+    (status, is_for_later.then_some([(header::RETRY_AFTER, "1")]), text).into_response()
 }
 
 impl<S: Store> Server<S> {

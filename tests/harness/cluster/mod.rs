@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, process::Command, sync::OnceCell};
 
 pub use audit::{Audited, is_write};
-pub use namespace::Namespace;
+pub use namespace::{Namespace, condition, is_ready};
 pub use proxy::{ApiCall, Effect, Proxy, Side};
 
 use crate::{Output, eventually, install_crypto};

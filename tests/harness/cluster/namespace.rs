@@ -49,3 +49,15 @@ impl<'a> Namespace<'a> {
         calls
     }
 }
+
+/// Whether an object is Ready as it is now.
+pub fn is_ready(object: &Value) -> bool {
+    object["status"]["observedGeneration"] == object["metadata"]["generation"]
+        && condition(object, "Ready")["status"] == "True"
+}
+
+/// A condition of an object; `Null` if it has none of that type.
+pub fn condition<'a>(object: &'a Value, condition: &str) -> &'a Value {
+    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.find(|found| found["type"] == condition).unwrap_or(&Value::Null)
+}

@@ -11,7 +11,6 @@ use std::{
 use forkable_core::{
     PortError, condition,
     hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
-    journal::Entry,
     plan::{Effect, Outcome},
     release::{self, Input, Look, Next, Observed},
     secret::redact,
@@ -24,7 +23,7 @@ use tracing::Instrument as _;
 use builds::Build;
 pub use builds::Builds;
 
-use super::fork::{outcome, resolve, withheld};
+use super::fork::{Made, resolve, withheld};
 use crate::{
     accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What,
     progress::Progress, spans,
@@ -198,27 +197,11 @@ impl<S: Store> Pass<'_, S> {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let told = error.as_ref().map(ToString::to_string);
         let took = began.elapsed();
-        spans::ended(&span, told.as_deref(), took);
-        self.context.metrics.stepped(BUILD, Effect::Create, error.as_ref().map(PortError::reason));
-        self.context.progress.tell(Progress::StepEnded {
-            object: fork,
-            facet: BUILD,
-            step: step.clone(),
-            error: told.clone(),
-            took,
-        });
-        self.context
-            .record(Entry {
-                at: now,
-                object: self.object.clone(),
-                facet: BUILD,
-                step,
-                outcome: outcome(error.as_ref()),
-                duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
-            })
-            .await;
+        spans::ended(&span, error.as_ref().map(ToString::to_string).as_deref(), took);
+        let (context, object) = (self.context, self.object);
+        let made = Made { fork: &fork, object, facet: BUILD, effect: Effect::Create, step, at: now, took };
+        made.tell(context, error.as_ref()).await;
         let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());
         Ok((write(self.context, release, status).await?, error))
     }

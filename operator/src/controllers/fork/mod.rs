@@ -32,7 +32,7 @@ use crate::{
 };
 pub use abandon::PATIENCE as ABANDON_AFTER;
 use apply::{Apply, State, Withheld};
-pub(crate) use perform::outcome;
+pub(crate) use perform::Made;
 use report::{Early, Planned};
 
 /// How often a Fork is looked at that waits for a person, should nothing tell of what the person did.

@@ -10,7 +10,7 @@ use forkable_core::{
     forge::RepositoryTarget,
     hosting::ProjectTarget,
     journal::Entry,
-    plan::{Done, StoreChange},
+    plan::{Done, Effect, StoreChange},
     store::{Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{
@@ -18,6 +18,7 @@ use forkable_crds::{
     deployment::{Source, Strategy},
     fork::LocalRef,
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use tracing::Instrument as _;
@@ -128,7 +129,7 @@ fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, 
 }
 
 /// What the journal says of a try.
-pub(crate) fn outcome(error: Option<&PortError>) -> String {
+fn outcome(error: Option<&PortError>) -> String {
     error.map_or_else(|| "done".into(), |error| format!("{}: {error}", error.reason()))
 }
 
@@ -145,24 +146,44 @@ pub(super) fn tell_began<S>(context: &Context<S>, object: &ObjectRef, step: &Ste
 /// Tells and writes down what became of a step.
 pub(super) async fn tell_ended<S: Store>(context: &Context<S>, object: &ObjectRef, tried: &Tried) {
     let Tried { step, result, took } = tried;
-    let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
-    let error = result.as_ref().err().map(ToString::to_string);
-    context.metrics.stepped(step.facet.name(), step.effect(), result.as_ref().err().map(PortError::reason));
-    context.progress.tell(Progress::StepEnded {
-        object: object.clone(),
+    let made = Made {
+        fork: object,
+        object,
         facet: step.facet.name(),
+        effect: step.effect(),
         step: step.to_string(),
-        error: error.clone(),
+        at: context.clock.now(),
         took: *took,
-    });
-    context
-        .record(Entry {
-            at: context.clock.now(),
-            object: object.clone(),
-            facet: step.facet.name(),
-            step: step.to_string(),
-            outcome: outcome(result.as_ref().err()),
-            duration_ms,
-        })
-        .await;
+    };
+    made.tell(context, result.as_ref().err()).await;
+}
+
+/// A step that was tried, as it is told of.
+pub(crate) struct Made<'a> {
+    /// Whose progress it is.
+    pub(crate) fork: &'a ObjectRef,
+    /// Whose journal it is in.
+    pub(crate) object: &'a ObjectRef,
+    pub(crate) facet: &'static str,
+    pub(crate) effect: Effect,
+    pub(crate) step: String,
+    pub(crate) at: Timestamp,
+    pub(crate) took: Duration,
+}
+
+impl Made<'_> {
+    /// Tells whoever shows progress, the metrics and the journal.
+    pub(crate) async fn tell<S: Store>(self, context: &Context<S>, error: Option<&PortError>) {
+        let Self { fork, object, facet, effect, step, at, took } = self;
+        context.metrics.stepped(facet, effect, error.map(PortError::reason));
+        context.progress.tell(Progress::StepEnded {
+            object: fork.clone(),
+            facet,
+            step: step.clone(),
+            error: error.map(ToString::to_string),
+            took,
+        });
+        let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        context.record(Entry { at, object: object.clone(), facet, step, outcome: outcome(error), duration_ms }).await;
+    }
 }
