@@ -1,5 +1,6 @@
 //! A Deployment: one release of one commit, from its spec and what is observed to the next change.
 
+pub mod machine;
 pub(crate) mod reason;
 mod request;
 mod status;
