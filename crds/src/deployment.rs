@@ -7,7 +7,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{condition::conditions, fork::LocalRef};
+use crate::{
+    condition::conditions,
+    fork::LocalRef,
+    rollout::{Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Rollback, RollbackTarget, Supersede},
+};
 
 /// One release: which commit of which Fork goes where, and how.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -32,6 +36,10 @@ use crate::{condition::conditions, fork::LocalRef};
 #[x_kube(
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
+    validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
+    validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen is for the environment Production: only its domains are promoted").field_path(".strategy"),
+    validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
     validation = Rule::new("self.environment == oldSelf.environment").message("environment is immutable").field_path(".environment")
 )]
 pub struct DeploymentSpec {
@@ -46,6 +54,21 @@ pub struct DeploymentSpec {
     /// How it goes live.
     #[serde(default)]
     pub strategy: Strategy,
+    /// What has to be so before it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+    /// How it is judged, before and after it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+    /// How long the live site is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
+    /// What happens if it turns out bad; back to what served before, by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// What a newer release does to this one while it is under way; by default it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersede: Option<Supersede>,
     /// Revision of the Fork's environment variables that it is built with; set by the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
@@ -84,6 +107,8 @@ pub enum StrategyType {
     /// Live as soon as it is built.
     #[default]
     Immediate,
+    /// Built without the domains, judged on its own address, and promoted; what served before stays ready to serve again.
+    BlueGreen,
 }
 
 /// What became of a release.
@@ -97,7 +122,8 @@ pub struct DeploymentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
-    /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`.
+    /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`; with BlueGreen also `Gated`,
+    /// `Verifying`, `AwaitingApproval`, `Promoting`, `Baking`, `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
@@ -115,9 +141,26 @@ pub struct DeploymentStatus {
     /// When the build was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
-    /// When the build was done, well or not.
+    /// When the release came to its end, well or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// What an approval must name: it changes with commit and build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub candidate: Option<String>,
+    /// Who let it go live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalStatus>,
+    /// What served when it was to be promoted, and serves again after a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_to: Option<RollbackTarget>,
+    /// When its last promotion or rollback was to be asked for, by this program's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intended_at: Option<Time>,
+    /// Its analyses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub analysis_runs: Vec<AnalysisRun>,
 }
 
 /// A commit for people.

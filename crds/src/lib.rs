@@ -8,6 +8,7 @@
 pub mod condition;
 pub mod deployment;
 pub mod fork;
+pub mod rollout;
 mod schema;
 
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
@@ -26,5 +27,11 @@ pub const ADOPT_ANNOTATION: &str = "forkable.dev/adopt";
 pub const ABANDON_ANNOTATION: &str = "forkable.dev/abandon";
 /// Label on Forks and Deployments: which shard works on them, such as `1-of-3`; none where there are no shards.
 pub const SHARD_LABEL: &str = "forkable.dev/shard";
+/// Annotation on Deployments: a person lets the candidate go live that it names, as `CANDIDATE` or `CANDIDATE by NAME`.
+pub const APPROVE_ANNOTATION: &str = "forkable.dev/approve";
+/// Annotation on Deployments: a person wants the release to stop; the value says who or why.
+pub const ABORT_ANNOTATION: &str = "forkable.dev/abort";
+/// Annotation on Deployments: a person wants another release to serve in place of this one: its name, or `previous`.
+pub const ROLLBACK_ANNOTATION: &str = "forkable.dev/rollback";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

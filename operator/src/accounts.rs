@@ -12,6 +12,7 @@ use forkable_core::{
     error::Provider,
     forge::{Forge, ForgeChange, ForgeDone, RepositoryTarget},
     hosting::{Hosting, HostingChange, HostingDone, ProjectTarget},
+    sites::Sites,
 };
 
 /// Credentials of both providers.
@@ -50,6 +51,7 @@ pub struct Account {
     pub key: String,
     pub forge: Arc<dyn Forge>,
     pub hosting: Arc<dyn Hosting>,
+    pub sites: Arc<dyn Sites>,
     fence: Arc<Fence>,
 }
 
@@ -101,8 +103,8 @@ impl fmt::Debug for Account {
     }
 }
 
-/// Clients of both providers.
-pub type Clients = (Arc<dyn Forge>, Arc<dyn Hosting>);
+/// Clients of both providers and of what is deployed.
+pub type Clients = (Arc<dyn Forge>, Arc<dyn Hosting>, Arc<dyn Sites>);
 
 /// Makes clients of both providers from credentials; no call is made.
 pub trait Connect: Send + Sync {
@@ -181,8 +183,8 @@ impl Accounts {
         if let Some(account) = open.get(&key) {
             return Ok(account.clone());
         }
-        let (forge, hosting) = self.connect.connect(credentials)?;
-        let account = Arc::new(Account { key: key.clone(), forge, hosting, fence: self.fence.clone() });
+        let (forge, hosting, sites) = self.connect.connect(credentials)?;
+        let account = Arc::new(Account { key: key.clone(), forge, hosting, sites, fence: self.fence.clone() });
         open.insert(key, account.clone());
         Ok(account)
     }

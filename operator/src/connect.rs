@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use forkable_providers::{
     github::{self, GitHub},
+    sites::Visitor,
     transport::{self, Network, NetworkError, Timeouts},
     vercel::{self, Vercel},
 };
@@ -48,12 +49,13 @@ impl Connect for Connector {
                 github::Credentials::App { id, installation, private_key }
             }
         };
-        let Endpoints { github: rest, graphql, vercel: vercel_url } = self.endpoints.clone();
+        let Endpoints { github: rest, graphql, vercel: vercel_url, sites } = self.endpoints.clone();
         let transport = self.network.transport(github::limits());
         let forge = GitHub::new(transport, rest, graphql, &github).map_err(|error| error.to_string())?;
         let transport = self.network.transport(vercel::limits());
         let hosting = Vercel::new(transport, vercel_url, vercel.clone(), team.clone());
-        Ok((Arc::new(forge), Arc::new(hosting)))
+        let sites = Visitor::new(sites).map_err(|error| error.to_string())?;
+        Ok((Arc::new(forge), Arc::new(hosting), Arc::new(sites)))
     }
 }
 

@@ -97,6 +97,7 @@ impl World {
             ("GITHUB_API_URL".into(), sandbox.github_url()),
             ("GITHUB_TOKEN".into(), "sandbox-github-token".into()),
             ("VERCEL_API_URL".into(), sandbox.vercel_url()),
+            ("FORKABLE_SITES_URL".into(), format!("{}/_sites", sandbox.url())),
             ("VERCEL_TOKEN".into(), "sandbox-vercel-token".into()),
             ("VERCEL_TEAM_ID".into(), "team_acme".into()),
         ]);
@@ -334,6 +335,11 @@ impl World {
 
     pub async fn add_token(&self, token: Value) {
         self.admin(reqwest::Method::POST, "tokens", Some(token)).await;
+    }
+
+    /// From now on the sites of a commit answer badly.
+    pub async fn degrade(&self, commit: &str, how: Value) {
+        self.admin(reqwest::Method::PUT, &format!("degraded/{commit}"), Some(how)).await;
     }
 
     pub async fn publish_dns(&self, name: &str, records: Value) {

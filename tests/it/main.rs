@@ -10,5 +10,6 @@ mod healing;
 mod monitoring;
 mod policies;
 mod release;
+mod rollout;
 mod secrets;
 mod traces;

@@ -4,9 +4,18 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    deployment::Strategy,
+    rollout::{Analysis, Bake, Gates, Rollback, Supersede},
+};
+
 /// How a Fork makes Deployments for new commits of its production branch.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake")
+)]
 pub struct Release {
     /// Finished Deployments that are kept beside the current one.
     #[serde(default = "revision_history_limit")]
@@ -15,11 +24,38 @@ pub struct Release {
     /// What happens when a variable changed that only takes effect on a new release.
     #[serde(default)]
     pub on_env_change: OnEnvChange,
+    /// How releases go live.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// What has to be so before it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+    /// How it is judged, before and after it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+    /// How long the live site is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
+    /// What happens if it turns out bad; back to what served before, by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// What a newer release does to this one while it is under way; by default it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersede: Option<Supersede>,
 }
 
 impl Default for Release {
     fn default() -> Self {
-        Self { revision_history_limit: revision_history_limit(), on_env_change: OnEnvChange::default() }
+        Self {
+            revision_history_limit: revision_history_limit(),
+            on_env_change: OnEnvChange::default(),
+            strategy: Strategy::default(),
+            gates: None,
+            analysis: None,
+            bake: None,
+            rollback: None,
+            supersede: None,
+        }
     }
 }
 

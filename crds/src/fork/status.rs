@@ -123,6 +123,10 @@ pub struct ProjectStatus {
     /// previews of their branches stand in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_custom_environments: Option<i64>,
+    /// Forkable keeps builds from going live by themselves, for releases that are promoted. Put back when the strategy
+    /// is Immediate again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_domains: Option<bool>,
 }
 
 /// A custom environment that Forkable made.

@@ -82,6 +82,22 @@ pub struct ProjectFacts {
     pub domains: Option<Vec<DomainFacts>>,
     /// The deployment that production domains serve now.
     pub production_deployment: Option<String>,
+    /// Whether what is built for production goes live by itself. `None`: not told.
+    pub assigns_domains: Option<bool>,
+    /// The last promotion or rollback. Lists do not tell it.
+    pub moved: Option<Move>,
+}
+
+/// A promotion or rollback of a project: production's domains are led to another deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The deployment that they are led to.
+    pub to: String,
+    pub is_rollback: bool,
+    /// `None`: it is under way.
+    pub succeeded: Option<bool>,
+    /// Milliseconds since 1970, by the provider's clock.
+    pub requested_at: i64,
 }
 
 /// Settings that a Fork governs; `None` is the provider's default, or left as it is where the doc of the field says so.
@@ -215,6 +231,18 @@ pub enum HostingChange {
     },
     PauseProject,
     DeleteProject,
+    /// Whether what is built for production goes live by itself.
+    AssignDomains(bool),
+    /// Leads production's domains to a deployment that is built for production. Not done when it is answered: look at
+    /// [`ProjectFacts::moved`]. What serves already is no error. Switches [`HostingChange::AssignDomains`] on.
+    Promote {
+        id: String,
+    },
+    /// Leads production's domains back to a deployment that served them before; likewise. Switches
+    /// [`HostingChange::AssignDomains`] off.
+    RollBack {
+        id: String,
+    },
 }
 
 /// Settings to change: outer `None` is left as it is, inner `None` is cleared.
@@ -310,6 +338,8 @@ pub struct DeploymentRequest {
     pub environment: String,
     /// Build again even if this commit was built already.
     pub force: bool,
+    /// Whether it goes live once it is built, if it is for production.
+    pub goes_live: bool,
 }
 
 /// A deployment.

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod plan;
 pub mod release;
 pub mod secret;
+pub mod sites;
 pub mod store;
 
 pub use error::{PortError, Retry};

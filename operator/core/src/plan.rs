@@ -137,6 +137,9 @@ impl Step {
                 | HostingChange::UpsertEnv(_)
                 | HostingChange::UpdateDomain(_)
                 | HostingChange::VerifyDomain { .. }
+                | HostingChange::AssignDomains(_)
+                | HostingChange::Promote { .. }
+                | HostingChange::RollBack { .. }
                 | HostingChange::PauseProject => Effect::Update,
                 HostingChange::DeleteEnvironment { .. }
                 | HostingChange::DeleteEnv { .. }

@@ -1,8 +1,9 @@
-//! GitHub, Vercel and the journal behind the ports of `forkable-core`.
+//! GitHub, Vercel, deployed sites and the journal behind the ports of `forkable-core`.
 
 pub mod github;
 pub mod journal;
 pub mod metric;
 pub mod otlp;
+pub mod sites;
 pub mod transport;
 pub mod vercel;

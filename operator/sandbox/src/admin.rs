@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::NewFault;
-use crate::sandbox::{DnsRecord, Sandbox, World};
+use crate::sandbox::{Degraded, DnsRecord, Sandbox, World};
 use crate::tokens::Token;
 use crate::{github, vercel};
 
@@ -29,6 +29,7 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
         .route("/settings", get(settings).put(set_settings))
         .route("/reset", post(reset))
         .route("/dns/{name}", put(publish_dns).delete(withdraw_dns))
+        .route("/degraded/{commit}", put(degrade).delete(mend))
         .route("/tokens", post(add_token))
         .route("/tokens/{token}", axum::routing::delete(remove_token))
         .route("/github-app", put(configure_app))
@@ -215,6 +216,24 @@ async fn publish_dns(
 
 async fn withdraw_dns(State(sandbox): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
     sandbox.write(|world, _| world.dns.remove(&name.to_ascii_lowercase())).ok_or_else(|| unknown("name"))?;
+    sandbox.persist()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// From now on the sites of a commit answer badly.
+async fn degrade(
+    State(sandbox): Shared,
+    Path(commit): Path<String>,
+    body: bytes::Bytes,
+) -> Result<StatusCode, Refused> {
+    let degraded: Degraded = parse(&body)?;
+    sandbox.write(|world, _| world.degraded.insert(commit, degraded));
+    sandbox.persist()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn mend(State(sandbox): Shared, Path(commit): Path<String>) -> Result<StatusCode, Refused> {
+    sandbox.write(|world, _| world.degraded.remove(&commit)).ok_or_else(|| unknown("degraded commit"))?;
     sandbox.persist()?;
     Ok(StatusCode::NO_CONTENT)
 }

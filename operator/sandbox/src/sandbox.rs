@@ -30,6 +30,17 @@ pub struct DnsRecord {
     pub value: String,
 }
 
+/// How the sites of a commit answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Degraded {
+    /// The status of every answer.
+    pub status: u16,
+    /// Only where visitors of production come to, not at the deployment's own address.
+    #[serde(default)]
+    pub live_only: bool,
+}
+
 /// Everything that is kept in a snapshot, and the faults of this run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct World {
@@ -49,6 +60,9 @@ pub struct World {
     pub buckets: Buckets,
     /// Latencies, plans and switches.
     pub settings: Settings,
+    /// Commits whose sites answer badly.
+    #[serde(default)]
+    pub degraded: BTreeMap<String, Degraded>,
     #[serde(skip)]
     pub(crate) faults: Faults,
     /// Where this sandbox is reached: `http://127.0.0.1:PORT`.
@@ -73,6 +87,7 @@ impl World {
             tokens: Tokens::default(),
             buckets: Buckets::default(),
             settings,
+            degraded: BTreeMap::new(),
             faults: Faults::default(),
             base: Arc::default(),
             outbox: Vec::new(),

@@ -16,6 +16,7 @@ Environment:
   GITHUB_API_URL                default https://api.github.com
   GITHUB_GRAPHQL_URL            default: GITHUB_API_URL with /graphql behind it
   VERCEL_API_URL                default https://api.vercel.com
+  FORKABLE_SITES_URL            where probes visit sites instead of https://HOST, as URL/HOST: for the sandbox
   FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
   FORKABLE_METRICS_TOKEN        bearer token that /metrics asks for; needed away from the loopback address, unless
                                 --metrics-listen gives metrics an address of their own
@@ -44,6 +45,8 @@ pub struct Endpoints {
     pub github: Url,
     pub graphql: Url,
     pub vercel: Url,
+    /// Where deployed sites are visited instead of at `https://HOST`: below it, by host.
+    pub sites: Option<String>,
 }
 
 impl Endpoints {
@@ -58,15 +61,17 @@ impl Endpoints {
                 None => parse("GITHUB_API_URL", &format!("{}/graphql", github_url.trim_end_matches("/v3")))?,
             },
             vercel: parse("VERCEL_API_URL", vercel.trim_end_matches('/'))?,
+            sites: None,
         })
     }
 
     fn from(variable: &Variables<'_>) -> Result<Self, String> {
-        Self::new(
+        let endpoints = Self::new(
             &variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".into()),
             variable("GITHUB_GRAPHQL_URL").as_deref(),
             &variable("VERCEL_API_URL").unwrap_or_else(|| "https://api.vercel.com".into()),
-        )
+        )?;
+        Ok(Self { sites: variable("FORKABLE_SITES_URL"), ..endpoints })
     }
 }
 
@@ -111,6 +116,7 @@ impl Connection {
     pub(super) fn sandbox(url: &str) -> Result<Self, String> {
         let url = url.trim_end_matches('/');
         let endpoints = Endpoints::new(&format!("{url}/github"), None, &format!("{url}/vercel"))?;
+        let endpoints = Endpoints { sites: Some(format!("{url}/_sites")), ..endpoints };
         let credentials = Credentials {
             github: GitHubCredentials::Token(Secret::new("sandbox-github-token")),
             vercel: Secret::new("sandbox-vercel-token"),

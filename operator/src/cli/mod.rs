@@ -9,6 +9,7 @@ mod crds;
 mod delete;
 mod environment;
 mod get;
+mod history;
 mod logging;
 mod place;
 mod plan;
@@ -21,6 +22,7 @@ mod target;
 mod up;
 mod view;
 mod why;
+mod wish;
 mod world;
 
 use std::{path::Path, process::ExitCode, time::Duration};
@@ -61,6 +63,10 @@ enum Command {
     Suspend(suspend::Arguments),
     Resume(resume::Arguments),
     Adopt(adopt::Arguments),
+    Approve(wish::Approve),
+    Abort(wish::Abort),
+    Rollback(wish::Rollback),
+    History(history::Arguments),
     Delete(delete::Arguments),
     Sandbox(sandbox::Arguments),
     Crds(crds::Arguments),
@@ -162,6 +168,10 @@ impl Cli {
                 logging::start(log_format, "warn");
                 arguments.run().await
             }
+            Command::Approve(arguments) => arguments.run().await,
+            Command::Abort(arguments) => arguments.run().await,
+            Command::Rollback(arguments) => arguments.run().await,
+            Command::History(arguments) => arguments.run().await,
             Command::Get(arguments) => arguments.run().await,
             Command::Why(arguments) => arguments.run().await,
             Command::Delete(arguments) => arguments.run().await,

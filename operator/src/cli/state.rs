@@ -1,10 +1,20 @@
 //! What several commands know of a folder's state: where its files are, how objects are printed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use forkable_core::store::Kind as _;
+use forkable_crds::{Deployment, Fork};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
-use crate::hosts::local::STATE_FOLDER;
+use super::world::World;
+use crate::{
+    fleet::{fork_of, revision},
+    hosts::local::STATE_FOLDER,
+};
 
 /// Its being there says that a person released the brake.
 pub(super) const RESUME_FILE: &str = "resume";
@@ -23,4 +33,19 @@ pub(super) fn folder(dir: &Path) -> PathBuf {
 /// As YAML.
 pub(super) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(serde_saphyr::to_string(&serde_json::to_value(value)?)?)
+}
+
+/// Whether a condition of a release is true.
+pub(super) fn is_true(release: &Deployment, type_: &str) -> bool {
+    let conditions = release.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+}
+
+/// The releases of a Fork, newest first.
+pub(super) async fn releases(world: &World, fork: &Fork) -> anyhow::Result<Vec<Arc<Deployment>>> {
+    let mut releases = world.list::<Deployment>().await?;
+    releases.retain(|release| fork_of(release) == fork.reference());
+    let age = |release: &Deployment| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    releases.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| revision(b).cmp(&revision(a))));
+    Ok(releases)
 }

@@ -27,7 +27,7 @@ use crate::{
     context::{Context, Parts},
     controllers::fork::ABANDON_AFTER,
     driver::{Driver, Limits},
-    hosts::local::{LocalHost, LocalStore},
+    hosts::local::{LocalHost, LocalStore, WISHES_FILE},
     metrics::Metrics,
     observe::Sweeper,
     progress::Standing,
@@ -258,10 +258,14 @@ async fn keep_schedule(context: Arc<Context<LocalStore>>, dir: PathBuf, stop: Ca
     context.schedule.keep(state::folder(&dir).join(state::SCHEDULE_FILE), stop).await;
 }
 
-/// Releases the brake when a person asked for it with `forkable resume`.
+/// Releases the brake when a person asked for it with `forkable resume`, and hears wishes about releases.
 async fn watch_brake(context: Arc<Context<LocalStore>>, dir: PathBuf, stop: CancellationToken) {
     let file = state::folder(&dir).join(state::RESUME_FILE);
+    let wishes = state::folder(&dir).join(WISHES_FILE);
     loop {
+        if std::fs::remove_file(&wishes).is_ok() {
+            context.fleet.with_releases(|releases| releases.for_each(|release| context.wake(release.reference())));
+        }
         if std::fs::remove_file(&file).is_ok() {
             context.brake.release();
             context.fleet.with_forks(|forks| forks.iter().for_each(|fork| context.wake(fork.reference())));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use forkable_core::{
     DigestKey, Facet, Secret,
-    fakes::{forge::FakeForge, hosting::FakeHosting},
+    fakes::{forge::FakeForge, hosting::FakeHosting, sites::FakeSites},
     forge::{Head, RepositoryFacts, RepositoryView},
     hosting::{DomainConfiguration, DomainFacts, ProjectFacts},
     store::{Kind, ObjectRef},
@@ -119,7 +119,7 @@ struct Fakes;
 
 impl Connect for Fakes {
     fn connect(&self, _: &Credentials) -> Result<Clients, String> {
-        Ok((Arc::new(FakeForge::default()), Arc::new(FakeHosting::default())))
+        Ok((Arc::new(FakeForge::default()), Arc::new(FakeHosting::default()), Arc::new(FakeSites::default())))
     }
 }
 

@@ -79,6 +79,10 @@ pub struct Deployment {
     pub facts: DeploymentFacts,
     /// `Production`, `Preview` or a slug.
     pub environment: String,
+    /// Goes live once it is built, if it is for production.
+    pub goes_live: bool,
+    /// It served production at some time.
+    pub promoted: bool,
 }
 
 impl Default for World {
@@ -189,6 +193,13 @@ impl World {
         }
     }
 
+    /// Ends every promotion and rollback.
+    pub fn finish_moves(&mut self) {
+        for project in self.projects.values_mut() {
+            project.finish_move();
+        }
+    }
+
     /// The project of that name.
     pub fn named(&mut self, name: &str) -> Option<&mut Project> {
         self.projects.values_mut().find(|project| project.facts.name == name)
@@ -246,6 +257,13 @@ impl World {
             HostingChange::RemoveDomain { name } => self.remove_domain(target, name),
             HostingChange::CreateDeployment(request) => self.create_deployment(target, request),
             HostingChange::CancelDeployment { id } => self.cancel_deployment(target, id),
+            HostingChange::AssignDomains(on) => {
+                let facts = &mut self.of(target)?.facts;
+                facts.assigns_domains = Some(*on);
+                Ok(HostingDone::Project(Box::new(facts.clone())))
+            }
+            HostingChange::Promote { id } => self.lead(target, id, false),
+            HostingChange::RollBack { id } => self.lead(target, id, true),
             HostingChange::PauseProject => {
                 self.of(target)?.facts.paused = true;
                 Ok(HostingDone::Nothing)

@@ -107,6 +107,8 @@ pub struct Project {
     pub settings: ProjectSettings,
     /// Slug and branch.
     pub environments: Vec<(String, String)>,
+    /// What is built for production goes live only when it is promoted.
+    pub holds_domains: bool,
 }
 
 /// An environment variable with its value.

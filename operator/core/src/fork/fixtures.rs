@@ -66,6 +66,7 @@ pub(crate) fn desired() -> Desired {
             team: None,
             settings: ProjectSettings::default(),
             environments: Vec::new(),
+            holds_domains: false,
         },
         env: Vec::new(),
         env_policy: EnvPolicy::Merge,

@@ -57,9 +57,15 @@ pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &st
     let Some(newest) = newest else { return true };
     let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
     let moved = project_of(revision) != project_of(current);
+    // What a person or an analysis has stopped is not tried again by itself.
+    let stopped = newest.status.as_ref().is_some_and(|status| {
+        ["RolledBack", "Aborted", "RollingBack"]
+            .iter()
+            .any(|type_| crate::condition::is_true(&status.conditions, type_))
+    });
     // What could not be built may well be built with other variables, and replaces nothing that serves.
     let again = desired.on_env_change == OnEnvChange::Redeploy || has_failed(newest);
-    newest.spec.source.commit.as_deref() != Some(commit) || moved || (revision != current && again)
+    newest.spec.source.commit.as_deref() != Some(commit) || moved || (revision != current && again && !stopped)
 }
 
 /// Whether it has come to an end without being live.

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forkable_crds::{ADOPT_ANNOTATION, Fork, ForkSpec, fork};
+use forkable_crds::{ADOPT_ANNOTATION, Fork, ForkSpec, deployment::StrategyType, fork};
 
 use super::{Desired, desired};
 use crate::{
@@ -83,7 +83,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     let mut lookup = Lookup::new(&reference.namespace, resolved);
     let files = repository::files(fork, &mut lookup);
     let actions = repository::actions(&spec.repository, &mut lookup, key);
-    let project = project(&spec.project, &mut lookup);
+    let project = project(&spec.project, &spec.release, &mut lookup);
     let env = env::variables(spec, &mut lookup, key);
     let domains = domains(&spec.domains, &mut lookup);
     lookup.finish()?;
@@ -116,7 +116,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     })
 }
 
-fn project(spec: &fork::Project, lookup: &mut Lookup<'_>) -> desired::Project {
+fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_>) -> desired::Project {
     if spec.name.contains("---") {
         lookup.refuse("spec.project.name", "InvalidName", "Vercel does not take \"---\" in a name: choose another");
     }
@@ -135,7 +135,8 @@ fn project(spec: &fork::Project, lookup: &mut Lookup<'_>) -> desired::Project {
         login: spec.protection.as_ref().map(|protection| protection.login),
     };
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
-    desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments }
+    let holds_domains = release.strategy.strategy_type == StrategyType::BlueGreen;
+    desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments, holds_domains }
 }
 
 /// Those that others redirect to go first, because a redirect needs its target.

@@ -106,6 +106,10 @@ fn hosting(f: &mut Formatter<'_>, change: &HostingChange) -> fmt::Result {
             write!(f, "build {commit} for {}", request.environment)
         }
         HostingChange::CancelDeployment { id } => write!(f, "cancel {id}"),
+        HostingChange::AssignDomains(true) => f.write_str("let builds go live by themselves"),
+        HostingChange::AssignDomains(false) => f.write_str("keep builds from going live by themselves"),
+        HostingChange::Promote { id } => write!(f, "promote {id}"),
+        HostingChange::RollBack { id } => write!(f, "roll back to {id}"),
         HostingChange::PauseProject => f.write_str("pause the project"),
         HostingChange::DeleteProject => f.write_str("DELETE the project with its deployments and variables"),
     }

@@ -1,8 +1,10 @@
 //! A Deployment: one release of one commit, from its spec and what is observed to the next change.
 
+pub mod analysis;
 pub mod machine;
 pub(crate) mod reason;
 mod request;
+pub mod rollout;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,7 @@ use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
 
 use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
+use status::replaced;
 pub use status::status;
 
 /// All that a release is planned from, beside what was seen of its build.

@@ -17,8 +17,35 @@ pub(super) const BLOCKED: &str = "BuildBlocked";
 pub(super) const NOT_ASSIGNED: &str = "DomainsNotAssigned";
 pub(super) const DELETED: &str = "DeploymentDeleted";
 
+pub(super) const ABORTED: &str = "Aborted";
+pub(super) const ROLLED_BACK: &str = "RolledBack";
+pub(super) const GATES_TIMED_OUT: &str = "GatesTimedOut";
+pub(super) const VERIFICATION_FAILED: &str = "VerificationFailed";
+pub(super) const APPROVAL_REQUIRED: &str = "ApprovalRequired";
+pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
+pub(super) const BAKE_FAILED: &str = "BakeFailed";
+pub(super) const DISPLACED: &str = "Displaced";
+pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
+
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 7] = [FAILED, CANCELED, BLOCKED, NOT_ASSIGNED, DELETED, UNKNOWN_ENVIRONMENT, FORK_NOT_FOUND];
+const STOPPED: [&str; 16] = [
+    FAILED,
+    CANCELED,
+    BLOCKED,
+    NOT_ASSIGNED,
+    DELETED,
+    UNKNOWN_ENVIRONMENT,
+    FORK_NOT_FOUND,
+    ABORTED,
+    ROLLED_BACK,
+    GATES_TIMED_OUT,
+    VERIFICATION_FAILED,
+    APPROVAL_REQUIRED,
+    PROMOTION_FAILED,
+    BAKE_FAILED,
+    DISPLACED,
+    ROLLBACK_FAILED,
+];
 
 /// The same reason for the Fork: one of ours, or that of an error of a call.
 pub(crate) fn known(reason: &str) -> &'static str {
@@ -28,10 +55,11 @@ pub(crate) fn known(reason: &str) -> &'static str {
 
 /// Why a release is not there yet: an error of a call that is tried again, or that it is being built.
 pub(crate) fn under_way(reason: &str) -> &'static str {
-    PortError::REASONS.into_iter().find(|known| *known == reason).unwrap_or(BUILDING)
+    let phases = ["Pending", "Gated", "Verifying", "AwaitingApproval", "Promoting", "Baking", "RollingBack"];
+    PortError::REASONS.into_iter().chain(phases).find(|known| *known == reason).unwrap_or(BUILDING)
 }
 
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
-    matches!(reason, BLOCKED | NOT_ASSIGNED)
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED)
 }

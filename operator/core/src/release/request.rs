@@ -61,5 +61,6 @@ pub(super) fn request(input: Input<'_>) -> Result<DeploymentRequest, Unready> {
         repository_id: repository.id,
         environment: if has_stand_in { "Preview".into() } else { spec.environment.clone() },
         force: input.is_again(),
+        goes_live: true,
     })
 }

@@ -84,22 +84,59 @@ fn finished(input: Input<'_>, mut status: DeploymentStatus, generation: i64) -> 
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }
-    let is_live = |status: &DeploymentStatus| condition::is_true(&status.conditions, "Live");
-    let by = input.newer().iter().find(|newer| {
-        newer.spec.environment == input.release.spec.environment && newer.status.as_ref().is_some_and(is_live)
-    });
-    let Some(by) = by.filter(|_| is_live(&status)) else { return status };
+    let is_live = condition::is_true(&status.conditions, "Live");
+    let has_lived = status.conditions.iter().any(|condition| condition.type_ == "Live");
+    let by = match replaced(input) {
+        Some(by) if is_live => by,
+        None if has_lived && !is_live && serves_again(input) => return live_again(input, status),
+        _ => return status,
+    };
     status.phase = Some("Superseded".into());
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == "Live") {
         condition.status = "False".into();
         condition.reason = reason::SUPERSEDED.into();
-        condition.message = format!("{} serves in its place", by.reference().name);
+        condition.message = format!("{by} serves in its place");
         condition.last_transition_time = whole_seconds(input.now);
     }
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == "Ready") {
         condition.reason = reason::SUPERSEDED.into();
-        condition.message = format!("was live until {} took its place", by.reference().name);
+        condition.message = format!("was live until {by} took its place");
     }
+    status
+}
+
+/// The newer release of the environment that serves in place of this one.
+pub(super) fn replaced(input: Input<'_>) -> Option<String> {
+    let is_live = |status: &DeploymentStatus| condition::is_true(&status.conditions, "Live");
+    let mut newer = input.newer().iter().filter(|newer| newer.spec.environment == input.release.spec.environment);
+    if serves_again(input) {
+        return None;
+    }
+    newer.find(|newer| newer.status.as_ref().is_some_and(is_live)).map(|by| by.reference().name)
+}
+
+/// Whether the newest release that went live was rolled back to this one.
+pub(super) fn serves_again(input: Input<'_>) -> bool {
+    let mut newer = input.newer().iter().filter(|newer| newer.spec.environment == input.release.spec.environment);
+    let lived = |status: &DeploymentStatus| status.conditions.iter().any(|condition| condition.type_ == "Live");
+    let last = newer.find_map(|newer| newer.status.as_ref().filter(|status| lived(status)));
+    last.is_some_and(|last| {
+        let to = last.rollback_to.as_ref().and_then(|to| to.release.as_ref());
+        condition::is_true(&last.conditions, "RolledBack") && to == input.release.metadata.name.as_ref()
+    })
+}
+
+/// A newer release was rolled back to this one.
+fn live_again(input: Input<'_>, mut status: DeploymentStatus) -> DeploymentStatus {
+    status.phase = Some("Live".into());
+    for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == "Live") {
+        condition.status = "True".into();
+        condition.reason = reason::LIVE.into();
+        condition.message = "serves again, since a newer release was rolled back".into();
+        condition.last_transition_time = whole_seconds(input.now);
+    }
+    let ready = status.url.as_ref().map_or_else(|| "live again".into(), |url| format!("live again at {url}"));
+    condition::say_ready(&mut status.conditions, &ready);
     status
 }
 
@@ -174,7 +211,7 @@ fn failed(input: Input<'_>, observed: &Observed, error: &PortError) -> Standing 
     Standing { phase, built: told(state, error.reason(), error.to_string()), is_final: false, live: told_nothing() }
 }
 
-fn failure(facts: &DeploymentFacts, log: &[String]) -> String {
+pub(super) fn failure(facts: &DeploymentFacts, log: &[String]) -> String {
     let error = facts.error.as_deref().unwrap_or("Vercel does not say why");
     let tail = tail(log);
     if tail.is_empty() {
@@ -202,7 +239,7 @@ fn tail(log: &[String]) -> String {
     lines.join("\n")
 }
 
-fn commit(input: Input<'_>, observed: &Observed, known: Option<CommitStatus>) -> Option<CommitStatus> {
+pub(super) fn commit(input: Input<'_>, observed: &Observed, known: Option<CommitStatus>) -> Option<CommitStatus> {
     let facts = observed.deployment.as_ref();
     let sha = input.release.spec.source.commit.clone().or_else(|| facts?.commit.clone());
     let Some(sha) = sha else { return known };

@@ -2,7 +2,7 @@
 
 use forkable_core::{
     PortError,
-    hosting::{DeploymentFacts, DeploymentRequest, HostingDone, ProjectTarget},
+    hosting::{DeploymentFacts, DeploymentRequest, HostingDone, ProjectAsk, ProjectTarget},
 };
 use http::StatusCode;
 use serde_json::json;
@@ -12,6 +12,7 @@ use super::{
     client::Request,
     errors, id,
     models::{Deployment, DeploymentPage, Event, REQUEST_META},
+    projects::project,
 };
 
 /// Lines of a build's log that tell people why it failed.
@@ -38,6 +39,10 @@ impl Vercel {
         if let Some(commit) = &request.commit {
             body["gitSource"]["sha"] = json!(commit);
         }
+        if !request.goes_live {
+            // What `vercel deploy --skip-domain` sends.
+            body["autoAssignCustomDomains"] = json!(false);
+        }
         match request.environment.as_str() {
             "Production" => body["target"] = json!("production"),
             "Preview" => {}
@@ -49,6 +54,39 @@ impl Vercel {
         let call = if request.force { call.query("forceNew", "1") } else { call };
         let deployment: Deployment = self.client.send(call.json(body)).await?;
         Ok(HostingDone::Deployment(read(deployment)?))
+    }
+
+    /// Begins to lead production's domains to a deployment. <https://vercel.com/docs/deployments/promoting-a-deployment>
+    pub(super) async fn promote(&self, target: &ProjectTarget, deployment: &str) -> Result<HostingDone, PortError> {
+        let call = ("POST /v10/projects/{projectId}/promote/{deploymentId}", target.team.as_deref());
+        self.lead(target, project(call, id(target)?, &target.name).at(deployment).json(json!({})), deployment).await
+    }
+
+    /// Begins to lead them back. <https://vercel.com/docs/instant-rollback>
+    pub(super) async fn roll_back(&self, target: &ProjectTarget, deployment: &str) -> Result<HostingDone, PortError> {
+        let call = ("POST /v1/projects/{projectId}/rollback/{deploymentId}", target.team.as_deref());
+        self.lead(target, project(call, id(target)?, &target.name).at(deployment), deployment).await
+    }
+
+    async fn lead(&self, target: &ProjectTarget, request: Request, deployment: &str) -> Result<HostingDone, PortError> {
+        match self.client.send_for_nothing(request).await {
+            Ok(()) => Ok(HostingDone::Nothing),
+            // It serves already, or another one is being led to: only a look tells.
+            Err(failure) if failure.is(StatusCode::CONFLICT) => {
+                let ask = ProjectAsk {
+                    id: target.id.clone(),
+                    name: target.name.clone(),
+                    team: target.team.clone(),
+                    environments: false,
+                };
+                let seen = self.look(&[ask]).await?.into_iter().next().flatten();
+                match seen.and_then(|facts| facts.production_deployment) {
+                    Some(serving) if serving == deployment => Ok(HostingDone::Nothing),
+                    _ => Err(errors::stale("another promotion or rollback is in progress")),
+                }
+            }
+            Err(failure) => Err(failure.error),
+        }
     }
 
     /// Stops a build; one that ended before is left as it ended.

@@ -108,6 +108,9 @@ impl Hosting for Vercel {
             HostingChange::RemoveDomain { name } => self.remove_domain(target, name).await,
             HostingChange::CreateDeployment(request) => self.create_deployment(target, request).await,
             HostingChange::CancelDeployment { id } => self.cancel_deployment(target, id).await,
+            HostingChange::AssignDomains(on) => self.assign_domains(target, *on).await,
+            HostingChange::Promote { id } => self.promote(target, id).await,
+            HostingChange::RollBack { id } => self.roll_back(target, id).await,
             HostingChange::PauseProject => self.pause_project(target).await,
             HostingChange::DeleteProject => self.delete_project(target).await,
         }

@@ -248,6 +248,13 @@ impl Vercel {
         Ok(HostingDone::Project(Box::new(answered(project))))
     }
 
+    /// Whether what is built for production goes live by itself.
+    pub(super) async fn assign_domains(&self, target: &ProjectTarget, on: bool) -> Result<HostingDone, PortError> {
+        let request = project(("PATCH /v9/projects/{idOrName}", target.team.as_deref()), id(target)?, &target.name);
+        let project = self.client.send(request.json(json!({ "autoAssignCustomDomains": on }))).await?;
+        Ok(HostingDone::Project(Box::new(answered(project))))
+    }
+
     pub(super) async fn pause_project(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
         let request =
             project(("POST /v1/projects/{projectId}/pause", target.team.as_deref()), id(target)?, &target.name);

@@ -49,6 +49,7 @@ async fn a_whole_fork_takes_nine_calls_that_all_name_the_team() -> Outcome {
         repository_id: repository.id,
         environment: "Production".into(),
         force: false,
+        goes_live: true,
     };
     hosting.apply(&target, &HostingChange::CreateDeployment(build)).await?;
     let expected = [
@@ -247,6 +248,7 @@ async fn a_domain_waits_for_a_good_build() -> Outcome {
         repository_id: repository.id,
         environment: "Production".into(),
         force: true,
+        goes_live: true,
     };
     sandbox.vercel.apply(&target, &HostingChange::CreateDeployment(build)).await?;
     sandbox.finish_builds();

@@ -31,6 +31,7 @@ fn request(repository: &Repository, environment: &str) -> DeploymentRequest {
         repository_id: repository.id,
         environment: environment.into(),
         force: false,
+        goes_live: true,
     }
 }
 

@@ -36,7 +36,14 @@ pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Re
             if let Some(refusal) = refuse(project, deployment, host, headers) {
                 return refusal;
             }
-            answer(project, deployment, host, path)
+            let commit = deployment.git.as_ref().map(|git| git.sha.as_str()).unwrap_or_default();
+            match world.degraded.get(commit) {
+                Some(degraded) if !degraded.live_only || host != deployment.url => {
+                    let status = StatusCode::from_u16(degraded.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    page::refusal(status, "FUNCTION_INVOCATION_FAILED", "This deployment does not work.")
+                }
+                _ => answer(project, deployment, host, path),
+            }
         }
     })
 }

@@ -4,7 +4,7 @@ use std::{error::Error as _, fmt::Debug, path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use forkable_core::store::{Kind, ObjectRef};
-use forkable_crds::{ADOPT_ANNOTATION, Fork};
+use forkable_crds::{ADOPT_ANNOTATION, Deployment, Fork};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core_v1;
@@ -149,6 +149,14 @@ impl Cluster {
         let ObjectRef { namespace, name, .. } = fork.reference();
         self.patch(self.api::<Fork>(&namespace), &name, &patch).await?;
         Ok("if the manifest is kept in Git, change it there too, or it may be undone from there".into())
+    }
+
+    /// Notes a wish of a person on a release.
+    pub(super) async fn annotate(&self, release: &Deployment, name: &str, value: &str) -> anyhow::Result<()> {
+        let uid = release.metadata.uid.clone();
+        let patch = json!({ "metadata": { "uid": uid, "annotations": { name: value } } });
+        let ObjectRef { namespace, name, .. } = release.reference();
+        self.patch(self.api::<Deployment>(&namespace), &name, &patch).await
     }
 
     pub(super) async fn patch<K>(&self, api: Api<K>, name: &str, patch: &Value) -> anyhow::Result<()>

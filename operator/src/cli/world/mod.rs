@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use forkable_core::store::{Kind, ObjectRef};
-use forkable_crds::{Fork, fork::Suspend};
+use forkable_crds::{Deployment, Fork, fork::Suspend};
 use futures::stream::BoxStream;
 use kube::core::NamespaceResourceScope;
 
@@ -20,7 +20,7 @@ pub(super) use cluster::Cluster;
 pub(super) use folder::Folder;
 
 use super::target::Target;
-use crate::hosts::local::Event;
+use crate::hosts::local::{Event, annotate};
 
 /// A kind that both worlds have.
 pub(super) trait Listed: Kind + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> {}
@@ -116,6 +116,14 @@ impl World {
         match self {
             Self::Folder(folder) => folder.events(object).await,
             Self::Cluster(cluster) => cluster.events(object).await,
+        }
+    }
+
+    /// Notes a wish of a person on a release.
+    pub(super) async fn annotate(&self, release: &Deployment, name: &str, value: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Folder(folder) => Ok(annotate(folder.dir(), &release.reference(), name, value).await?),
+            Self::Cluster(cluster) => cluster.annotate(release, name, value).await,
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use forkable_core::{release::Observed, store::ObjectRef};
+use forkable_core::{
+    release::{Observed, rollout::Sight},
+    store::ObjectRef,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -16,7 +19,10 @@ use crate::{
 
 /// What was last seen of each build.
 #[derive(Debug, Default)]
-pub struct Builds(Mutex<HashMap<ObjectRef, Build>>);
+pub struct Builds {
+    builds: Mutex<HashMap<ObjectRef, Build>>,
+    turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
+}
 
 /// What was last seen of one build.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,9 @@ pub(super) struct Build {
     pub(super) holds: Holds,
     /// This process made the object, and has not asked for its build.
     pub(super) is_untried: bool,
+    /// Of a release that is promoted: what was seen of it, and when it is to be measured next.
+    pub(super) sight: Sight,
+    pub(super) measure_at: Option<Timestamp>,
 }
 
 impl Build {
@@ -40,17 +49,24 @@ impl Build {
 }
 
 impl Builds {
+    /// Waits until no other release of the Fork is looked at and decided on: two that read each other's status at the
+    /// same time could both take their turn.
+    pub(super) async fn turn(&self, fork: &ObjectRef) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(fork.clone()).or_default().clone();
+        turn.lock_owned().await
+    }
+
     pub(super) fn take(&self, release: &ObjectRef) -> Build {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(release).unwrap_or_default()
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner).remove(release).unwrap_or_default()
     }
 
     pub(super) fn put(&self, release: &ObjectRef, build: Build) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
     }
 
     /// Notes that this process made the object just now, unless a pass of it was faster and knows more.
     pub(crate) fn made(&self, release: &ObjectRef) {
-        let mut builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
         builds.entry(release.clone()).or_insert_with(|| Build { is_untried: true, ..Build::default() });
     }
 
@@ -60,7 +76,7 @@ impl Builds {
 
     /// Something happened to the build: the next pass looks at it.
     pub(crate) fn hint(&self, release: &ObjectRef) {
-        if let Some(build) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
+        if let Some(build) = self.builds.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
             build.look_at = None;
         }
     }

@@ -1,6 +1,7 @@
 //! The pass of a Deployment: one release is built, waited for without blocking, and told about.
 
 mod builds;
+mod rollout;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,7 +13,7 @@ use forkable_core::{
     PortError, condition,
     hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     plan::{Effect, Outcome},
-    release::{self, Input, Look, Next, Observed},
+    release::{self, Input, Look, Next, Observed, rollout::is_promoted},
     secret::redact,
     store::{Kind, ObjectRef, Store, StoreError},
 };
@@ -60,7 +61,11 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
     let mut build = context.builds.take(object);
     let siblings = context.fleet.releases(&owner);
     let pass = Pass { context, account: &account, object, target: target(&fork), fork: &fork, siblings };
-    let passed = pass.run(release, &mut build).await;
+    let passed = if is_promoted(&release) {
+        pass.roll_out(&owner, &mut build).await
+    } else {
+        pass.run(release, &mut build).await
+    };
     context.builds.put(object, build);
     passed
 }

@@ -13,11 +13,7 @@ use forkable_core::{
     plan::{Done, Effect, StoreChange},
     store::{Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{
-    Deployment, DeploymentSpec, FORK_LABEL, Fork,
-    deployment::{Source, Strategy},
-    fork::LocalRef,
-};
+use forkable_crds::{Deployment, DeploymentSpec, FORK_LABEL, Fork, deployment::Source, fork::LocalRef};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
@@ -108,13 +104,19 @@ fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, 
         controller: Some(true),
         block_owner_deletion: Some(true),
     };
+    let terms = &fork.spec.release;
     let mut release = Deployment::new(
         name,
         DeploymentSpec {
             fork_ref: LocalRef { name: fork_name.clone() },
             source: Source { commit: Some(commit.into()), git_ref: None },
             environment: "Production".into(),
-            strategy: Strategy::default(),
+            strategy: terms.strategy.clone(),
+            gates: terms.gates.clone(),
+            analysis: terms.analysis.clone(),
+            bake: terms.bake.clone(),
+            rollback: terms.rollback.clone(),
+            supersede: terms.supersede,
             env_revision,
         },
     );

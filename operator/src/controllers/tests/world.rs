@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use forkable_core::{
     PortError, Secret,
-    fakes::{forge::FakeForge, hosting::FakeHosting},
+    fakes::{forge::FakeForge, hosting::FakeHosting, sites::FakeSites},
     forge::ForgeChange,
     hosting::{
         BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, ProjectAsk,
@@ -72,7 +72,7 @@ struct Fakes(Arc<FakeForge>, Arc<Builds>);
 
 impl Connect for Fakes {
     fn connect(&self, _: &Credentials) -> Result<Clients, String> {
-        Ok((self.0.clone(), self.1.clone()))
+        Ok((self.0.clone(), self.1.clone(), Arc::new(FakeSites::default())))
     }
 }
 

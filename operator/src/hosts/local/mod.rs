@@ -23,7 +23,7 @@ pub use events::Event;
 pub use folder::{Id, Problem};
 pub use host::LocalHost;
 pub use preview::Preview;
-pub use requests::{RequestError, request_delete};
+pub use requests::{RequestError, WISHES_FILE, annotate, request_delete};
 pub use store::LocalStore;
 pub use sync::{SETTLE, Synced};
 pub use vault::KeyError;

@@ -1,4 +1,4 @@
-//! Deletions that a person asks for, beside the process that works on the folder.
+//! What a person asks for beside the process that works on the folder: deletions, and wishes about releases.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -8,7 +8,7 @@ use forkable_crds::Fork;
 use super::{
     database::{Database, OpenError, Paths, Reader, unavailable},
     folder::{Folder, Id, Known},
-    rows::now,
+    rows::{self, now},
 };
 use crate::admission::Admission;
 
@@ -67,5 +67,28 @@ pub async fn request_delete(root: &Path, forks: &[(String, String)]) -> Result<(
             .map_err(unavailable)?;
     }
     transaction.commit().await.map_err(unavailable)?;
+    Ok(())
+}
+
+/// Its being there says that wishes were noted, and that Deployments are to be looked at.
+pub const WISHES_FILE: &str = "wishes";
+
+/// Notes a wish of a person on an object, as an annotation; the process that works on the folder hears of it within a
+/// second.
+///
+/// # Errors
+/// The object does not exist, or the state of the folder cannot be written.
+pub async fn annotate(root: &Path, object: &ObjectRef, name: &str, value: &str) -> Result<(), RequestError> {
+    let paths = Paths::of(root);
+    let database = Database::open(&paths.database(), false).await?;
+    let mut transaction = database.write.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+    let found =
+        rows::find(&mut transaction, object.kind, &object.namespace, &object.name).await.map_err(unavailable)?;
+    let mut row = found.ok_or_else(|| RequestError::NotFound(object.clone()))?;
+    row.annotate(name, value.into());
+    row.save(&mut transaction).await.map_err(unavailable)?;
+    transaction.commit().await.map_err(unavailable)?;
+    std::fs::write(paths.state.join(WISHES_FILE), [])
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", paths.state.display())))?;
     Ok(())
 }

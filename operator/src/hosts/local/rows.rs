@@ -1,7 +1,7 @@
 //! The rows of the object table: from and to objects.
 
 use forkable_core::store::{Kind, ObjectRef, StoreError};
-use forkable_crds::{Deployment, Fork, GROUP, VERSION};
+use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, Fork, GROUP, ROLLBACK_ANNOTATION, VERSION};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sqlx::{SqliteConnection, types::Json};
@@ -67,6 +67,7 @@ impl Row {
         let (metadata, finalizers) = declared(object);
         let mut next = self.clone();
         next.metadata = Json(metadata);
+        next.keep_wishes(self);
         next.source = Some(source.to_owned());
         next.finalizers.extend(finalizers.into_iter().filter(|f| !self.finalizers.contains(f)));
         next.spec = Json(object.get("spec").cloned().unwrap_or_default());
@@ -78,6 +79,24 @@ impl Row {
         next.generation += i64::from(spec_changed);
         *self = next;
         changed
+    }
+
+    /// What people asked for beside the manifest stays when the manifest is read again.
+    fn keep_wishes(&mut self, before: &Self) {
+        for wish in [APPROVE_ANNOTATION, ABORT_ANNOTATION, ROLLBACK_ANNOTATION] {
+            let old = before.metadata.get("annotations").and_then(|all| all.get(wish)).cloned();
+            let is_declared = self.metadata.get("annotations").is_some_and(|all| all.get(wish).is_some());
+            if let Some(old) = old.filter(|_| !is_declared) {
+                self.annotate(wish, old);
+            }
+        }
+    }
+
+    pub(super) fn annotate(&mut self, name: &str, value: Value) {
+        let annotations = self.metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(name.to_owned(), value);
+        }
     }
 
     pub(super) fn reference(&self) -> ObjectRef {

@@ -1,9 +1,9 @@
 //! Builds of the fake: they go on when a test says so.
 
-use super::{Deployment, Project, World, not_found, rejected};
+use super::{Deployment, Project, World, not_found, rejected, stale};
 use crate::{
     PortError,
-    hosting::{BuildState, DeploymentFacts, DeploymentRequest, HostingDone, ProjectTarget},
+    hosting::{BuildState, DeploymentFacts, DeploymentRequest, HostingDone, Move, ProjectTarget},
 };
 
 impl World {
@@ -47,7 +47,8 @@ impl World {
             created_at,
             ..DeploymentFacts::default()
         };
-        project.deployments.push(Deployment { facts: facts.clone(), environment });
+        let goes_live = request.goes_live;
+        project.deployments.push(Deployment { facts: facts.clone(), environment, goes_live, promoted: false });
         Ok(HostingDone::Deployment(facts))
     }
 
@@ -62,7 +63,48 @@ impl World {
     }
 }
 
+impl World {
+    /// Begins to lead production's domains to a deployment.
+    pub(super) fn lead(
+        &mut self,
+        target: &ProjectTarget,
+        id: &str,
+        is_rollback: bool,
+    ) -> Result<HostingDone, PortError> {
+        let requested_at = self.tick();
+        let project = self.of(target)?;
+        let found = project.deployments.iter().find(|deployment| deployment.facts.id == id);
+        let found = found.ok_or_else(|| not_found(format!("deployment {id}")))?;
+        if found.facts.state != BuildState::Ready {
+            return Err(rejected("bad_request", "The deployment is not READY.".into()));
+        }
+        if project.facts.production_deployment.as_deref() == Some(id) {
+            return Ok(HostingDone::Nothing);
+        }
+        if is_rollback && !found.promoted {
+            let message = "The deployment has never served production and cannot be rolled back to.";
+            return Err(rejected("unprocessable_entity", message.into()));
+        }
+        if project.facts.moved.as_ref().is_some_and(|moved| moved.succeeded.is_none()) {
+            return Err(stale("Another promotion or rollback is in progress.".into()));
+        }
+        project.facts.moved = Some(Move { to: id.into(), is_rollback, succeeded: None, requested_at });
+        Ok(HostingDone::Nothing)
+    }
+}
+
 impl Project {
+    pub(super) fn finish_move(&mut self) {
+        let Some(moved) = self.facts.moved.as_mut().filter(|moved| moved.succeeded.is_none()) else { return };
+        moved.succeeded = Some(true);
+        self.facts.production_deployment = Some(moved.to.clone());
+        self.facts.assigns_domains = Some(!moved.is_rollback);
+        let to = moved.to.clone();
+        for deployment in self.deployments.iter_mut().filter(|deployment| deployment.facts.id == to) {
+            deployment.promoted = true;
+        }
+    }
+
     pub(super) fn finish(&mut self, state: BuildState) {
         let production: Vec<String> = self.production_domains();
         for deployment in &mut self.deployments {
@@ -74,7 +116,8 @@ impl Project {
             facts.error = (state == BuildState::Failed).then(|| "Command \"npm run build\" exited with 1".into());
             if state == BuildState::Ready {
                 facts.aliases_assigned = true;
-                if facts.target.is_some() {
+                if facts.target.is_some() && deployment.goes_live && self.facts.assigns_domains != Some(false) {
+                    deployment.promoted = true;
                     facts.aliases.clone_from(&production);
                     self.facts.production_deployment = Some(facts.id.clone());
                 }

@@ -35,6 +35,7 @@ impl World {
             team,
             repository_id: link.map(|(_, id)| *id),
             production_branch: link.map(|_| "main".into()),
+            assigns_domains: Some(true),
             settings,
             ..ProjectFacts::default()
         };

@@ -36,6 +36,7 @@ fn absorb_into(project: &mut ProjectFacts, repository: Option<i64>, change: &Hos
             HostingChange::UpdateProject { .. }
             | HostingChange::LinkRepository
             | HostingChange::SetProductionBranch(_)
+            | HostingChange::AssignDomains(_)
             | HostingChange::PauseProject,
             HostingDone::Project(new),
         ) => replace(project, new),
@@ -53,6 +54,7 @@ fn absorb_into(project: &mut ProjectFacts, repository: Option<i64>, change: &Hos
         (HostingChange::SetProductionBranch(branch), HostingDone::Nothing) => {
             project.production_branch = Some(branch.clone());
         }
+        (HostingChange::AssignDomains(on), HostingDone::Nothing) => project.assigns_domains = Some(*on),
         (HostingChange::PauseProject, HostingDone::Nothing) => project.paused = true,
         (
             HostingChange::CreateEnvironment { .. } | HostingChange::UpdateEnvironment { .. },
@@ -152,6 +154,11 @@ pub(super) fn absorb_store(observed: &mut Observed, change: &StoreChange) {
                 source: Source { commit: Some(commit.clone()), git_ref: None },
                 environment: "Production".into(),
                 strategy: Strategy::default(),
+                gates: None,
+                analysis: None,
+                bake: None,
+                rollback: None,
+                supersede: None,
                 env_revision: env_revision.clone(),
             };
             observed.releases.insert(0, Arc::new(Deployment::new(name, spec)));

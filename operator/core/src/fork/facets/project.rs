@@ -58,6 +58,9 @@ fn create(input: Input<'_>) -> FacetPlan {
             ProjectSettingsPatch { node_version: wanted.settings.node_version, ..ProjectSettingsPatch::default() };
         changes.push(HostingChange::UpdateProject { name: None, settings });
     }
+    if wanted.holds_domains {
+        changes.push(HostingChange::AssignDomains(false));
+    }
     changes.extend(environments(input, &ProjectFacts::default()));
     FacetPlan {
         steps: hosting_steps(Facet::Project, changes),
@@ -72,6 +75,13 @@ fn keep(input: Input<'_>, facts: &ProjectFacts, repository: &RepositoryFacts) ->
     let settings = differing(&wanted.settings, &facts.settings);
     if name.is_some() || settings != ProjectSettingsPatch::default() {
         changes.push(HostingChange::UpdateProject { name, settings });
+    }
+    // What a person or Vercel switched off stays off, unless it was this Fork.
+    let held = input.record.project.as_ref().is_some_and(|project| project.holds_domains == Some(true));
+    match facts.assigns_domains {
+        Some(true) if wanted.holds_domains => changes.push(HostingChange::AssignDomains(false)),
+        Some(false) if !wanted.holds_domains && held => changes.push(HostingChange::AssignDomains(true)),
+        _ => {}
     }
     if repository.id != 0 && facts.repository_id != Some(repository.id) {
         changes.push(HostingChange::LinkRepository);

@@ -62,7 +62,13 @@ pub(super) fn done(
             status.current_release = None;
             status.url = None;
         }
-        HostingChange::SetProductionBranch(_)
+        HostingChange::AssignDomains(on) => {
+            let project = status.project.iter_mut();
+            project.for_each(|project| project.holds_domains = (!on).then_some(true));
+        }
+        HostingChange::Promote { .. }
+        | HostingChange::RollBack { .. }
+        | HostingChange::SetProductionBranch(_)
         | HostingChange::UpdateEnvironment { .. }
         | HostingChange::UpdateDomain(_)
         | HostingChange::VerifyDomain { .. }

@@ -78,8 +78,6 @@ pub struct Seen {
     pub approved: bool,
     /// Production's domains serve this release.
     pub serves: bool,
-    /// They serve what a rollback leads to.
-    pub previous_serves: bool,
     /// There is something that a rollback can lead to.
     pub has_previous: bool,
     pub moving: Moving,

@@ -117,7 +117,6 @@ impl World {
             verification: release.verification,
             approved: release.approved,
             serves: provider.production == Some(index),
-            previous_serves: release.previous.is_some() && provider.production == release.previous,
             has_previous: release.previous.is_some(),
             moving,
             bake: release.bake,

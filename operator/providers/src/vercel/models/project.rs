@@ -1,6 +1,6 @@
 //! Projects and their custom environments.
 
-use forkable_core::hosting::{CustomEnvironment, EnvRow, ProjectFacts, ProjectSettings};
+use forkable_core::hosting::{CustomEnvironment, EnvRow, Move, ProjectFacts, ProjectSettings};
 use forkable_crds::fork::{FunctionMemory, LoginProtection, NodeVersion};
 use serde::Deserialize;
 
@@ -31,6 +31,8 @@ pub(in crate::vercel) struct Project {
     resource_config: Option<ResourceConfig>,
     sso_protection: Option<SsoProtection>,
     paused: Option<bool>,
+    auto_assign_custom_domains: Option<bool>,
+    last_alias_request: Option<AliasRequest>,
     pub env: Option<Vec<EnvVar>>,
     pub custom_environments: Option<Vec<Environment>>,
     alias: Option<Vec<Alias>>,
@@ -89,6 +91,33 @@ struct Served {
     id: Option<String>,
 }
 
+/// A promotion or rollback.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AliasRequest {
+    #[serde(rename = "type")]
+    kind: String,
+    job_status: String,
+    to_deployment_id: String,
+    requested_at: i64,
+}
+
+impl From<AliasRequest> for Move {
+    fn from(request: AliasRequest) -> Self {
+        let succeeded = match request.job_status.as_str() {
+            "succeeded" => Some(true),
+            "failed" | "skipped" => Some(false),
+            _ => None,
+        };
+        Self {
+            to: request.to_deployment_id,
+            is_rollback: request.kind == "rollback",
+            succeeded,
+            requested_at: request.requested_at,
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Targets {
     production: Option<Served>,
@@ -123,6 +152,8 @@ impl Project {
             environments,
             domains: None,
             production_deployment,
+            assigns_domains: self.auto_assign_custom_domains,
+            moved: self.last_alias_request.map(Into::into),
         }
     }
 

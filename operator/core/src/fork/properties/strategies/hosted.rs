@@ -33,23 +33,26 @@ fn project() -> impl Strategy<Value = Project> {
     let node = option::of(select(vec![NodeVersion::V22, NodeVersion::V24]));
     let login = option::of(select(vec![LoginProtection::Off, LoginProtection::Standard]));
     let regions = option::of(select(vec![vec!["iad1".to_owned()], vec!["fra1".to_owned()]]));
-    let settings = (command(), command(), node, login, regions, any::<Option<bool>>());
+    let settings = (command(), command(), node, login, regions, any::<Option<bool>>(), any::<bool>());
     let environments = option::of(select(vec!["staging", "develop"]));
     (select(vec!["acme", "acme-2"]), settings, environments).prop_map(
-        |(name, (build_command, install_command, node_version, login, regions, fluid), branch)| Project {
-            name: name.into(),
-            team: None,
-            settings: ProjectSettings {
-                framework: Some("nextjs".into()),
-                build_command,
-                install_command,
-                node_version,
-                login,
-                regions,
-                fluid,
-                ..ProjectSettings::default()
-            },
-            environments: branch.map(|branch| ("staging".into(), branch.into())).into_iter().collect(),
+        |(name, (build_command, install_command, node_version, login, regions, fluid, holds_domains), branch)| {
+            Project {
+                name: name.into(),
+                team: None,
+                settings: ProjectSettings {
+                    framework: Some("nextjs".into()),
+                    build_command,
+                    install_command,
+                    node_version,
+                    login,
+                    regions,
+                    fluid,
+                    ..ProjectSettings::default()
+                },
+                environments: branch.map(|branch| ("staging".into(), branch.into())).into_iter().collect(),
+                holds_domains,
+            }
         },
     )
 }

@@ -1,0 +1,450 @@
+//! A release that is promoted (`strategy.type: BlueGreen`): from its object and what was seen to what [`machine`]
+//! decides on, and from its decision to what is put on record.
+
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use forkable_crds::{
+    ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, DeploymentStatus, ROLLBACK_ANNOTATION,
+    deployment::StrategyType,
+    rollout::{Analysis, AnalysisRun, Approval, ApprovalStatus, RollbackTarget, Supersede},
+};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Input, Look, Observed, analysis, find,
+    machine::{self, Build, Check, Event, Gates, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
+    request,
+    status::whole_seconds,
+};
+use crate::{
+    condition::is_true,
+    hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
+};
+pub use status::{Told, status};
+
+/// Stage of an analysis before and after the promotion.
+const CANDIDATE: &str = "Candidate";
+const LIVE: &str = "Live";
+/// How far the provider's clock may be behind ours.
+const SKEW_MS: i64 = 60_000;
+
+/// Whether a release is promoted, rather than live as soon as it is built.
+pub fn is_promoted(release: &Deployment) -> bool {
+    release.spec.strategy.strategy_type == StrategyType::BlueGreen
+}
+
+/// What production serves, and where it is being led.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Production {
+    pub serving: Option<String>,
+    pub moved: Option<Move>,
+}
+
+/// What was seen of a release.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    pub build: Observed,
+    /// The build was looked for: if there is none in `build`, there is none.
+    pub is_looked_for: bool,
+    /// `None`: not looked at.
+    pub production: Option<Production>,
+    /// The provider refused the last call for good; why.
+    pub refused: Option<String>,
+}
+
+/// What is on record, from conditions.
+pub fn marks(status: &DeploymentStatus) -> Marks {
+    let is = |type_| is_true(&status.conditions, type_);
+    Marks {
+        admitted: is("Admitted"),
+        building: is("GatesOpen"),
+        built: is("Built"),
+        verified: is("Verified"),
+        promoting: is("Approved"),
+        promoted: is("Promoted"),
+        healthy: is("Healthy"),
+        rolling_back: is("RollingBack"),
+        rolled_back: is("RolledBack"),
+        aborted: is("Aborted"),
+        failed: is("ReleaseFailed"),
+    }
+}
+
+/// The phase of any release, also of one that goes live by itself.
+pub fn phase(release: &Deployment) -> Phase {
+    let status = release.status.clone().unwrap_or_default();
+    if is_promoted(release) {
+        return marks(&status).phase();
+    }
+    match (status.finished_at.is_some(), is_true(&status.conditions, "Ready")) {
+        (false, _) => Phase::Pending,
+        (true, true) => Phase::Healthy,
+        (true, false) => Phase::Failed,
+    }
+}
+
+impl<'a> Input<'a> {
+    fn annotation(&self, name: &str) -> Option<&'a str> {
+        self.release.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    fn phase(&self) -> Phase {
+        phase(self.release)
+    }
+
+    fn terms(&self) -> Terms {
+        let automatic_rollback = self.release.spec.rollback.as_ref().is_none_or(|rollback| rollback.automatic);
+        Terms { automatic_rollback }
+    }
+
+    fn turn(&self) -> Turn {
+        let environment = &self.release.spec.environment;
+        let same = |release: &&Arc<Deployment>| {
+            release.spec.environment == *environment
+                && (is_promoted(release) || release.metadata.name == self.release.metadata.name)
+        };
+        let releases: Vec<_> = self.siblings.iter().rev().filter(same).collect();
+        let own = releases.iter().position(|release| release.metadata.name == self.release.metadata.name);
+        // What this pass holds may be newer than what the others were listed with.
+        let phases: Vec<_> = releases
+            .iter()
+            .enumerate()
+            .map(|(index, release)| if Some(index) == own { self.phase() } else { phase(release) })
+            .collect();
+        let replace = self.release.spec.supersede == Some(Supersede::Replace);
+        own.map_or(Turn::Ours, |own| machine::turn(&phases, own, replace))
+    }
+
+    fn wish(&self) -> Option<Wish> {
+        if self.annotation(ABORT_ANNOTATION).is_some() {
+            return Some(Wish::Abort);
+        }
+        self.rollback_target().ok().flatten().map(|_| Wish::RollBack)
+    }
+
+    /// What a person wants in place of this release. The error says why that cannot be.
+    pub fn rollback_target(&self) -> Result<Option<RollbackTarget>, String> {
+        let Some(wanted) = self.annotation(ROLLBACK_ANNOTATION) else { return Ok(None) };
+        if wanted == "previous" {
+            let previous = self.record().rollback_to;
+            return previous
+                .map(Some)
+                .ok_or_else(|| "there is nothing to roll back to: nothing served before it".into());
+        }
+        let name = |release: &&Arc<Deployment>| release.metadata.name.as_deref() == Some(wanted);
+        let Some(target) = self.siblings.iter().find(name) else {
+            return Err(format!("there is no release {wanted} of this Fork to roll back to"));
+        };
+        let status = target.status.clone().unwrap_or_default();
+        let served = status.conditions.iter().any(|condition| condition.type_ == "Live");
+        match status.deployment_id {
+            Some(deployment_id) if served && target.spec.environment == self.release.spec.environment => {
+                Ok(Some(RollbackTarget { deployment_id, release: Some(wanted.into()) }))
+            }
+            _ => Err(format!(
+                "{wanted} has never served {}, so that it is nothing to roll back to",
+                self.release.spec.environment
+            )),
+        }
+    }
+
+    /// Who approved the candidate, if somebody did; the error says what is wrong with an approval.
+    fn approval(&self) -> Result<Option<ApprovalStatus>, String> {
+        let Some(text) = self.annotation(APPROVE_ANNOTATION) else { return Ok(None) };
+        let (hash, by) = text.split_once(" by ").map_or((text, None), |(hash, by)| (hash, Some(by.trim())));
+        let candidate = self.record().candidate.unwrap_or_default();
+        if hash.trim() != candidate {
+            return Err(format!(
+                "the approval is for the candidate {}, and this is {candidate}: look at it and approve anew",
+                hash.trim()
+            ));
+        }
+        let by = by.map(|by| by.chars().take(128).collect());
+        Ok(Some(ApprovalStatus { by, at: Some(whole_seconds(self.now)) }))
+    }
+
+    fn needs_approval(&self) -> bool {
+        self.release.spec.gates.as_ref().is_some_and(|gates| gates.approval == Approval::Required)
+    }
+
+    /// When a condition became what it is.
+    fn since(&self, type_: &str) -> Option<Timestamp> {
+        let conditions = self.record().conditions;
+        conditions.iter().find(|condition| condition.type_ == type_).map(|condition| condition.last_transition_time.0)
+    }
+
+    fn gates(&self, since: &str) -> Gates {
+        let timeout = self.release.spec.gates.as_ref().and_then(|gates| gates.timeout_seconds);
+        let waited = self.since(since).map_or(0, |since| self.now.duration_since(since).as_secs());
+        if timeout.is_some_and(|timeout| waited > timeout) { Gates::TimedOut } else { Gates::Open }
+    }
+
+    fn run(&self, stage: &str) -> AnalysisRun {
+        let runs = self.record().analysis_runs;
+        runs.into_iter().find(|run| run.stage == stage).unwrap_or_default()
+    }
+
+    /// Whether the live site has not been watched for long enough; `None` if it is not watched.
+    fn bakes(&self) -> Option<bool> {
+        let seconds = self.release.spec.bake.as_ref()?.duration_seconds;
+        let baked = self.since("Promoted").map_or(0, |since| self.now.duration_since(since).as_secs());
+        Some(baked < seconds)
+    }
+
+    fn verification(&self) -> Check {
+        let analysis = self.release.spec.analysis.as_ref();
+        analysis.map_or(Check::Passed, |analysis| analysis::verdict(analysis, &self.run(CANDIDATE), None))
+    }
+
+    fn bake(&self) -> Check {
+        match (&self.release.spec.analysis, self.bakes()) {
+            (Some(analysis), Some(lasts)) => analysis::verdict(analysis, &self.run(LIVE), Some(lasts)),
+            _ => Check::Passed,
+        }
+    }
+
+    /// Where visitors of production come to.
+    fn live_host(&self) -> Option<String> {
+        let fork = self.fork?;
+        let serves = |domain: &&forkable_crds::fork::Domain| {
+            let is_production = domain.environment.as_deref().is_none_or(|environment| environment == "Production");
+            domain.redirect_to.is_none() && is_production && !domain.name.starts_with('*')
+        };
+        let domain = fork.spec.domains.iter().find(serves).map(|domain| domain.name.clone());
+        let project = || Some(format!("{}.vercel.app", fork.status.as_ref()?.project.as_ref()?.name));
+        domain.or_else(project)
+    }
+}
+
+/// A round of visits that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round<'a> {
+    pub analysis: &'a Analysis,
+    pub stage: &'static str,
+    pub host: String,
+    /// Time until the next one.
+    pub interval: Duration,
+}
+
+/// What to look at before deciding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Needs<'a> {
+    pub build: Look,
+    pub production: bool,
+    pub round: Option<Round<'a>>,
+}
+
+/// What to look at for this release, given what is on record.
+pub fn needs<'a>(input: Input<'a>, is_untried: bool) -> Needs<'a> {
+    let record = input.record();
+    let phase = input.phase();
+    let build = match (phase, record.deployment_id) {
+        (Phase::Building, Some(id)) => Look::Deployment(id),
+        (Phase::Building, None) => super::look(input, is_untried),
+        _ => Look::Nothing,
+    };
+    let production = match phase {
+        Phase::AwaitingApproval => !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        Phase::Promoting | Phase::RollingBack => true,
+        Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
+        Phase::Healthy => input.wish() == Some(Wish::RollBack),
+        _ => false,
+    };
+    let round = input.release.spec.analysis.as_ref().and_then(|analysis| {
+        let (stage, host) = match phase {
+            Phase::Verifying if input.verification() == Check::Running => (CANDIDATE, host_of(record.url.as_deref()?)),
+            Phase::Baking if input.bake() == Check::Running => (LIVE, input.live_host()?),
+            _ => return None,
+        };
+        let interval = Duration::from_secs(u64::try_from(analysis.interval_seconds).unwrap_or(10));
+        Some(Round { analysis, stage, host, interval })
+    });
+    Needs { build, production, round }
+}
+
+fn host_of(url: &str) -> String {
+    url.trim_start_matches("https://").trim_end_matches('/').into()
+}
+
+/// The deployment among those found that is this release's.
+pub fn found(input: Input<'_>, all: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
+    find(input, all)
+}
+
+/// The build to ask for: one that stays away from production's domains.
+pub fn request(input: Input<'_>) -> Result<DeploymentRequest, String> {
+    match request::request(input) {
+        Ok(request) => Ok(DeploymentRequest { goes_live: false, ..request }),
+        Err(unready) => Err(unready.message),
+    }
+}
+
+/// What happens next.
+pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
+    let record = input.record();
+    let phase = input.phase();
+    let own = record.deployment_id.as_deref();
+    let build = match sight.build.deployment.as_ref().map(|facts| facts.state) {
+        None if record.deployment_id.is_some() => Build::Failed, // It was deleted.
+        None if sight.is_looked_for => Build::Absent,
+        None | Some(BuildState::Queued | BuildState::Building | BuildState::Blocked) => Build::Running,
+        Some(BuildState::Ready) => Build::Ready,
+        Some(BuildState::Failed | BuildState::Canceled) => Build::Failed,
+    };
+    let needs = needs(input, false);
+    let production = sight.production.as_ref();
+    if needs.production && production.is_none() {
+        return machine::Decision::Wait;
+    }
+    let ready = request::request(input).is_ok();
+    let turn = input.turn();
+    let seen = Seen {
+        // Nothing begins before repository and project are there.
+        turn: if phase == Phase::Pending && !ready && turn == Turn::Ours { Turn::Waits } else { turn },
+        gates: match phase {
+            Phase::AwaitingApproval => input.gates("Verified"),
+            _ => input.gates("Admitted"),
+        },
+        build,
+        verification: input.verification(),
+        approved: !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        serves: production.is_none_or(|production| own.is_some() && production.serving.as_deref() == own),
+        has_previous: match phase {
+            Phase::Healthy => matches!(input.rollback_target(), Ok(Some(_))),
+            _ => record.rollback_to.is_some(),
+        },
+        moving: production.map_or(Moving::Nothing, |production| moving(&record, production, sight)),
+        bake: input.bake(),
+        wish: input.wish(),
+    };
+    machine::decide(marks(&record), input.terms(), &seen)
+}
+
+fn moving(record: &DeploymentStatus, production: &Production, sight: &Sight) -> Moving {
+    let is_rollback = marks(record).rolling_back;
+    if sight.refused.is_some() {
+        return if is_rollback { Moving::RollbackFailed } else { Moving::PromotionFailed };
+    }
+    let Some(moved) = &production.moved else { return Moving::Nothing };
+    let to = record.rollback_to.as_ref().map(|to| to.deployment_id.as_str());
+    let intended = record.intended_at.as_ref().map_or(i64::MAX, |at| at.0.as_millisecond());
+    let is_new = moved.requested_at.saturating_add(SKEW_MS) >= intended;
+    match moved.succeeded {
+        None => Moving::Somewhere,
+        Some(false) if is_new && moved.is_rollback && Some(moved.to.as_str()) == to => Moving::RollbackFailed,
+        Some(false) if is_new && !moved.is_rollback && record.deployment_id.as_ref() == Some(&moved.to) => {
+            Moving::PromotionFailed
+        }
+        Some(_) => Moving::Nothing,
+    }
+}
+
+/// The record once a line of the table has come true. `told` are the conditions' words.
+pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
+    let mut record = input.record();
+    let now = Some(whole_seconds(input.now));
+    if let Some(facts) = &sight.build.deployment {
+        record.deployment_id = Some(facts.id.clone());
+        record.url = Some(format!("https://{}", facts.url));
+    }
+    match row.to {
+        Phase::Building => record.requested_at = now.clone(),
+        Phase::Verifying => {
+            let commit = sight.build.deployment.as_ref().and_then(|facts| facts.commit.clone()).unwrap_or_default();
+            let id = record.deployment_id.clone().unwrap_or_default();
+            record.candidate = Some(hex::encode(Sha256::digest(format!("{commit}\n{id}")))[..12].into());
+        }
+        Phase::Promoting => {
+            record.intended_at = now.clone();
+            record.approval = input.approval().ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
+            let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
+            let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
+            record.rollback_to = serving.map(|deployment_id| {
+                let of = |release: &&Arc<Deployment>| {
+                    release.status.as_ref().and_then(|status| status.deployment_id.as_ref()) == Some(&deployment_id)
+                };
+                let release = input.siblings.iter().find(of).and_then(|release| release.metadata.name.clone());
+                RollbackTarget { deployment_id, release }
+            });
+        }
+        Phase::RollingBack => {
+            record.intended_at = now.clone();
+            record.finished_at = None;
+            if row.event == Event::RollbackAsked
+                && let Ok(Some(target)) = input.rollback_target()
+            {
+                record.rollback_to = Some(target);
+            }
+        }
+        _ => {}
+    }
+    if row.to.is_over() {
+        record.finished_at = now;
+    }
+    record
+}
+
+/// The record with what is known of the build.
+pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
+    let mut record = input.record();
+    if input.phase() == Phase::Building
+        && let Some(facts) = &sight.build.deployment
+    {
+        record.deployment_id = Some(facts.id.clone());
+        record.url = Some(format!("https://{}", facts.url));
+    }
+    record
+}
+
+/// When a release is to be looked at again, should nothing wake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recheck {
+    Never,
+    /// The provider works on it.
+    Soon,
+    /// As its build is polled.
+    Build,
+    /// At the next measurement, or at the end of the bake if that is sooner.
+    Measure(Option<Duration>),
+    /// Others or a person are waited for.
+    Others,
+}
+
+/// When to look again.
+pub fn recheck(input: Input<'_>) -> Recheck {
+    match input.phase() {
+        Phase::Building => Recheck::Build,
+        Phase::Promoting | Phase::RollingBack => Recheck::Soon,
+        Phase::Verifying => Recheck::Measure(None),
+        Phase::Baking => {
+            let seconds = input.release.spec.bake.as_ref().map_or(0, |bake| bake.duration_seconds);
+            let baked = input.since("Promoted").map_or(0, |since| input.now.duration_since(since).as_secs());
+            let rest = u64::try_from(seconds - baked).ok().filter(|rest| *rest > 0);
+            Recheck::Measure(rest.map(Duration::from_secs))
+        }
+        Phase::Pending | Phase::Gated | Phase::AwaitingApproval => Recheck::Others,
+        Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,
+    }
+}
+
+/// Time until the next look at the build.
+pub fn poll(input: Input<'_>, sight: &Sight) -> Duration {
+    sight.build.deployment.as_ref().map_or(Duration::from_secs(1), |facts| super::poll(input, facts))
+}
+
+/// The record with one more measurement.
+pub fn measured(input: Input<'_>, round: &Round<'_>, visits: &[crate::sites::Visit]) -> DeploymentStatus {
+    let mut record = input.record();
+    let (worth, message) = analysis::judge(round.analysis, &round.host, visits);
+    let index = record.analysis_runs.iter().position(|run| run.stage == round.stage).unwrap_or_else(|| {
+        record.analysis_runs.push(AnalysisRun { stage: round.stage.into(), ..AnalysisRun::default() });
+        record.analysis_runs.len() - 1
+    });
+    analysis::note(&mut record.analysis_runs[index], worth, &message, input.now);
+    record
+}

@@ -1,0 +1,287 @@
+//! The status of a release that is promoted: its marks as conditions, and in words how it stands.
+
+use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    super::{
+        Input, analysis,
+        machine::{Event, Marks, Phase, Row, Turn},
+        reason, request,
+        status::{commit, failure},
+    },
+    CANDIDATE, LIVE, Sight,
+};
+use crate::{
+    PortError, Retry,
+    condition::{self, Report, State, is_true},
+    hosting::BuildState,
+    store::Kind,
+};
+
+/// Why something happened, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// The status with these marks. `record` is what is on record otherwise; `news` says why the last line of the table
+/// came true, if one did just now.
+pub fn status(
+    input: Input<'_>,
+    record: DeploymentStatus,
+    marks: Marks,
+    sight: &Sight,
+    news: Option<&Row>,
+    error: Option<&PortError>,
+) -> DeploymentStatus {
+    let generation = input.release.generation();
+    let before = record.conditions.clone();
+    let mut status = DeploymentStatus { observed_generation: Some(generation), ..record };
+    status.commit = commit(input, &sight.build, status.commit.take());
+    let phase = marks.phase();
+    status.phase = Some(phase.name().into());
+    let told = news.and_then(|row| why(input, &status, sight, row));
+
+    let mut reports = Vec::new();
+    let mut missing = None;
+    for (condition, is_so) in milestones(marks) {
+        if !is_so {
+            missing = Some(condition);
+            break;
+        }
+        reports.push(kept(&before, condition, State::Ready, None));
+    }
+    let asides = asides(marks).map(|(condition, is_so)| {
+        let news = told.clone().filter(|_| !is_true(&before, condition));
+        is_so.then(|| kept(&before, condition, State::Ready, news))
+    });
+    let ended = asides.iter().flatten().last();
+    let awaited = match (phase, ended) {
+        (Phase::Healthy, _) => None,
+        (_, Some(ended)) if phase.is_over() => Some((State::Stalled, ended.reason.clone(), ended.message.clone())),
+        _ => Some(awaited(input, &status, sight, phase, error)),
+    };
+    if let Some((state, reason, message)) = awaited {
+        reports.push(Report { condition: missing.unwrap_or("Live"), state, reason, message });
+    }
+    let in_reports = reports.iter().any(|report| report.condition == "Live");
+    status.conditions = condition::summarize(&before, &reports, generation, input.now);
+    for aside in asides.iter().flatten() {
+        condition::add_aside(&mut status.conditions, &before, aside, generation, input.now);
+    }
+    if marks.promoted && !in_reports {
+        let live = live(input, &status, marks);
+        condition::add_aside(&mut status.conditions, &before, &live, generation, input.now);
+    }
+    let ready = format!("{}; undo with: forkable rollback {}", describe(&status), input.release.spec.fork_ref.name);
+    condition::say_ready(&mut status.conditions, &format!("live: {ready}"));
+    status
+}
+
+fn milestones(marks: Marks) -> [(&'static str, bool); 7] {
+    [
+        ("Admitted", marks.admitted),
+        ("GatesOpen", marks.building),
+        ("Built", marks.built),
+        ("Verified", marks.verified),
+        ("Approved", marks.promoting),
+        ("Promoted", marks.promoted),
+        ("Healthy", marks.healthy),
+    ]
+}
+
+fn asides(marks: Marks) -> [(&'static str, bool); 4] {
+    [
+        ("RollingBack", marks.rolling_back),
+        ("RolledBack", marks.rolled_back),
+        ("Aborted", marks.aborted),
+        ("ReleaseFailed", marks.failed),
+    ]
+}
+
+/// A condition that is true, in the words that it came with.
+fn kept(before: &[Condition], condition: &'static str, state: State, news: Option<Told>) -> Report {
+    let old = before.iter().find(|old| old.type_ == condition && old.status == "True");
+    let (reason, message) = match (old, news) {
+        (Some(old), _) => (old.reason.clone(), old.message.clone()),
+        (None, Some(Told { reason, message })) => (reason.into(), message),
+        (None, None) => (condition.into(), default_message(condition).into()),
+    };
+    Report { condition, state, reason, message }
+}
+
+fn default_message(condition: &str) -> &'static str {
+    match condition {
+        "Admitted" => "its turn came",
+        "GatesOpen" => "nothing holds it back",
+        "Built" => "built",
+        "Verified" => "good on its own address",
+        "Approved" => "may go live",
+        "Promoted" => "the domains were led to it",
+        "Healthy" => "good on the live site",
+        _ => "",
+    }
+}
+
+/// `commit abc1234 by ada`.
+fn describe(status: &DeploymentStatus) -> String {
+    let commit = status.commit.clone().unwrap_or_default();
+    let by = commit.author.map_or_else(String::new, |author| format!(" by {author}"));
+    format!("commit {}{by}", commit.sha.get(..7).unwrap_or(&commit.sha))
+}
+
+fn live(input: Input<'_>, status: &DeploymentStatus, marks: Marks) -> Report {
+    let report = |state, reason: &str, message| Report { condition: "Live", state, reason: reason.into(), message };
+    if marks.rolled_back {
+        let to = status.rollback_to.clone().unwrap_or_default();
+        let message = format!("{} serves in its place", to.release.unwrap_or(to.deployment_id));
+        return report(State::Stalled, reason::ROLLED_BACK, message);
+    }
+    match super::super::replaced(input) {
+        Some(by) => report(State::Stalled, reason::SUPERSEDED, format!("{by} serves in its place")),
+        None => report(State::Ready, reason::LIVE, "serves production".into()),
+    }
+}
+
+/// How it stands with what is waited for.
+fn awaited(
+    input: Input<'_>,
+    status: &DeploymentStatus,
+    sight: &Sight,
+    phase: Phase,
+    error: Option<&PortError>,
+) -> (State, String, String) {
+    if let Some(error) = error {
+        let state = match error.retry(input.now) {
+            Retry::Never => State::Stalled,
+            Retry::After(_) => State::Progressing,
+            Retry::Backoff => State::Retrying,
+        };
+        return (state, error.reason().into(), error.to_string());
+    }
+    let going = |message: String| (State::Progressing, phase.name().to_owned(), message);
+    match phase {
+        Phase::Pending => match (request::request(input), input.turn()) {
+            (Err(unready), _) => (unready.state, unready.reason.into(), unready.message),
+            (Ok(_), Turn::Ours) => going("is about to begin".into()),
+            (Ok(_), _) => going("waits until the releases before it are over".into()),
+        },
+        Phase::Gated => going("waits for its gates".into()),
+        Phase::Building => match sight.build.deployment.as_ref().map(|facts| (facts.state, facts)) {
+            Some((BuildState::Queued, _)) => going("waits for a build machine at Vercel".into()),
+            Some((BuildState::Blocked, facts)) => {
+                let why = facts.error.as_deref().unwrap_or("Vercel does not say why");
+                let message = format!("Vercel blocks the build until a person acts there: {why}");
+                (State::PersonNeeded, reason::BLOCKED.into(), message)
+            }
+            _ => going("is being built".into()),
+        },
+        Phase::Verifying => {
+            let url = status.url.as_deref().unwrap_or_default();
+            going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
+        }
+        Phase::AwaitingApproval => approval(input, status),
+        Phase::Promoting => going("Vercel leads the domains to it".into()),
+        Phase::Baking => {
+            let counts = analysis::progress(&input.run(LIVE));
+            let name = &input.release.spec.fork_ref.name;
+            let wrong = input.rollback_target().err().map_or_else(String::new, |wrong| format!("{wrong}; "));
+            going(format!("{wrong}live and watched: {counts}; undo with: forkable rollback {name}"))
+        }
+        Phase::RollingBack => {
+            let to = status.rollback_to.clone().unwrap_or_default();
+            going(format!("Vercel leads the domains back to {}", to.release.unwrap_or(to.deployment_id)))
+        }
+        Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => going(String::new()),
+    }
+}
+
+fn approval(input: Input<'_>, status: &DeploymentStatus) -> (State, String, String) {
+    let candidate = status.candidate.as_deref().unwrap_or_default();
+    let approval = input.approval();
+    if !input.needs_approval() || matches!(approval, Ok(Some(_))) {
+        return (State::Progressing, Phase::AwaitingApproval.name().into(), "is about to be promoted".into());
+    }
+    let wrong = approval.err().map_or_else(String::new, |wrong| format!("{wrong}; "));
+    let url = status.url.as_deref().unwrap_or_default();
+    let message = format!(
+        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {candidate})",
+        describe(status),
+        input.release.spec.fork_ref.name,
+    );
+    (State::PersonNeeded, reason::APPROVAL_REQUIRED.into(), message)
+}
+
+/// Why a line of the table came true, where people want to know.
+fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: &Row) -> Option<Told> {
+    let told = |reason, message: String| Some(Told { reason, message });
+    let annotation = |name| input.annotation(name).unwrap_or_default().to_owned();
+    let keeps = "; what served before goes on serving";
+    let commit = describe(status);
+    match row.event {
+        Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
+        Event::Superseded => told(reason::ABORTED, "gave way to a newer release, as supersede is Replace".into()),
+        Event::GatesTimedOut => {
+            told(reason::GATES_TIMED_OUT, format!("waited longer than gates.timeoutSeconds{keeps}"))
+        }
+        Event::BuildFailed => told(
+            reason::FAILED,
+            match &sight.build.deployment {
+                Some(facts) if facts.state == BuildState::Canceled => "the build was canceled at Vercel".into(),
+                Some(facts) => failure(facts, sight.build.log.as_deref().unwrap_or_default()),
+                None => "the deployment was deleted at Vercel".into(),
+            },
+        ),
+        Event::VerificationFailed => {
+            let counts = analysis::progress(&input.run(CANDIDATE));
+            told(reason::VERIFICATION_FAILED, format!("{commit} is bad on its own address: {counts}{keeps}"))
+        }
+        Event::PromotionFailed => {
+            told(reason::PROMOTION_FAILED, refused(sight, "Vercel could not lead the domains to it"))
+        }
+        Event::BakeFailed => {
+            let counts = analysis::progress(&input.run(LIVE));
+            told(reason::BAKE_FAILED, format!("{commit} is bad on the live site: {counts}"))
+        }
+        Event::Stranded if row.phase == Phase::Promoting => {
+            told(reason::PROMOTION_FAILED, refused(sight, "Vercel could not lead the domains to it"))
+        }
+        Event::Stranded => {
+            let counts = analysis::progress(&input.run(LIVE));
+            let still = if status.rollback_to.is_some() {
+                "it goes on serving, as rollback.automatic is false"
+            } else {
+                "it goes on serving, as nothing served before it"
+            };
+            told(reason::BAKE_FAILED, format!("{commit} is bad on the live site: {counts}; {still}"))
+        }
+        Event::Displaced => told(reason::DISPLACED, "something else was promoted beside Forkable, and serves".into()),
+        Event::RollbackAsked => {
+            let wanted = annotation(ROLLBACK_ANNOTATION);
+            told(reason::ROLLED_BACK, format!("a person asked to roll back to {wanted}"))
+        }
+        Event::RolledBack => {
+            let to = status.rollback_to.clone().unwrap_or_default();
+            let because = status.conditions.iter().find(|condition| condition.type_ == "RollingBack");
+            let because = because.map_or_else(String::new, |because| because.message.clone());
+            let to = to.release.unwrap_or(to.deployment_id);
+            told(
+                reason::ROLLED_BACK,
+                format!(
+                    "rolled back to {to}: {because}; {commit} is not released again until a person makes a Deployment of it"
+                ),
+            )
+        }
+        Event::RollbackFailed => told(
+            reason::ROLLBACK_FAILED,
+            refused(sight, "Vercel could not lead the domains back: a person must act there now"),
+        ),
+        _ => None,
+    }
+}
+
+fn refused(sight: &Sight, message: &str) -> String {
+    sight.refused.as_ref().map_or_else(|| message.into(), |why| format!("{message}: {why}"))
+}

@@ -1,0 +1,95 @@
+//! `forkable history`: the releases of a Fork, how long each phase took, and what became of them.
+
+use forkable_core::{release::rollout::phase, store::Kind as _};
+use forkable_crds::Deployment;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    place::Place,
+    state::{condition, is_true, releases},
+    target::Target,
+};
+
+/// Show the releases of a Fork, newest first: commit, who approved, how long each phase took, what became of it and why.
+///
+/// As many are kept as spec.release.revisionHistoryLimit says.
+///
+/// Example: forkable history acme
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Arguments {
+    /// Name of the Fork.
+    name: Target,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Arguments {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let world = self.place.open().await?;
+        let fork = world.fork(&self.name).await?;
+        let releases = releases(&world, &fork).await?;
+        if releases.is_empty() {
+            super::say("no release was made yet");
+            return Ok(super::DONE);
+        }
+        let head = ["RELEASE", "COMMIT", "AUTHOR", "APPROVED BY", "PHASE", "LIVE", "TOOK", "WHY"];
+        let rows = releases.iter().map(|release| row(release));
+        let rows: Vec<_> = std::iter::once(head.map(str::to_owned).to_vec()).chain(rows).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let widths: Vec<_> = (0..head.len()).map(width).collect();
+        for row in &rows {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}   "));
+            super::say(cells.collect::<String>().trim_end());
+        }
+        Ok(super::DONE)
+    }
+}
+
+fn row(release: &Deployment) -> Vec<String> {
+    let status = release.status.clone().unwrap_or_default();
+    let commit = status.commit.clone().unwrap_or_default();
+    let none = || "-".to_owned();
+    let why = condition(&status.conditions, "Ready").filter(|ready| ready.status != "True");
+    let live = if is_true(release, "Live") { "yes" } else { "no" };
+    vec![
+        release.reference().name,
+        commit.sha.get(..7).map_or_else(none, str::to_owned),
+        commit.author.unwrap_or_else(none),
+        status.approval.and_then(|approval| approval.by).unwrap_or_else(none),
+        status.phase.unwrap_or_else(|| phase(release).name().into()),
+        live.into(),
+        durations(release),
+        why.and_then(|ready| ready.message.lines().next()).map_or_else(none, str::to_owned),
+    ]
+}
+
+/// What is told of the time between two conditions.
+const SPANS: [(&str, &str); 6] = [
+    ("GatesOpen", "gates"),
+    ("Built", "build"),
+    ("Verified", "verify"),
+    ("Approved", "approval"),
+    ("Promoted", "promote"),
+    ("Healthy", "bake"),
+];
+
+/// `build 30s, verify 12s, …`, without what took no time.
+fn durations(release: &Deployment) -> String {
+    let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+    let at = |type_| -> Option<Timestamp> {
+        let reached = condition(&conditions, type_).filter(|condition| condition.status == "True")?;
+        Some(reached.last_transition_time.0)
+    };
+    let mut before = at("Admitted").or_else(|| release.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    let mut spans = Vec::new();
+    for (type_, name) in SPANS {
+        let (Some(from), Some(to)) = (before, at(type_)) else { continue };
+        let took = SignedDuration::from_secs(to.as_second() - from.as_second());
+        if !took.is_zero() {
+            spans.push(format!("{name} {took:#}"));
+        }
+        before = Some(to);
+    }
+    if spans.is_empty() { "-".into() } else { spans.join(", ") }
+}

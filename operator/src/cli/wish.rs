@@ -1,0 +1,163 @@
+//! `forkable approve`, `abort` and `rollback`: what a person wants of a release.
+
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use forkable_core::{
+    release::{
+        machine::Phase,
+        rollout::{is_promoted, phase},
+    },
+    store::Kind as _,
+};
+use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, ROLLBACK_ANNOTATION};
+
+use super::{
+    place::Place,
+    state::{is_true, releases},
+    target::Target,
+    world::World,
+};
+
+/// Let the release of a Fork go live that waits for approval.
+///
+/// The approval is for the candidate as it is now: of the same commit, and of the same build.
+///
+/// Examples, on one machine:
+///   forkable approve acme
+/// and in a cluster:
+///   kubectl forkable approve acme -n team
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Approve {
+    /// Name of the Fork.
+    name: Target,
+    /// Approve only if this is the candidate, as `why` tells it.
+    #[arg(long, value_name = "HASH")]
+    candidate: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Stop the release of a Fork that is under way.
+///
+/// Before it is promoted nothing changes for visitors; after that, what served before serves again.
+///
+/// Example: forkable abort acme
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Abort {
+    /// Name of the Fork.
+    name: Target,
+    /// Why, for people who look later.
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Let what served before the present release of a Fork serve again.
+///
+/// The commit is not released again until a person makes a Deployment of it.
+///
+/// Examples:
+///   forkable rollback acme
+///   forkable rollback acme --to acme-1a2b3c4
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Rollback {
+    /// Name of the Fork.
+    name: Target,
+    /// The release that is to serve, as `history` tells it; the one before, by default.
+    #[arg(long, value_name = "RELEASE")]
+    to: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Who runs the command, as the machine tells.
+fn who() -> String {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".into())
+}
+
+fn short(release: &Deployment) -> String {
+    let commit = release.status.as_ref().and_then(|status| status.commit.clone()).unwrap_or_default();
+    let by = commit.author.map_or_else(String::new, |author| format!(" by {author}"));
+    format!("{} of commit {}{by}", release.reference(), commit.sha.get(..7).unwrap_or(&commit.sha))
+}
+
+async fn open(place: &Place, name: &Target) -> anyhow::Result<(World, Vec<Arc<Deployment>>)> {
+    let world = place.open().await?;
+    let fork = world.fork(name).await?;
+    let releases = releases(&world, &fork).await?;
+    Ok((world, releases))
+}
+
+impl Approve {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let (world, releases) = open(&self.place, &self.name).await?;
+        let waits = |release: &&Arc<Deployment>| phase(release) == Phase::AwaitingApproval;
+        let Some(release) = releases.iter().find(waits) else {
+            bail!("no release of {} waits for approval", self.name);
+        };
+        let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).unwrap_or_default();
+        if let Some(wanted) = &self.candidate {
+            ensure!(*wanted == candidate, "the candidate is {candidate} by now, not {wanted}: look at it again");
+        }
+        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who())).await?;
+        super::say(format_args!("{} is approved (candidate {candidate})", short(release)));
+        Ok(super::DONE)
+    }
+}
+
+impl Abort {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let (world, releases) = open(&self.place, &self.name).await?;
+        let is_under_way = |release: &&Arc<Deployment>| is_promoted(release) && !phase(release).is_over();
+        // The one that is at work rather than one that waits for its turn.
+        let works = releases.iter().filter(is_under_way).max_by_key(|release| phase(release) != Phase::Pending);
+        let Some(release) = works else { bail!("no release of {} is under way that can be stopped", self.name) };
+        let reason = if self.reason.is_empty() { who() } else { format!("{}: {}", who(), self.reason) };
+        world.annotate(release, ABORT_ANNOTATION, &reason).await?;
+        super::say(format_args!("{} is being stopped", short(release)));
+        Ok(super::DONE)
+    }
+}
+
+impl Rollback {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let (world, releases) = open(&self.place, &self.name).await?;
+        let serves = |release: &&Arc<Deployment>| release.spec.environment == "Production" && is_true(release, "Live");
+        let Some(serving) = releases.iter().find(serves) else { bail!("no release of {} serves", self.name) };
+        ensure!(
+            is_promoted(serving),
+            "{} went live by itself (strategy Immediate), and only what was promoted is rolled back: set \
+             spec.release.strategy.type: BlueGreen for the next one",
+            serving.reference()
+        );
+        let to = if let Some(to) = self.to {
+            let target = releases.iter().find(|release| release.metadata.name.as_deref() == Some(to.as_str()));
+            let Some(target) = target else {
+                let names: Vec<_> = releases.iter().map(|release| release.reference().name).collect();
+                bail!("there is no release {to} of {}: there are {}", self.name, names.join(", "));
+            };
+            let status = target.status.clone().unwrap_or_default();
+            let has_served = status.conditions.iter().any(|condition| condition.type_ == "Live");
+            ensure!(has_served, "{to} has never served, so that it is nothing to roll back to");
+            ensure!(target.metadata.name != serving.metadata.name, "{to} serves already");
+            to
+        } else {
+            let previous = serving.status.as_ref().and_then(|status| status.rollback_to.as_ref());
+            ensure!(
+                previous.is_some(),
+                "nothing served before {}: there is nothing to roll back to",
+                serving.reference()
+            );
+            "previous".into()
+        };
+        world.annotate(serving, ROLLBACK_ANNOTATION, &to).await?;
+        super::say(format_args!("{} is being rolled back to {to}", short(serving)));
+        Ok(super::DONE)
+    }
+}

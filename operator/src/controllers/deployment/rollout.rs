@@ -1,0 +1,326 @@
+//! The pass of a release that is promoted: look, decide, put on record, call. An intent is on record before its call.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use forkable_core::{
+    Change, Facet, PortError, Retry, Step,
+    hosting::{HostingChange, HostingDone, ProjectAsk},
+    journal::Entry,
+    plan::Outcome,
+    release::{
+        Input, Look,
+        machine::{Call, Decision, Event, Phase, Row},
+        rollout::{self, Production, Round},
+    },
+    store::{EventType, Kind, ObjectRef, Store, StoreError},
+};
+use forkable_crds::{Deployment, DeploymentStatus};
+use futures::future::join_all;
+
+use super::{Pass, builds::Build, fingerprint, outcome, withheld};
+use crate::{
+    clock::{after, until},
+    controllers::Passed,
+    observe::What,
+    progress::Progress,
+};
+
+/// Lines of the table, calls and measurements in one pass; a release has no more phases.
+const ROUNDS: usize = 16;
+/// How often a call is looked at that the provider works on.
+const SOON: Duration = Duration::from_secs(1);
+/// How often a release is looked at that waits for others or for a person, who wake it in any case.
+const SAFETY: Duration = Duration::from_mins(1);
+
+impl<S: Store> Pass<'_, S> {
+    pub(super) async fn roll_out(&self, owner: &ObjectRef, build: &mut Build) -> Result<Passed, StoreError> {
+        let _turn = self.context.builds.turn(owner).await;
+        // As it is now that nobody else is at it.
+        let Some(mut release) = self.context.store.get::<Deployment>(&self.object.namespace, &self.object.name).await?
+        else {
+            return Ok(Passed::default());
+        };
+        self.context.fleet.put_release(release.clone());
+        build.holds.begin(fingerprint(&release, self.account));
+        let began = self.context.clock.now();
+        if let Some(Outcome::Failed { .. }) = build.holds.outcome(What::Observation, began) {
+            return Ok(Passed::after(build.holds.until(began).map(|at| until(began, at))));
+        }
+        build.sight.production = None;
+        let mut failed = None;
+        let mut made = None;
+        for _ in 0..ROUNDS {
+            let step = self.step(owner, &release, build, &mut made).await?;
+            match step {
+                Stepped::On(next) => release = next,
+                Stepped::Waits => break,
+                Stepped::Failed(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        self.conclude(owner, release, build, failed).await
+    }
+
+    /// One line of the table, one call or one measurement.
+    async fn step(
+        &self,
+        owner: &ObjectRef,
+        release: &Arc<Deployment>,
+        build: &mut Build,
+        made: &mut Option<Call>,
+    ) -> Result<Stepped, StoreError> {
+        let siblings = self.context.fleet.releases(owner);
+        let now = self.context.clock.now();
+        let input = Input { release, fork: Some(self.fork), siblings: &siblings, now };
+        if let Err(error) = self.look(input, build).await {
+            return Ok(Stepped::Failed(error));
+        }
+        if withheld(self.fork, now).is_some() {
+            return Ok(Stepped::Waits);
+        }
+        let needs = rollout::needs(input, build.is_untried);
+        if let Some(round) = &needs.round
+            && build.measure_at.is_none_or(|at| at <= now)
+        {
+            build.measure_at = Some(after(now, round.interval));
+            let visits = self.visit(round).await;
+            let record = rollout::measured(input, round, &visits);
+            let measured = self.write_record(input, record, build, None).await?;
+            return Ok(Stepped::On(measured));
+        }
+        match rollout::decide(input, &build.sight) {
+            Decision::Wait => Ok(Stepped::Waits),
+            // It was heard, or the next look tells.
+            Decision::Make(call) if *made == Some(call) => Ok(Stepped::Waits),
+            Decision::Make(call) => {
+                *made = Some(call);
+                match self.make(input, build, call).await {
+                    Ok(()) if call == Call::Build => {
+                        let record = rollout::known(input, &build.sight);
+                        Ok(Stepped::On(self.write_record(input, record, build, None).await?))
+                    }
+                    Ok(()) if build.sight.refused.is_some() => Ok(Stepped::On(release.clone())),
+                    Ok(()) => Ok(Stepped::Waits),
+                    Err(error) => Ok(Stepped::Failed(error)),
+                }
+            }
+            Decision::Go(row) => self.go(input, build, row).await,
+        }
+    }
+
+    async fn go(&self, input: Input<'_>, build: &mut Build, row: &'static Row) -> Result<Stepped, StoreError> {
+        if row.event == Event::BuildFailed
+            && build.sight.build.log.is_none()
+            && let Some(facts) = &build.sight.build.deployment
+        {
+            match self.account.hosting.build_log(&self.target, &facts.id).await {
+                Ok(log) => build.sight.build.log = Some(self.redacted(&log).await?),
+                Err(error) => return Ok(Stepped::Failed(error)),
+            }
+        }
+        if let Some(call) = row.first
+            && let Err(error) = self.make(input, build, call).await
+        {
+            return Ok(Stepped::Failed(error));
+        }
+        let record = rollout::record(input, &build.sight, row);
+        let next = self.write_record(input, record, build, Some(row)).await?;
+        build.sight.refused = None;
+        build.measure_at = None;
+        self.tell(&next, row).await;
+        // Others may have waited for it.
+        for sibling in input.siblings.iter().filter(|sibling| sibling.metadata.name != next.metadata.name) {
+            self.context.wake(sibling.reference());
+        }
+        Ok(Stepped::On(next))
+    }
+
+    /// Looks at what the phase depends on.
+    async fn look(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
+        build.sight.build.head = self.head(input.release);
+        if self.target.id.is_none() {
+            return Ok(());
+        }
+        let needs = rollout::needs(input, build.is_untried);
+        let is_due = build.look_at.is_none_or(|at| at <= input.now);
+        match needs.build {
+            Look::Nothing => build.sight.is_looked_for = build.is_untried,
+            Look::Deployment(id) if is_due || build.sight.build.deployment.is_none() => {
+                build.sight.build.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+                build.look_at = Some(after(input.now, rollout::poll(input, &build.sight)));
+            }
+            Look::Deployment(_) => {}
+            Look::Find { commit } => {
+                let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
+                build.sight.build.deployment = rollout::found(input, found);
+                build.sight.is_looked_for = true;
+            }
+        }
+        if needs.production && build.sight.production.is_none() {
+            let ask = ProjectAsk {
+                id: self.target.id.clone(),
+                name: self.target.name.clone(),
+                team: self.target.team.clone(),
+                environments: false,
+            };
+            let seen = self.account.hosting.observe(&[ask]).await?.into_iter().next().flatten();
+            build.sight.production =
+                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved });
+        }
+        Ok(())
+    }
+
+    async fn visit(&self, round: &Round<'_>) -> Vec<forkable_core::sites::Visit> {
+        join_all(round.analysis.http.iter().map(|probe| self.account.sites.get(&round.host, &probe.path))).await
+    }
+
+    /// Makes a call. One that is refused for good is no error, but seen.
+    async fn make(&self, input: Input<'_>, build: &mut Build, call: Call) -> Result<(), PortError> {
+        let status = input.release.status.clone().unwrap_or_default();
+        let own = status.deployment_id.unwrap_or_default();
+        let change = match call {
+            Call::Build => {
+                build.is_untried = false;
+                match rollout::request(input) {
+                    Ok(request) => HostingChange::CreateDeployment(request),
+                    Err(_) => return Ok(()),
+                }
+            }
+            Call::CancelBuild if own.is_empty() => return Ok(()),
+            Call::CancelBuild => HostingChange::CancelDeployment { id: own },
+            Call::Promote => HostingChange::Promote { id: own },
+            Call::RestoreAssignment => HostingChange::AssignDomains(false),
+            Call::RollBack => {
+                HostingChange::RollBack { id: status.rollback_to.map(|to| to.deployment_id).unwrap_or_default() }
+            }
+        };
+        build.sight.production = None;
+        match self.change(change).await {
+            Ok(HostingDone::Deployment(facts)) if call == Call::Build => {
+                build.sight.build.deployment = Some(facts);
+                build.look_at = Some(after(input.now, SOON));
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) if matches!(call, Call::Promote | Call::RollBack) && is_refusal(&error) => {
+                build.sight.refused = Some(error.to_string());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a change at the provider, and tells and writes down what became of it.
+    async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
+        let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) }.to_string();
+        let facet = Facet::Release.name();
+        let object = self.fork.reference();
+        let at = self.context.clock.now();
+        tracing::info!(object = %self.object, step, "begins");
+        self.context.progress.tell(Progress::StepBegan { object: object.clone(), facet, step: step.clone() });
+        let began = Instant::now();
+        let result = self.account.change_project(&self.target, &change).await;
+        let took = began.elapsed();
+        let error = result.as_ref().err();
+        self.context.progress.tell(Progress::StepEnded {
+            object,
+            facet,
+            step: step.clone(),
+            error: error.map(ToString::to_string),
+            took,
+        });
+        let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let outcome = outcome(error);
+        self.context.record(Entry { at, object: self.object.clone(), facet, step, outcome, duration_ms }).await;
+        result
+    }
+
+    /// Stores a record with its conditions, after a line of the table if there is one.
+    async fn write_record(
+        &self,
+        input: Input<'_>,
+        record: DeploymentStatus,
+        build: &Build,
+        row: Option<&Row>,
+    ) -> Result<Arc<Deployment>, StoreError> {
+        let marks = rollout::marks(&record);
+        let marks = row.map_or(marks, |row| marks.after(row));
+        let status = rollout::status(input, record, marks, &build.sight, row, None);
+        let release = Arc::new(input.release.clone());
+        let release = self.context.store.write_status(&release, status).await?;
+        self.context.fleet.put_release(release.clone());
+        Ok(release)
+    }
+
+    /// Tells people that a line of the table came true.
+    async fn tell(&self, release: &Deployment, row: &Row) {
+        let conditions = release.status.iter().flat_map(|status| &status.conditions);
+        let last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
+        let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
+        let message = last.filter(|condition| condition.status == "True").last().map(|last| last.message.clone());
+        let by = release.status.as_ref().and_then(|status| status.approval.as_ref()?.by.clone());
+        let message = match (row.to, by) {
+            (Phase::Promoting, Some(by)) => format!("approved by {by}"),
+            _ => format!("{}: {}", row.event.name(), message.unwrap_or_default()),
+        };
+        let event_type = if is_bad { EventType::Warning } else { EventType::Normal };
+        self.context.store.event(self.object, event_type, row.to.name(), &message).await;
+    }
+
+    async fn conclude(
+        &self,
+        owner: &ObjectRef,
+        release: Arc<Deployment>,
+        build: &mut Build,
+        error: Option<PortError>,
+    ) -> Result<Passed, StoreError> {
+        let now = self.context.clock.now();
+        let siblings = self.context.fleet.releases(owner);
+        let input = Input { release: &release, fork: Some(self.fork), siblings: &siblings, now };
+        let record = rollout::known(input, &build.sight);
+        let status =
+            rollout::status(input, record.clone(), rollout::marks(&record), &build.sight, None, error.as_ref());
+        let recheck = rollout::recheck(input);
+        if release.status.as_ref() != Some(&status) {
+            let release = self.context.store.write_status(&release, status).await?;
+            self.context.fleet.put_release(release);
+        }
+        let failed = error.as_ref().map(PortError::reason);
+        if let Some(error) = &error {
+            tracing::warn!(object = %self.object, %error, "failed");
+        }
+        let outcome = error.map_or(Outcome::Applied, |error| Outcome::Failed { step: "release".into(), error });
+        build.holds.note(What::Observation, &outcome, now);
+        let due = match recheck {
+            rollout::Recheck::Never => None,
+            rollout::Recheck::Soon => Some(SOON),
+            rollout::Recheck::Build => Some(build.look_at.map_or(SOON, |at| until(now, at))),
+            rollout::Recheck::Measure(rest) => {
+                let next = build.measure_at.map_or(Duration::ZERO, |at| until(now, at));
+                Some(rest.map_or(next, |rest| rest.min(next)))
+            }
+            rollout::Recheck::Others => Some(SAFETY),
+        };
+        let next = build.holds.until(now).map(|at| until(now, at)).or(due);
+        Ok(Passed { next, failed })
+    }
+}
+
+/// What a step came to.
+enum Stepped {
+    On(Arc<Deployment>),
+    Waits,
+    Failed(PortError),
+}
+
+/// Whether the provider will say the same again, whoever asks.
+fn is_refusal(error: &PortError) -> bool {
+    let has_lost = matches!(error, PortError::NotFound { .. });
+    let is_about_us = matches!(error, PortError::Unauthorized { .. });
+    has_lost || (error.retry(jiff::Timestamp::UNIX_EPOCH) == Retry::Never && !is_about_us)
+}

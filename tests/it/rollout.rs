@@ -1,0 +1,262 @@
+//! Releases that are promoted: judged before and after, approved, aborted, rolled back, and killed in every phase.
+
+use std::time::Duration;
+
+use forkable_tests::{Running, World, eventually};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+/// What a push may not be held up by here.
+const RULES: &str = "      requiredReviews: 1\n      requiredChecks:\n        - context: build\n          appId: 15368 # GitHub Actions\n";
+
+/// The reference fork, whose releases are promoted; `more` goes under `release`. Its first release is live.
+async fn promoting(more: &str) -> World {
+    let world = World::with_reference_fork().await;
+    world.edit("acme.yaml", RULES, "");
+    // Anybody may see the candidate.
+    world.edit(
+        "acme.yaml",
+        "    nodeVersion: \"22\"\n",
+        "    nodeVersion: \"22\"\n    protection: { login: \"Off\" }\n",
+    );
+    let release = "  release:\n    strategy: { type: BlueGreen }\n    analysis:\n      intervalSeconds: 1\n      count: 2\n      \
+                   http: [{ path: / }]\n    bake: { durationSeconds: 5 }\n";
+    world.edit("acme.yaml", "  release:\n", release);
+    world.converge().await;
+    if !more.is_empty() {
+        world.edit(
+            "acme.yaml",
+            "    bake: { durationSeconds: 5 }\n",
+            &format!("    bake: {{ durationSeconds: 5 }}\n{more}"),
+        );
+    }
+    world
+}
+
+async fn push(world: &World, text: &str) -> String {
+    world.push_file("acme-inc/acme", "app/page.tsx", &format!("export default () => '{text}'\n")).await
+}
+
+/// The release of a commit, as it is stored.
+async fn release(world: &World, commit: &str) -> Value {
+    let stored = world.stored().await;
+    let of = |stored: &&forkable_tests::Stored| stored.kind == "Deployment" && stored.status["commit"]["sha"] == commit;
+    stored.iter().find(of).map_or(Value::Null, |stored| stored.status.clone())
+}
+
+async fn reaches(world: &World, commit: &str, phase: &str) -> Value {
+    eventually(&format!("{commit} is {phase}"), PATIENCE, || async {
+        let status = release(world, commit).await;
+        (status["phase"] == phase).then_some(status)
+    })
+    .await
+}
+
+fn message(status: &Value, type_: &str) -> String {
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    let found = conditions.find(|condition| condition["type"] == type_);
+    found.map_or_else(String::new, |found| found["message"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn serves(world: &World, commit: &str) -> bool {
+    let (status, page) = world.page("acme.example.com").await;
+    status == 200 && page.contains(&commit[..7])
+}
+
+async fn current(world: &World) -> String {
+    let commit = world.fork("acme").await["status"]["currentRelease"]["commit"].clone();
+    commit.as_str().expect("something serves").to_owned()
+}
+
+/// How often each commit was built, and each deployment was promoted.
+async fn excess(world: &World) -> Vec<String> {
+    let calls = world.calls().await;
+    let done = |call: &&forkable_tests::Call| call.write && call.status.is_some_and(|status| status < 300);
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+    for call in calls.iter().filter(done) {
+        if call.operation == "POST /v13/deployments" {
+            *seen.entry(format!("build of {}", call.body["gitSource"]["sha"])).or_default() += 1;
+        } else if call.operation.contains("/promote/") {
+            *seen.entry(format!("promotion {}", call.path)).or_default() += 1;
+        }
+    }
+    seen.into_iter().filter(|(_, count)| *count > 1).map(|(what, count)| format!("{what}: {count} times")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_release_is_judged_promoted_and_baked() {
+    let world = promoting("").await;
+    let before = current(&world).await;
+    let project = world.person("vercel", reqwest::Method::GET, "/v9/projects/acme?teamId=team_acme", None).await;
+    assert_eq!(project["autoAssignCustomDomains"], false, "a push does not go live by itself");
+    let head = push(&world, "good").await;
+    world.forget_calls().await;
+    let running = world.up();
+    reaches(&world, &head, "Verifying").await;
+    assert!(serves(&world, &before).await, "what served goes on serving while the candidate is judged");
+    let status = reaches(&world, &head, "Healthy").await;
+    assert!(serves(&world, &head).await);
+    running.kill().await;
+    world.converge().await;
+    assert_eq!(current(&world).await, head);
+    let project = world.person("vercel", reqwest::Method::GET, "/v9/projects/acme?teamId=team_acme", None).await;
+    assert_eq!(project["autoAssignCustomDomains"], false, "the promotion switched it on, and it was put back");
+    assert_eq!(excess(&world).await, Vec::<String>::new());
+    let calls = world.calls().await;
+    let first = calls.iter().position(|call| call.operation.contains("/promote/")).expect("a promotion");
+    let restored = calls[first..].iter().position(|call| call.operation == "PATCH /v9/projects/{idOrName}");
+    assert!(restored.is_some_and(|calls| calls <= 5), "promotion took {restored:?} calls");
+    assert!(message(&status, "Ready").contains("undo with: forkable rollback acme"), "{status:#}");
+    let output = world.run(&["history", "acme"]).await;
+    assert!(output.stdout.contains(&head[..7]) && output.stdout.contains("bake"), "{}", output.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_is_bad_never_goes_live() {
+    let world = promoting("").await;
+    let before = current(&world).await;
+    let head = push(&world, "bad").await;
+    world.degrade(&head, json!({ "status": 500 })).await;
+    assert_eq!(world.up_once().await.code, Some(1));
+    let status = release(&world, &head).await;
+    assert_eq!(status["phase"], "Failed");
+    assert!(message(&status, "Verified").contains("answered 500 instead of 200"), "{status:#}");
+    assert!(serves(&world, &before).await);
+    assert!(
+        !world.calls().await.iter().any(|call| call.path.contains(&format!("/promote/{}", status["deploymentId"])))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_turns_out_bad_is_rolled_back_at_once_and_stays_away() {
+    let world = promoting("").await;
+    let before = current(&world).await;
+    let head = push(&world, "rotten").await;
+    world.degrade(&head, json!({ "status": 503, "liveOnly": true })).await;
+    let output = world.up_once().await;
+    assert_eq!(output.code, Some(1), "{}", output.stdout);
+    let status = release(&world, &head).await;
+    assert_eq!(status["phase"], "RolledBack", "{status:#}");
+    assert!(serves(&world, &before).await, "what served before serves again");
+    assert_eq!(current(&world).await, before);
+    let said = message(&status, "Ready");
+    assert!(said.contains("answered 503 instead of 200") && said.contains("not released again"), "{said}");
+    world.forget_calls().await;
+    world.up_once().await;
+    assert_eq!(world.writes().await.len(), 0, "the commit is not tried again");
+    let next = push(&world, "better").await;
+    world.converge().await;
+    assert!(serves(&world, &next).await, "the next commit is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_live_before_a_person_approves_the_very_candidate() {
+    let world = promoting("    gates: { approval: Required }\n").await;
+    let before = current(&world).await;
+    let head = push(&world, "wait").await;
+    assert_eq!(world.up_once().await.code, Some(1), "it waits for a person");
+    let status = release(&world, &head).await;
+    assert_eq!(status["phase"], "AwaitingApproval");
+    let said = message(&status, "Approved");
+    assert!(said.contains(&head[..7]) && said.contains("forkable approve acme"), "{said}");
+    assert!(serves(&world, &before).await);
+    let stale = world.run(&["approve", "acme", "--candidate", "000000000000"]).await;
+    assert_eq!(stale.code, Some(1));
+    assert!(stale.stderr.contains("not 000000000000"), "{}", stale.stderr);
+    let output = world.run(&["approve", "acme"]).await;
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    world.converge().await;
+    assert!(serves(&world, &head).await);
+    assert!(!release(&world, &head).await["approval"]["by"].is_null());
+    let again = world.run(&["approve", "acme"]).await;
+    assert_eq!(again.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_rolls_back_and_aborts() {
+    let world = promoting("").await;
+    let first = current(&world).await;
+    let refused = world.run(&["rollback", "acme"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("nothing served before"), "{}", refused.stderr);
+    let second = push(&world, "second").await;
+    world.converge().await;
+    let unknown = world.run(&["rollback", "acme", "--to", "acme-nothing"]).await;
+    assert!(
+        unknown.code == Some(1) && unknown.stderr.contains("there is no release acme-nothing"),
+        "{}",
+        unknown.stderr
+    );
+    assert_eq!(world.run(&["rollback", "acme"]).await.code, Some(0));
+    let running = world.up();
+    reaches(&world, &second, "RolledBack").await;
+    assert!(serves(&world, &first).await);
+    // What is in the bake is aborted: what served before serves again.
+    world.edit("acme.yaml", "durationSeconds: 5", "durationSeconds: 3600");
+    let third = push(&world, "third").await;
+    reaches(&world, &third, "Baking").await;
+    assert!(serves(&world, &third).await);
+    assert_eq!(world.run(&["abort", "acme", "--reason", "a mistake"]).await.code, Some(0));
+    let status = reaches(&world, &third, "RolledBack").await;
+    assert!(message(&status, "RolledBack").contains("a mistake"), "{status:#}");
+    assert!(serves(&world, &first).await);
+    running.kill().await;
+}
+
+/// Where a process is killed: when it has asked for a change, or just before.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    Before,
+    After,
+}
+
+/// Kills the process at every change of a release, whether it turns out good or bad.
+async fn killed_everywhere(is_good: bool) {
+    let prepared = promoting("").await;
+    let before = current(&prepared).await;
+    let head = push(&prepared, "killed").await;
+    if !is_good {
+        prepared.degrade(&head, json!({ "status": 500, "liveOnly": true })).await;
+    }
+    prepared.forget_calls().await;
+    let undisturbed = prepared.copy().await;
+    undisturbed.up_once().await;
+    let mut cells = Vec::new();
+    let mut nth = std::collections::BTreeMap::<String, u64>::new();
+    for call in undisturbed.calls().await {
+        let nth = nth.entry(call.operation.clone()).and_modify(|nth| *nth += 1).or_insert(1);
+        if call.write || (call.operation == "GET /v9/projects/{idOrName}" && *nth <= 3) {
+            cells.extend([Point::Before, Point::After].map(|point| (call.operation.clone(), *nth, point)));
+        }
+    }
+    println!("{} cells", cells.len());
+    assert!(cells.len() >= 8, "{cells:?}");
+    for (operation, nth, point) in cells {
+        let world = prepared.copy().await;
+        let hold = if matches!(point, Point::Before) { "before" } else { "after" };
+        let fault =
+            world.fault(json!({ "match": { "operation": operation, "nth": nth }, "effect": { "hold": hold } })).await;
+        let running: Running = world.up();
+        eventually(&format!("{operation} is held"), PATIENCE, || async { (world.held(fault).await > 0).then_some(()) })
+            .await;
+        running.kill().await;
+        eventually("the call is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
+        world.remove_faults().await;
+        world.up_once().await;
+        let cell = format!("{operation} {nth} {point:?}");
+        let expected = if is_good { "Healthy" } else { "RolledBack" };
+        let status = release(&world, &head).await;
+        assert_eq!(status["phase"], expected, "{cell}: {status:#}");
+        assert!(serves(&world, if is_good { &head } else { &before }).await, "{cell}");
+        assert_eq!(excess(&world).await, Vec::<String>::new(), "{cell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_release_survives_kill_9_everywhere() {
+    killed_everywhere(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_release_survives_kill_9_everywhere() {
+    killed_everywhere(false).await;
+}
