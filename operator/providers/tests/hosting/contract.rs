@@ -23,7 +23,7 @@ pub(super) async fn look(hosting: &dyn Hosting, target: &ProjectTarget) -> Outco
     Ok(seen.pop().flatten().ok_or("the project is not there")?)
 }
 
-fn request(repository: &Repository, environment: &str) -> DeploymentRequest {
+pub(super) fn request(repository: &Repository, environment: &str) -> DeploymentRequest {
     DeploymentRequest {
         request: "uid-1".into(),
         commit: Some(repository.commit.clone()),
@@ -35,7 +35,11 @@ fn request(repository: &Repository, environment: &str) -> DeploymentRequest {
     }
 }
 
-async fn build(hosting: &dyn Hosting, target: &ProjectTarget, request: DeploymentRequest) -> Outcome<DeploymentFacts> {
+pub(super) async fn build(
+    hosting: &dyn Hosting,
+    target: &ProjectTarget,
+    request: DeploymentRequest,
+) -> Outcome<DeploymentFacts> {
     match hosting.apply(target, &HostingChange::CreateDeployment(request)).await? {
         HostingDone::Deployment(facts) => Ok(facts),
         other => Err(format!("a deployment was expected: {other:?}").into()),

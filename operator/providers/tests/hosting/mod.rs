@@ -4,6 +4,7 @@ mod adapter;
 mod contract;
 mod domains;
 mod env;
+mod promotion;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -42,6 +43,7 @@ in_both_worlds! {
     contract::a_failed_build_says_why,
     contract::a_cancelled_build_stays_cancelled,
     contract::a_deleted_project_is_gone_and_can_be_deleted_again,
+    promotion::what_is_promoted_serves_and_can_be_rolled_back,
     env::a_variable_keeps_its_row_through_changes,
     env::variables_are_told_apart_by_environment_and_branch,
     env::variables_of_custom_environments_name_them_by_id,

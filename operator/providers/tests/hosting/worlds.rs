@@ -36,7 +36,7 @@ pub(super) trait World: Send + Sync {
     async fn broken_repository(&self, name: &str) -> Outcome<Repository>;
     /// Full name of a repository that exists and that Vercel is not let to see.
     fn unseen_repository(&self) -> &'static str;
-    /// Every build ends: well, unless it is of a broken repository.
+    /// Every build ends: well, unless it is of a broken repository. So does every promotion.
     fn finish_builds(&self);
     /// A person makes the records that lead the name to Vercel.
     fn lead(&self, name: &str, records: &[forkable_crds::fork::DnsRecord]);
@@ -102,6 +102,7 @@ impl World for Fake {
     fn finish_builds(&self) {
         let broken = self.broken.lock().is_ok_and(|broken| !broken.is_empty());
         self.hosting.world().finish_builds(if broken { BuildState::Failed } else { BuildState::Ready });
+        self.hosting.world().finish_moves();
     }
 
     fn lead(&self, name: &str, _records: &[forkable_crds::fork::DnsRecord]) {

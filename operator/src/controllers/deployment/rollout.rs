@@ -26,7 +26,9 @@ use crate::{
     controllers::Passed,
     observe::What,
     progress::Progress,
+    spans,
 };
+use tracing::Instrument as _;
 
 /// Lines of the table, calls and measurements in one pass; a release has no more phases.
 const ROUNDS: usize = 16;
@@ -217,16 +219,20 @@ impl<S: Store> Pass<'_, S> {
 
     /// Makes a change at the provider, and tells and writes down what became of it.
     async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
-        let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) }.to_string();
+        let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) };
+        let (step, effect) = (step.to_string(), step.effect());
         let facet = Facet::Release.name();
         let object = self.fork.reference();
         let at = self.context.clock.now();
-        tracing::info!(object = %self.object, step, "begins");
+        let span = spans::step(facet, &step);
+        span.in_scope(|| tracing::info!("begins"));
         self.context.progress.tell(Progress::StepBegan { object: object.clone(), facet, step: step.clone() });
         let began = Instant::now();
-        let result = self.account.change_project(&self.target, &change).await;
+        let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
         let took = began.elapsed();
         let error = result.as_ref().err();
+        spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
+        self.context.metrics.stepped(facet, effect, error.map(PortError::reason));
         self.context.progress.tell(Progress::StepEnded {
             object,
             facet,
@@ -292,7 +298,7 @@ impl<S: Store> Pass<'_, S> {
         }
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {
-            tracing::warn!(object = %self.object, %error, "failed");
+            tracing::warn!(%error, "failed");
         }
         let outcome = error.map_or(Outcome::Applied, |error| Outcome::Failed { step: "release".into(), error });
         build.holds.note(What::Observation, &outcome, now);

@@ -1,1 +1,106 @@
+use serde_json::json;
 
+use super::{
+    super::machine::{Decision, Event},
+    *,
+};
+use crate::fork::fixtures::{self, at, hosted_record};
+
+/// The release `acme-2` after `acme-1`, which is live.
+fn release() -> Deployment {
+    let mut release = fixtures::release("acme-2", "bbb", "r2", "Building");
+    release.status = None;
+    release.spec.strategy.strategy_type = StrategyType::BlueGreen;
+    release
+}
+
+fn with<T>(release: &Deployment, look: impl FnOnce(Input<'_>) -> T) -> T {
+    let mut fork = fixtures::fork();
+    fork.status = Some(hosted_record());
+    let siblings = [Arc::new(release.clone()), Arc::new(fixtures::release("acme-1", "aaa", "r1", "Live"))];
+    look(Input { release, fork: Some(&fork), siblings: &siblings, now: at(1000) })
+}
+
+fn built() -> DeploymentFacts {
+    DeploymentFacts {
+        id: "dpl_2".into(),
+        url: "acme-2-xyz.vercel.app".into(),
+        state: BuildState::Ready,
+        commit: Some("bbb".into()),
+        ..DeploymentFacts::default()
+    }
+}
+
+/// Goes through the table as far as what is seen leads.
+fn go(release: &mut Deployment, sight: &Sight) -> Decision {
+    loop {
+        let decision = with(release, |input| decide(input, sight));
+        let Decision::Go(row) = decision else { return decision };
+        let status = with(release, |input| {
+            let record = record(input, sight, row);
+            let marks = marks(&input.record()).after(row);
+            status(input, record, marks, sight, Some(row), None)
+        });
+        assert_eq!(marks(&status).phase(), row.to, "what is stored tells the phase");
+        release.status = Some(status);
+    }
+}
+
+#[test]
+fn what_is_on_record_leads_from_the_object_to_the_live_site() {
+    let mut release = release();
+    let mut sight = Sight { is_looked_for: true, ..Sight::default() };
+    assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Build));
+    let request = with(&release, request).expect("it can be built");
+    assert!(!request.goes_live, "it stays away from the domains");
+    sight.build.deployment = Some(built());
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));
+    let status = release.status.clone().expect("a status");
+    assert_eq!(status.rollback_to.map(|to| to.deployment_id).as_deref(), Some("dpl_1"));
+    sight.production = Some(Production { serving: Some("dpl_2".into()), moved: None });
+    assert_eq!(go(&mut release, &sight), Decision::Wait);
+    assert_eq!(phase(&release), Phase::Healthy);
+    assert!(is_true(&release.status.expect("a status").conditions, "Live"));
+}
+
+#[test]
+fn an_approval_counts_for_the_very_candidate_only() {
+    let mut release = release();
+    release.spec.gates = serde_json::from_value(json!({"approval": "Required"})).expect("gates");
+    let mut sight = Sight { is_looked_for: true, ..Sight::default() };
+    go(&mut release, &sight);
+    sight.build.deployment = Some(built());
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    assert_eq!(go(&mut release, &sight), Decision::Wait);
+    assert_eq!(phase(&release), Phase::AwaitingApproval);
+    let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).expect("a candidate");
+    let approve = |release: &mut Deployment, text: &str| {
+        release.metadata.annotations = Some([(APPROVE_ANNOTATION.to_owned(), text.to_owned())].into());
+    };
+    approve(&mut release, "000000000000 by ada");
+    assert_eq!(go(&mut release, &sight), Decision::Wait);
+    let error = with(&release, |input| input.approval()).expect_err("it is stale");
+    assert!(error.contains("the approval is for the candidate 000000000000"), "{error}");
+    approve(&mut release, &format!("{candidate} by ada"));
+    assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));
+    let approval = release.status.and_then(|status| status.approval).expect("an approval");
+    assert_eq!(approval.by.as_deref(), Some("ada"));
+}
+
+#[test]
+fn an_old_failure_of_the_provider_is_not_taken_for_a_new_one() {
+    let intended = whole_seconds(at(1_000_000));
+    let record = DeploymentStatus {
+        deployment_id: Some("dpl_2".into()),
+        intended_at: Some(intended),
+        ..DeploymentStatus::default()
+    };
+    let failed = |requested_at| {
+        let moved = Move { to: "dpl_2".into(), is_rollback: false, succeeded: Some(false), requested_at };
+        moving(&record, &Production { serving: None, moved: Some(moved) }, &Sight::default())
+    };
+    assert_eq!(failed(1_000_000_000), Moving::PromotionFailed);
+    assert_eq!(failed(900_000_000), Moving::Nothing);
+    assert!(machine::next(Phase::Promoting, Event::PromotionFailed).is_some());
+}
