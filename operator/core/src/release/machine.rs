@@ -231,7 +231,6 @@ pub fn next(phase: Phase, event: Event) -> Option<&'static Row> {
 
 /// What is on record of a release: one mark for each condition or intent that decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a condition or an intent of its own")]
 pub struct Marks {
     /// Its turn came.
     pub admitted: bool,

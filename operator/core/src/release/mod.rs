@@ -15,7 +15,6 @@ use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
 
 use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
-use status::replaced;
 pub use status::status;
 
 /// All that a release is planned from, beside what was seen of its build.

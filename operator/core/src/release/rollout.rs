@@ -49,7 +49,7 @@ pub struct Production {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
     pub build: Observed,
-    /// The build was looked for: if there is none in `build`, there is none.
+    /// The build was looked for, or can not have been asked for yet: if there is none in `build`, there is none.
     pub is_looked_for: bool,
     /// `None`: not looked at.
     pub production: Option<Production>,
@@ -290,7 +290,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
     let phase = input.phase();
     let own = record.deployment_id.as_deref();
     let build = match sight.build.deployment.as_ref().map(|facts| facts.state) {
-        None if record.deployment_id.is_some() => Build::Failed, // It was deleted.
+        None if sight.is_looked_for && record.deployment_id.is_some() => Build::Failed, // It was deleted.
         None if sight.is_looked_for => Build::Absent,
         None | Some(BuildState::Queued | BuildState::Building | BuildState::Blocked) => Build::Running,
         Some(BuildState::Ready) => Build::Ready,
@@ -344,7 +344,7 @@ fn moving(record: &DeploymentStatus, production: &Production, sight: &Sight) -> 
     }
 }
 
-/// The record once a line of the table has come true. `told` are the conditions' words.
+/// The record once a line of the table has come true, without its conditions.
 pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     let mut record = input.record();
     let now = Some(whole_seconds(input.now));

@@ -146,6 +146,7 @@ impl<S: Store> Pass<'_, S> {
     async fn look(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
         build.sight.build.head = self.head(input.release);
         if self.target.id.is_none() {
+            build.sight.is_looked_for = false;
             return Ok(());
         }
         let needs = rollout::needs(input, build.is_untried);
@@ -154,6 +155,7 @@ impl<S: Store> Pass<'_, S> {
             Look::Nothing => build.sight.is_looked_for = build.is_untried,
             Look::Deployment(id) if is_due || build.sight.build.deployment.is_none() => {
                 build.sight.build.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+                build.sight.is_looked_for = true;
                 build.look_at = Some(after(input.now, rollout::poll(input, &build.sight)));
             }
             Look::Deployment(_) => {}

@@ -68,7 +68,6 @@ pub enum Wish {
 
 /// What was just seen of everything that a release depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is seen by itself")]
 pub struct Seen {
     pub turn: Turn,
     pub gates: Gates,

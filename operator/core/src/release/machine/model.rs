@@ -335,9 +335,7 @@ impl World {
             }
         }
         for (index, release) in self.releases.iter().enumerate() {
-            if turn(&phases, index, self.replace) == Turn::Waits {
-                panic!("{release:?} waits for ever");
-            }
+            assert_ne!(turn(&phases, index, self.replace), Turn::Waits, "{release:?} waits for ever");
         }
         // Whatever moved production last left automatic assignment off, unless it ended badly halfway.
         let ended_well = |phase: &Phase| matches!(phase, Phase::Healthy | Phase::RolledBack);

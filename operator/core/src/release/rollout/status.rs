@@ -8,7 +8,7 @@ use super::{
         Input, analysis,
         machine::{Event, Marks, Phase, Row, Turn},
         reason, request,
-        status::{commit, failure},
+        status::{commit, failure, replaced, serves_again},
     },
     CANDIDATE, LIVE, Sight,
 };
@@ -72,7 +72,7 @@ pub fn status(
         condition::add_aside(&mut status.conditions, &before, aside, generation, input.now);
     }
     if marks.promoted && !in_reports {
-        let live = live(input, &status, marks);
+        let live = live(input, &status, marks, &before);
         condition::add_aside(&mut status.conditions, &before, &live, generation, input.now);
     }
     let ready = format!("{}; undo with: forkable rollback {}", describe(&status), input.release.spec.fork_ref.name);
@@ -132,14 +132,18 @@ fn describe(status: &DeploymentStatus) -> String {
     format!("commit {}{by}", commit.sha.get(..7).unwrap_or(&commit.sha))
 }
 
-fn live(input: Input<'_>, status: &DeploymentStatus, marks: Marks) -> Report {
+fn live(input: Input<'_>, status: &DeploymentStatus, marks: Marks, before: &[Condition]) -> Report {
     let report = |state, reason: &str, message| Report { condition: "Live", state, reason: reason.into(), message };
     if marks.rolled_back {
         let to = status.rollback_to.clone().unwrap_or_default();
         let message = format!("{} serves in its place", to.release.unwrap_or(to.deployment_id));
         return report(State::Stalled, reason::ROLLED_BACK, message);
     }
-    match super::super::replaced(input) {
+    let was = before.iter().find(|condition| condition.type_ == "Live" && condition.status == "False");
+    if let Some(was) = was.filter(|_| !serves_again(input)) {
+        return report(State::Stalled, &was.reason, was.message.clone());
+    }
+    match replaced(input) {
         Some(by) => report(State::Stalled, reason::SUPERSEDED, format!("{by} serves in its place")),
         None => report(State::Ready, reason::LIVE, "serves production".into()),
     }
