@@ -331,7 +331,7 @@ impl World {
                 assert_ne!(self.provider.production, Some(index), "what was rolled back does not serve");
             }
             if release.marks.phase() == Phase::Healthy {
-                assert!(self.provider.promoted.get(&index).is_some(), "what is healthy was promoted");
+                assert!(self.provider.promoted.contains_key(&index), "what is healthy was promoted");
             }
         }
         for (index, release) in self.releases.iter().enumerate() {

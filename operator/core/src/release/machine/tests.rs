@@ -66,10 +66,13 @@ fn the_documentation_has_the_table() {
     );
 }
 
+/// Why, the phases, and whose turn it is with Queue and with Replace.
+type Turns = (&'static str, &'static [Phase], [Turn; 3], [Turn; 3]);
+
 #[test]
 fn releases_of_an_environment_take_turns() {
     use Phase::{Baking, Building, Failed, Healthy, Pending, Promoting, RollingBack};
-    let cases: [(&str, &[Phase], [Turn; 3], [Turn; 3]); 5] = [
+    let cases: [Turns; 5] = [
         (
             "the oldest that is under way",
             &[Healthy, Building, Pending],
