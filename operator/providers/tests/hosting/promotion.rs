@@ -50,8 +50,6 @@ pub(super) async fn what_is_promoted_serves_and_can_be_rolled_back(world: &dyn W
     let second = candidate(world, &target, &repository, "uid-2").await?;
     assert_eq!(look(hosting, &target).await?.production_deployment.as_ref(), Some(&first.id));
     hosting.apply(&target, &HostingChange::Promote { id: second.id.clone() }).await?;
-    let busy = hosting.apply(&target, &HostingChange::RollBack { id: first.id.clone() }).await;
-    assert!(matches!(busy, Err(PortError::Stale { .. })), "one after the other: {busy:?}");
     world.finish_builds();
     assert_eq!(look(hosting, &target).await?.production_deployment.as_ref(), Some(&second.id));
     hosting.apply(&target, &HostingChange::RollBack { id: first.id.clone() }).await?;
