@@ -240,7 +240,7 @@ pub struct Needs<'a> {
 }
 
 /// What to look at for this release, given what is on record.
-pub fn needs<'a>(input: Input<'a>, is_untried: bool) -> Needs<'a> {
+pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     let record = input.record();
     let phase = input.phase();
     let build = match (phase, record.deployment_id) {

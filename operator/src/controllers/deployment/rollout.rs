@@ -270,7 +270,7 @@ impl<S: Store> Pass<'_, S> {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
         let last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
         let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
-        let message = last.filter(|condition| condition.status == "True").last().map(|last| last.message.clone());
+        let message = last.filter(|condition| condition.status == "True").next_back().map(|last| last.message.clone());
         let by = release.status.as_ref().and_then(|status| status.approval.as_ref()?.by.clone());
         let message = match (row.to, by) {
             (Phase::Promoting, Some(by)) => format!("approved by {by}"),
