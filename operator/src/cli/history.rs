@@ -1,12 +1,12 @@
 //! `forkable history`: the releases of a Fork, how long each phase took, and what became of them.
 
-use forkable_core::{release::rollout::phase, store::Kind as _};
+use forkable_core::{condition, release::rollout::phase, store::Kind as _};
 use forkable_crds::Deployment;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     place::Place,
-    state::{condition, is_true, releases},
+    state::{is_true, releases},
     target::Target,
 };
 
@@ -50,7 +50,7 @@ fn row(release: &Deployment) -> Vec<String> {
     let status = release.status.clone().unwrap_or_default();
     let commit = status.commit.clone().unwrap_or_default();
     let none = || "-".to_owned();
-    let why = condition(&status.conditions, "Ready").filter(|ready| ready.status != "True");
+    let why = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != "True");
     let live = if is_true(release, "Live") { "yes" } else { "no" };
     vec![
         release.reference().name,
@@ -78,7 +78,7 @@ const SPANS: [(&str, &str); 6] = [
 fn durations(release: &Deployment) -> String {
     let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
     let at = |type_| -> Option<Timestamp> {
-        let reached = condition(&conditions, type_).filter(|condition| condition.status == "True")?;
+        let reached = condition::find(&conditions, type_).filter(|condition| condition.status == "True")?;
         Some(reached.last_transition_time.0)
     };
     let mut before = at("Admitted").or_else(|| release.metadata.creation_timestamp.as_ref().map(|time| time.0));

@@ -7,7 +7,6 @@ use std::{
 
 use forkable_core::store::Kind as _;
 use forkable_crds::{Deployment, Fork};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
 use super::world::World;

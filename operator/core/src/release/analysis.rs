@@ -150,7 +150,9 @@ mod tests {
         ];
         for (worths, candidate, live) in cases {
             let mut run = AnalysisRun::default();
-            worths.iter().for_each(|worth| note(&mut run, *worth, "", Timestamp::UNIX_EPOCH));
+            for worth in worths {
+                note(&mut run, *worth, "", Timestamp::UNIX_EPOCH);
+            }
             assert_eq!(verdict(&analysis(), &run, None), candidate, "{worths:?} before the promotion");
             assert_eq!(verdict(&analysis(), &run, Some(false)), live, "{worths:?} at the end of the bake");
             assert_ne!(verdict(&analysis(), &run, Some(true)), Check::Passed, "{worths:?} in the bake");

@@ -353,14 +353,14 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         record.url = Some(format!("https://{}", facts.url));
     }
     match row.to {
-        Phase::Building => record.requested_at = now.clone(),
+        Phase::Building => record.requested_at.clone_from(&now),
         Phase::Verifying => {
             let commit = sight.build.deployment.as_ref().and_then(|facts| facts.commit.clone()).unwrap_or_default();
             let id = record.deployment_id.clone().unwrap_or_default();
             record.candidate = Some(hex::encode(Sha256::digest(format!("{commit}\n{id}")))[..12].into());
         }
         Phase::Promoting => {
-            record.intended_at = now.clone();
+            record.intended_at.clone_from(&now);
             record.approval = input.approval().ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
@@ -373,7 +373,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
             });
         }
         Phase::RollingBack => {
-            record.intended_at = now.clone();
+            record.intended_at.clone_from(&now);
             record.finished_at = None;
             if row.event == Event::RollbackAsked
                 && let Ok(Some(target)) = input.rollback_target()

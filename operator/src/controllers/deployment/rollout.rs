@@ -8,7 +8,6 @@ use std::{
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
     hosting::{HostingChange, HostingDone, ProjectAsk},
-    journal::Entry,
     plan::Outcome,
     release::{
         Input, Look,
@@ -20,10 +19,10 @@ use forkable_core::{
 use forkable_crds::{Deployment, DeploymentStatus};
 use futures::future::join_all;
 
-use super::{Pass, builds::Build, fingerprint, outcome, withheld};
+use super::{Pass, builds::Build, fingerprint, withheld};
 use crate::{
     clock::{after, until},
-    controllers::Passed,
+    controllers::{Passed, fork::Made},
     observe::What,
     progress::Progress,
     spans,
@@ -111,11 +110,11 @@ impl<S: Store> Pass<'_, S> {
                     Err(error) => Ok(Stepped::Failed(error)),
                 }
             }
-            Decision::Go(row) => self.go(input, build, row).await,
+            Decision::Go(row) => self.go(input, build, *row).await,
         }
     }
 
-    async fn go(&self, input: Input<'_>, build: &mut Build, row: &'static Row) -> Result<Stepped, StoreError> {
+    async fn go(&self, input: Input<'_>, build: &mut Build, row: Row) -> Result<Stepped, StoreError> {
         if row.event == Event::BuildFailed
             && build.sight.build.log.is_none()
             && let Some(facts) = &build.sight.build.deployment
@@ -130,11 +129,11 @@ impl<S: Store> Pass<'_, S> {
         {
             return Ok(Stepped::Failed(error));
         }
-        let record = rollout::record(input, &build.sight, row);
-        let next = self.write_record(input, record, build, Some(row)).await?;
+        let record = rollout::record(input, &build.sight, &row);
+        let next = self.write_record(input, record, build, Some(&row)).await?;
         build.sight.refused = None;
         build.measure_at = None;
-        self.tell(&next, row).await;
+        self.tell(&next, &row).await;
         // Others may have waited for it.
         for sibling in input.siblings.iter().filter(|sibling| sibling.metadata.name != next.metadata.name) {
             self.context.wake(sibling.reference());
@@ -222,29 +221,19 @@ impl<S: Store> Pass<'_, S> {
     /// Makes a change at the provider, and tells and writes down what became of it.
     async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
         let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) };
-        let (step, effect) = (step.to_string(), step.effect());
-        let facet = Facet::Release.name();
-        let object = self.fork.reference();
+        let (step, effect, facet) = (step.to_string(), step.effect(), Facet::Release.name());
+        let fork = self.fork.reference();
         let at = self.context.clock.now();
         let span = spans::step(facet, &step);
         span.in_scope(|| tracing::info!("begins"));
-        self.context.progress.tell(Progress::StepBegan { object: object.clone(), facet, step: step.clone() });
+        self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet, step: step.clone() });
         let began = Instant::now();
         let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
         let took = began.elapsed();
         let error = result.as_ref().err();
         spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
-        self.context.metrics.stepped(facet, effect, error.map(PortError::reason));
-        self.context.progress.tell(Progress::StepEnded {
-            object,
-            facet,
-            step: step.clone(),
-            error: error.map(ToString::to_string),
-            took,
-        });
-        let duration_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
-        let outcome = outcome(error);
-        self.context.record(Entry { at, object: self.object.clone(), facet, step, outcome, duration_ms }).await;
+        let made = Made { fork: &fork, object: self.object, facet, effect, step, at, took };
+        made.tell(self.context, error).await;
         result
     }
 
@@ -268,9 +257,9 @@ impl<S: Store> Pass<'_, S> {
     /// Tells people that a line of the table came true.
     async fn tell(&self, release: &Deployment, row: &Row) {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
-        let last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
+        let mut last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
         let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
-        let message = last.filter(|condition| condition.status == "True").next_back().map(|last| last.message.clone());
+        let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
         let by = release.status.as_ref().and_then(|status| status.approval.as_ref()?.by.clone());
         let message = match (row.to, by) {
             (Phase::Promoting, Some(by)) => format!("approved by {by}"),

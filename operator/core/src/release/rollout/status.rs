@@ -42,7 +42,7 @@ pub fn status(
     status.commit = commit(input, &sight.build, status.commit.take());
     let phase = marks.phase();
     status.phase = Some(phase.name().into());
-    let told = news.and_then(|row| why(input, &status, sight, row));
+    let told = news.and_then(|row| why(input, &status, sight, *row));
 
     let mut reports = Vec::new();
     let mut missing = None;
@@ -219,7 +219,7 @@ fn approval(input: Input<'_>, status: &DeploymentStatus) -> (State, String, Stri
 }
 
 /// Why a line of the table came true, where people want to know.
-fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: &Row) -> Option<Told> {
+fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> Option<Told> {
     let told = |reason, message: String| Some(Told { reason, message });
     let annotation = |name| input.annotation(name).unwrap_or_default().to_owned();
     let keeps = "; what served before goes on serving";
