@@ -1,23 +1,26 @@
 //! A release that is promoted (`strategy.type: BlueGreen`): from its object and what was seen to what [`machine`]
 //! decides on, and from its decision to what is put on record.
 
+mod gates;
+mod judgement;
 mod status;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::{sync::Arc, time::Duration};
 
 use forkable_crds::{
-    ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, DeploymentStatus, ROLLBACK_ANNOTATION,
+    Deployment, DeploymentStatus,
     deployment::StrategyType,
-    rollout::{Analysis, AnalysisRun, Approval, ApprovalStatus, RollbackTarget, Supersede},
+    rollout::{ApprovalStatus, RollbackTarget},
 };
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Input, Look, Observed, analysis, find,
-    machine::{self, Build, Check, Event, Gates, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
+    Input, Look, Observed, find,
+    machine::{self, Build, Check, Event, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
     request,
     status::whole_seconds,
 };
@@ -25,6 +28,7 @@ use crate::{
     condition::is_true,
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
 };
+pub use judgement::{Round, measured};
 pub use status::{Told, status};
 
 /// Stage of an analysis before and after the promotion.
@@ -102,133 +106,11 @@ impl<'a> Input<'a> {
         Terms { automatic_rollback }
     }
 
-    fn turn(&self) -> Turn {
-        let environment = &self.release.spec.environment;
-        let same = |release: &&Arc<Deployment>| {
-            release.spec.environment == *environment
-                && (is_promoted(release) || release.metadata.name == self.release.metadata.name)
-        };
-        let releases: Vec<_> = self.siblings.iter().rev().filter(same).collect();
-        let own = releases.iter().position(|release| release.metadata.name == self.release.metadata.name);
-        // What this pass holds may be newer than what the others were listed with.
-        let phases: Vec<_> = releases
-            .iter()
-            .enumerate()
-            .map(|(index, release)| if Some(index) == own { self.phase() } else { phase(release) })
-            .collect();
-        let replace = self.release.spec.supersede == Some(Supersede::Replace);
-        own.map_or(Turn::Ours, |own| machine::turn(&phases, own, replace))
-    }
-
-    fn wish(&self) -> Option<Wish> {
-        if self.annotation(ABORT_ANNOTATION).is_some() {
-            return Some(Wish::Abort);
-        }
-        self.rollback_target().ok().flatten().map(|_| Wish::RollBack)
-    }
-
-    /// What a person wants in place of this release. The error says why that cannot be.
-    pub fn rollback_target(&self) -> Result<Option<RollbackTarget>, String> {
-        let Some(wanted) = self.annotation(ROLLBACK_ANNOTATION) else { return Ok(None) };
-        if wanted == "previous" {
-            let previous = self.record().rollback_to;
-            return previous
-                .map(Some)
-                .ok_or_else(|| "there is nothing to roll back to: nothing served before it".into());
-        }
-        let name = |release: &&Arc<Deployment>| release.metadata.name.as_deref() == Some(wanted);
-        let Some(target) = self.siblings.iter().find(name) else {
-            return Err(format!("there is no release {wanted} of this Fork to roll back to"));
-        };
-        let status = target.status.clone().unwrap_or_default();
-        let served = status.conditions.iter().any(|condition| condition.type_ == "Live");
-        match status.deployment_id {
-            Some(deployment_id) if served && target.spec.environment == self.release.spec.environment => {
-                Ok(Some(RollbackTarget { deployment_id, release: Some(wanted.into()) }))
-            }
-            _ => Err(format!(
-                "{wanted} has never served {}, so that it is nothing to roll back to",
-                self.release.spec.environment
-            )),
-        }
-    }
-
-    /// Who approved the candidate, if somebody did; the error says what is wrong with an approval.
-    fn approval(&self) -> Result<Option<ApprovalStatus>, String> {
-        let Some(text) = self.annotation(APPROVE_ANNOTATION) else { return Ok(None) };
-        let (hash, by) = text.split_once(" by ").map_or((text, None), |(hash, by)| (hash, Some(by.trim())));
-        let candidate = self.record().candidate.unwrap_or_default();
-        if hash.trim() != candidate {
-            return Err(format!(
-                "the approval is for the candidate {}, and this is {candidate}: look at it and approve anew",
-                hash.trim()
-            ));
-        }
-        let by = by.map(|by| by.chars().take(128).collect());
-        Ok(Some(ApprovalStatus { by, at: Some(whole_seconds(self.now)) }))
-    }
-
-    fn needs_approval(&self) -> bool {
-        self.release.spec.gates.as_ref().is_some_and(|gates| gates.approval == Approval::Required)
-    }
-
     /// When a condition became what it is.
     fn since(&self, type_: &str) -> Option<Timestamp> {
         let conditions = self.record().conditions;
         conditions.iter().find(|condition| condition.type_ == type_).map(|condition| condition.last_transition_time.0)
     }
-
-    fn gates(&self, since: &str) -> Gates {
-        let timeout = self.release.spec.gates.as_ref().and_then(|gates| gates.timeout_seconds);
-        let waited = self.since(since).map_or(0, |since| self.now.duration_since(since).as_secs());
-        if timeout.is_some_and(|timeout| waited > timeout) { Gates::TimedOut } else { Gates::Open }
-    }
-
-    fn run(&self, stage: &str) -> AnalysisRun {
-        let runs = self.record().analysis_runs;
-        runs.into_iter().find(|run| run.stage == stage).unwrap_or_default()
-    }
-
-    /// Whether the live site has not been watched for long enough; `None` if it is not watched.
-    fn bakes(&self) -> Option<bool> {
-        let seconds = self.release.spec.bake.as_ref()?.duration_seconds;
-        let baked = self.since("Promoted").map_or(0, |since| self.now.duration_since(since).as_secs());
-        Some(baked < seconds)
-    }
-
-    fn verification(&self) -> Check {
-        let analysis = self.release.spec.analysis.as_ref();
-        analysis.map_or(Check::Passed, |analysis| analysis::verdict(analysis, &self.run(CANDIDATE), None))
-    }
-
-    fn bake(&self) -> Check {
-        match (&self.release.spec.analysis, self.bakes()) {
-            (Some(analysis), Some(lasts)) => analysis::verdict(analysis, &self.run(LIVE), Some(lasts)),
-            _ => Check::Passed,
-        }
-    }
-
-    /// Where visitors of production come to.
-    fn live_host(&self) -> Option<String> {
-        let fork = self.fork?;
-        let serves = |domain: &&forkable_crds::fork::Domain| {
-            let is_production = domain.environment.as_deref().is_none_or(|environment| environment == "Production");
-            domain.redirect_to.is_none() && is_production && !domain.name.starts_with('*')
-        };
-        let domain = fork.spec.domains.iter().find(serves).map(|domain| domain.name.clone());
-        let project = || Some(format!("{}.vercel.app", fork.status.as_ref()?.project.as_ref()?.name));
-        domain.or_else(project)
-    }
-}
-
-/// A round of visits that is due.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Round<'a> {
-    pub analysis: &'a Analysis,
-    pub stage: &'static str,
-    pub host: String,
-    /// Time until the next one.
-    pub interval: Duration,
 }
 
 /// What to look at before deciding.
@@ -255,20 +137,8 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
     };
-    let round = input.release.spec.analysis.as_ref().and_then(|analysis| {
-        let (stage, host) = match phase {
-            Phase::Verifying if input.verification() == Check::Running => (CANDIDATE, host_of(record.url.as_deref()?)),
-            Phase::Baking if input.bake() == Check::Running => (LIVE, input.live_host()?),
-            _ => return None,
-        };
-        let interval = Duration::from_secs(u64::try_from(analysis.interval_seconds).unwrap_or(10));
-        Some(Round { analysis, stage, host, interval })
-    });
+    let round = input.round();
     Needs { build, production, round }
-}
-
-fn host_of(url: &str) -> String {
-    url.trim_start_matches("https://").trim_end_matches('/').into()
 }
 
 /// The deployment among those found that is this release's.
@@ -435,16 +305,4 @@ pub fn recheck(input: Input<'_>) -> Recheck {
 /// Time until the next look at the build.
 pub fn poll(input: Input<'_>, sight: &Sight) -> Duration {
     sight.build.deployment.as_ref().map_or(Duration::from_secs(1), |facts| super::poll(input, facts))
-}
-
-/// The record with one more measurement.
-pub fn measured(input: Input<'_>, round: &Round<'_>, visits: &[crate::sites::Visit]) -> DeploymentStatus {
-    let mut record = input.record();
-    let (worth, message) = analysis::judge(round.analysis, &round.host, visits);
-    let index = record.analysis_runs.iter().position(|run| run.stage == round.stage).unwrap_or_else(|| {
-        record.analysis_runs.push(AnalysisRun { stage: round.stage.into(), ..AnalysisRun::default() });
-        record.analysis_runs.len() - 1
-    });
-    analysis::note(&mut record.analysis_runs[index], worth, &message, input.now);
-    record
 }

@@ -1,3 +1,4 @@
+use forkable_crds::APPROVE_ANNOTATION;
 use serde_json::json;
 
 use super::{

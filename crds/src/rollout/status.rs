@@ -1,0 +1,67 @@
+//! What is on record of a release that is promoted.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// One analysis of a release, as far as it is.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisRun {
+    /// `Candidate` before the promotion, `Live` after it.
+    #[schemars(length(max = 16))]
+    pub stage: String,
+    /// Measurements that were good.
+    #[serde(default)]
+    pub successes: i64,
+    /// Measurements that were bad.
+    #[serde(default)]
+    pub failures: i64,
+    /// Measurements that got no answer.
+    #[serde(default)]
+    pub inconclusive: i64,
+    /// The newest measurements, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub measurements: Vec<Measurement>,
+}
+
+/// One measurement.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Measurement {
+    /// When.
+    pub at: Time,
+    /// `Success`, `Failure` or `NoData`.
+    #[schemars(length(max = 16))]
+    pub result: String,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// Who let a release go live.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct ApprovalStatus {
+    /// As they called themselves, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub by: Option<String>,
+    /// When it was noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// What a rollback leads to.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackTarget {
+    /// Vercel's id of the deployment.
+    #[schemars(length(max = 64))]
+    pub deployment_id: String,
+    /// The release that it is of, if one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub release: Option<String>,
+}
