@@ -11,6 +11,7 @@ mod matrix;
 mod operations;
 mod outages;
 mod plugin;
+mod releases;
 mod rights;
 mod shards;
 mod upgrades;

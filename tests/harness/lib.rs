@@ -4,6 +4,7 @@ mod cluster;
 pub mod examples;
 mod inventory;
 mod process;
+pub mod releases;
 mod world;
 
 pub use cluster::{

@@ -342,6 +342,11 @@ impl World {
         self.admin(reqwest::Method::PUT, &format!("degraded/{commit}"), Some(how)).await;
     }
 
+    /// They answer well again.
+    pub async fn mend(&self, commit: &str) {
+        self.admin(reqwest::Method::DELETE, &format!("degraded/{commit}"), None).await;
+    }
+
     pub async fn publish_dns(&self, name: &str, records: Value) {
         self.admin(reqwest::Method::PUT, &format!("dns/{name}"), Some(json!({ "records": records }))).await;
     }

@@ -10,6 +10,7 @@ mod healing;
 mod monitoring;
 mod policies;
 mod release;
+mod releases;
 mod rollout;
 mod secrets;
 mod traces;

@@ -2,35 +2,20 @@
 
 use std::time::Duration;
 
-use forkable_tests::{Running, World, eventually};
+use forkable_tests::{
+    Running, World, eventually,
+    releases::{excess, judged, promoted_fork},
+};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What a push may not be held up by here.
-const RULES: &str = "      requiredReviews: 1\n      requiredChecks:\n        - context: build\n          appId: 15368 # GitHub Actions\n";
-
 /// The reference fork, whose releases are promoted; `more` goes under `release`. Its first release is live.
 async fn promoting(more: &str) -> World {
     let mut world = World::with_reference_fork().await;
     world.arguments.push("--resync=1s".into());
-    world.edit("acme.yaml", RULES, "");
-    // Anybody may see the candidate.
-    world.edit(
-        "acme.yaml",
-        "    nodeVersion: \"22\"\n",
-        "    nodeVersion: \"22\"\n    protection: { login: \"Off\" }\n",
-    );
-    let release = "  release:\n    strategy: { type: BlueGreen }\n    analysis:\n      intervalSeconds: 1\n      count: 2\n      \
-                   http: [{ path: / }]\n    bake: { durationSeconds: 5 }\n";
-    world.edit("acme.yaml", "  release:\n", release);
+    world.write("acme.yaml", &promoted_fork(&judged(5, 0)));
     world.converge().await;
-    if !more.is_empty() {
-        world.edit(
-            "acme.yaml",
-            "    bake: { durationSeconds: 5 }\n",
-            &format!("    bake: {{ durationSeconds: 5 }}\n{more}"),
-        );
-    }
+    world.write("acme.yaml", &promoted_fork(&format!("{}{more}", judged(5, 0))));
     world
 }
 
@@ -69,21 +54,6 @@ async fn current(world: &World) -> String {
     commit.as_str().expect("something serves").to_owned()
 }
 
-/// How often each commit was built, and each deployment was promoted.
-async fn excess(world: &World) -> Vec<String> {
-    let calls = world.calls().await;
-    let done = |call: &&forkable_tests::Call| call.write && call.status.is_some_and(|status| status < 300);
-    let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for call in calls.iter().filter(done) {
-        if call.operation == "POST /v13/deployments" {
-            *seen.entry(format!("build of {}", call.body["gitSource"]["sha"])).or_default() += 1;
-        } else if call.operation.contains("/promote/") {
-            *seen.entry(format!("promotion {}", call.path)).or_default() += 1;
-        }
-    }
-    seen.into_iter().filter(|(_, count)| *count > 1).map(|(what, count)| format!("{what}: {count} times")).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_release_is_judged_promoted_and_baked() {
     let world = promoting("").await;
@@ -102,7 +72,7 @@ async fn a_good_release_is_judged_promoted_and_baked() {
     assert_eq!(current(&world).await, head);
     let project = world.person("vercel", reqwest::Method::GET, "/v9/projects/acme?teamId=team_acme", None).await;
     assert_eq!(project["autoAssignCustomDomains"], false, "the promotion switched it on, and it was put back");
-    assert_eq!(excess(&world).await, Vec::<String>::new());
+    assert_eq!(excess(&world.calls().await), Vec::<String>::new());
     let calls = world.calls().await;
     let first = calls.iter().position(|call| call.operation.contains("/promote/")).expect("a promotion");
     let restored = calls[first..].iter().position(|call| call.operation == "PATCH /v9/projects/{idOrName}");
@@ -248,7 +218,7 @@ async fn killed_everywhere(is_good: bool) {
         let status = release(&world, &head).await;
         assert_eq!(status["phase"], expected, "{cell}: {status:#}");
         assert!(serves(&world, if is_good { &head } else { &before }).await, "{cell}");
-        assert_eq!(excess(&world).await, Vec::<String>::new(), "{cell}");
+        assert_eq!(excess(&world.calls().await), Vec::<String>::new(), "{cell}");
     }
 }
 

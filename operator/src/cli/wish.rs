@@ -43,12 +43,17 @@ pub(super) struct Approve {
 ///
 /// Before it is promoted nothing changes for visitors; after that, what served before serves again.
 ///
-/// Example: forkable abort acme
+/// Examples:
+///   forkable abort acme --reason "wrong branch"
+///   forkable abort acme --release acme-1a2b3c4
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Abort {
     /// Name of the Fork.
     name: Target,
+    /// The release to stop, as `history` tells it; the one that is at work, by default.
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
     /// Why, for people who look later.
     #[arg(long, default_value = "")]
     reason: String,
@@ -115,9 +120,18 @@ impl Abort {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let (world, releases) = open(&self.place, &self.name).await?;
         let is_under_way = |release: &&Arc<Deployment>| is_promoted(release) && !phase(release).is_over();
-        // The one that is at work rather than one that waits for its turn.
-        let works = releases.iter().filter(is_under_way).max_by_key(|release| phase(release) != Phase::Pending);
-        let Some(release) = works else { bail!("no release of {} is under way that can be stopped", self.name) };
+        let under_way: Vec<_> = releases.iter().filter(is_under_way).collect();
+        ensure!(!under_way.is_empty(), "no release of {} is under way that can be stopped", self.name);
+        let release = match &self.release {
+            Some(name) => under_way.iter().find(|release| release.reference().name == *name),
+            // The one that is at work rather than one that waits for its turn.
+            None => under_way.iter().max_by_key(|release| phase(release) != Phase::Pending),
+        };
+        let Some(release) = release else {
+            let names: Vec<_> = under_way.iter().map(|release| release.reference().name).collect();
+            let wanted = self.release.unwrap_or_default();
+            bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
+        };
         let reason = if self.reason.is_empty() { who() } else { format!("{}: {}", who(), self.reason) };
         world.annotate(release, ABORT_ANNOTATION, &reason).await?;
         super::say(format_args!("{} is being stopped", short(release)));

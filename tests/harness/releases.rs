@@ -1,0 +1,315 @@
+//! A release that something happens to, in each phase of the table and on either host: it comes to the end that the
+//! table says, production is served all the while, and nothing is built or promoted twice.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use forkable_core::release::machine::{Event, Phase, next};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::{Call, Output, Running, World, eventually, reference_fork};
+
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// What a push may not be held up by here.
+const RULES: &str = "      requiredReviews: 1\n      requiredChecks:\n        - context: build\n          appId: 15368 # GitHub Actions\n";
+const REPOSITORY: &str = "acme-inc/acme";
+
+/// The reference fork, whose releases are promoted; `more` goes under `release`.
+pub fn promoted_fork(more: &str) -> String {
+    let node = "    nodeVersion: \"22\"\n";
+    let mut fork = reference_fork();
+    for (from, to) in [
+        (RULES, String::new()),
+        // Anybody may see the candidate.
+        (node, format!("{node}    protection: {{ login: \"Off\" }}\n")),
+        ("  release:\n", format!("  release:\n    strategy: {{ type: BlueGreen }}\n{more}")),
+    ] {
+        assert!(fork.contains(from), "the manifest has no {from:?}");
+        fork = fork.replacen(from, &to, 1);
+    }
+    fork
+}
+
+/// Two good answers at the candidate's address, then a bake.
+pub fn judged(bake_seconds: u32, failure_limit: u32) -> String {
+    format!(
+        "    analysis:\n      intervalSeconds: 1\n      count: 2\n      failureLimit: {failure_limit}\n      \
+         http: [{{ path: / }}]\n    bake: {{ durationSeconds: {bake_seconds} }}\n"
+    )
+}
+
+/// Where a Fork lives, and what works on it.
+pub trait Host: Sync {
+    fn world(&self) -> &World;
+    /// Declares the Fork `acme`.
+    fn declare(&self, manifest: &str) -> impl Future<Output = ()> + Send;
+    fn start(&self) -> Running;
+    /// A command of the binary for this host, to its end.
+    fn run(&self, arguments: &[&str]) -> impl Future<Output = Output> + Send;
+    /// Name and status of all its Deployments.
+    fn releases(&self) -> impl Future<Output = Vec<(String, Value)>> + Send;
+}
+
+impl Host for World {
+    fn world(&self) -> &World {
+        self
+    }
+
+    async fn declare(&self, manifest: &str) {
+        self.write("acme.yaml", manifest);
+    }
+
+    fn start(&self) -> Running {
+        self.up()
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        Self::run(self, arguments).await
+    }
+
+    async fn releases(&self) -> Vec<(String, Value)> {
+        let stored = self.stored().await.into_iter().filter(|stored| stored.kind == "Deployment");
+        stored.map(|stored| (stored.name, stored.status)).collect()
+    }
+}
+
+/// What happens to a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    Kill,
+    Abort,
+    /// A person aborts while nobody is at work.
+    AbortWhileDown,
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    pub phase: Phase,
+    pub blow: Blow,
+}
+
+impl Cell {
+    /// Each blow in each phase that is not the end.
+    pub fn all() -> Vec<Self> {
+        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_over() && *phase != Phase::Gated);
+        phases
+            .flat_map(|phase| [Blow::Kill, Blow::Abort, Blow::AbortWhileDown].map(|blow| Self { phase, blow }))
+            .collect()
+    }
+
+    /// Where the table leads to, if nothing else happens.
+    fn end(self) -> Phase {
+        let aborted = (self.blow != Blow::Kill).then(|| next(self.phase, Event::Abort)).flatten();
+        match aborted.map_or(self.phase, |row| row.to) {
+            Phase::RollingBack => Phase::RolledBack,
+            end if end.is_over() => end,
+            _ => Phase::Healthy,
+        }
+    }
+
+    fn manifest(self) -> String {
+        let more = match self.phase {
+            Phase::Pending | Phase::AwaitingApproval => "    gates: { approval: Required }\n",
+            _ => "",
+        };
+        // What holds it in a phase is a site that is bad, and put up with.
+        promoted_fork(&format!("{}{more}", judged(5, 100)))
+    }
+
+    /// Before the commit is pushed.
+    async fn prepare(self, world: &World) {
+        match self.phase {
+            Phase::Building => world.settings(json!({ "latencies": { "buildMs": 3_600_000 } })).await,
+            Phase::Promoting => world.settings(json!({ "latencies": { "promoteMs": 3_600_000 } })).await,
+            _ => {}
+        }
+    }
+
+    /// After it is pushed, and before anybody is at work.
+    async fn hold(self, world: &World, head: &str) {
+        match self.phase {
+            Phase::Verifying => world.degrade(head, json!({ "status": 500 })).await,
+            Phase::Baking | Phase::RollingBack => world.degrade(head, json!({ "status": 500, "liveOnly": true })).await,
+            _ => {}
+        }
+    }
+
+    /// Lets it go on.
+    async fn let_go(self, host: &impl Host, commits: &[String]) {
+        let world = host.world();
+        match self.phase {
+            Phase::Building | Phase::Promoting | Phase::RollingBack => {
+                world.settings(json!({ "latencies": { "buildMs": 0, "promoteMs": 0 } })).await;
+                world.advance(7200).await;
+            }
+            Phase::Verifying | Phase::Baking => world.mend(commits.last().expect("a commit")).await,
+            Phase::Pending | Phase::AwaitingApproval => {
+                for commit in commits {
+                    let waits = async || {
+                        let phase = status(host, commit).await["phase"].as_str().unwrap_or_default().to_owned();
+                        ["AwaitingApproval", "Aborted"].contains(&phase.as_str()).then_some(phase)
+                    };
+                    if eventually("it waits for approval", PATIENCE, waits).await == "AwaitingApproval" {
+                        let output = host.run(&["approve", "acme"]).await;
+                        assert_eq!(output.code, Some(0), "{}", output.stderr);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Lives through the cell; the error says what is wrong.
+    pub async fn survives(self, host: &impl Host) -> Result<(), String> {
+        let world = host.world();
+        host.declare(&promoted_fork("")).await;
+        let first = host.start();
+        let before = eventually("the first release is live", PATIENCE, || async {
+            let releases = host.releases().await;
+            let healthy = releases.iter().find(|(_, status)| status["phase"] == "Healthy")?;
+            healthy.1["commit"]["sha"].as_str().map(str::to_owned)
+        })
+        .await;
+        first.kill().await;
+        host.declare(&self.manifest()).await;
+        world.forget_calls().await;
+        let watch = Watch::begin(world);
+        self.prepare(world).await;
+        let (commits, running) = self.reach(host).await?;
+        let head = commits.last().expect("a commit");
+        let abort = async || {
+            let (name, _) = release(host, head).await;
+            let output = host.run(&["abort", "acme", "--release", &name, "--reason", "a mistake"]).await;
+            if output.code == Some(0) { Ok(()) } else { Err(format!("cannot be aborted: {}", output.stderr)) }
+        };
+        let running = match self.blow {
+            Blow::Kill => {
+                running.kill().await;
+                host.start()
+            }
+            Blow::Abort => {
+                abort().await?;
+                running
+            }
+            Blow::AbortWhileDown => {
+                running.kill().await;
+                abort().await?;
+                host.start()
+            }
+        };
+        self.let_go(host, &commits).await;
+        let end = self.end();
+        reaches(host, head, end).await?;
+        let expected = match end {
+            Phase::Healthy => head,
+            // The one that it waited for went live.
+            _ => commits.iter().rev().nth(1).unwrap_or(&before),
+        };
+        let serves = async || {
+            let (_, page) = world.page("acme.example.com").await;
+            page.contains(&expected[..7]) && status(host, head).await["phase"] == end.name()
+        };
+        let served = crate::within(PATIENCE, serves).await;
+        running.kill().await;
+        if !served {
+            return Err(format!("{expected} does not serve:\n{}", world.page("acme.example.com").await.1));
+        }
+        watch.end()?;
+        let excess = excess(&world.calls().await);
+        if excess.is_empty() { Ok(()) } else { Err(excess.join(", ")) }
+    }
+
+    /// Pushes, and waits until the release is in the phase. Answers all commits, the newest last.
+    async fn reach(self, host: &impl Host) -> Result<(Vec<String>, Running), String> {
+        let world = host.world();
+        let mut commits = Vec::new();
+        if self.phase == Phase::Pending {
+            commits.push(push(world, "older").await);
+        }
+        let running = if let Some(older) = commits.first() {
+            let running = host.start();
+            reaches(host, older, Phase::AwaitingApproval).await?;
+            running.kill().await;
+            commits.push(push(world, "held").await);
+            host.start()
+        } else {
+            commits.push(push(world, "held").await);
+            self.hold(world, &commits[0]).await;
+            host.start()
+        };
+        let head = commits.last().expect("a commit");
+        if self.phase == Phase::RollingBack {
+            reaches(host, head, Phase::Baking).await?;
+            world.settings(json!({ "latencies": { "promoteMs": 3_600_000 } })).await;
+            let output = host.run(&["rollback", "acme"]).await;
+            assert_eq!(output.code, Some(0), "{}", output.stderr);
+        }
+        reaches(host, head, self.phase).await?;
+        Ok((commits, running))
+    }
+}
+
+async fn push(world: &World, text: &str) -> String {
+    world.push_file(REPOSITORY, "app/page.tsx", &format!("export default () => '{text}'\n")).await
+}
+
+/// Name and status of the release of a commit, if there is one yet.
+async fn release(host: &impl Host, commit: &str) -> (String, Value) {
+    let releases = host.releases().await;
+    releases.into_iter().find(|(_, status)| status["commit"]["sha"] == commit).unwrap_or_default()
+}
+
+async fn status(host: &impl Host, commit: &str) -> Value {
+    release(host, commit).await.1
+}
+
+async fn reaches(host: &impl Host, commit: &str, phase: Phase) -> Result<(), String> {
+    let is_there = async || status(host, commit).await["phase"] == phase.name();
+    if crate::within(PATIENCE, is_there).await {
+        return Ok(());
+    }
+    Err(format!("does not become {}: {:#}", phase.name(), status(host, commit).await))
+}
+
+/// What was built more than once, and what was promoted more than once.
+pub fn excess(calls: &[Call]) -> Vec<String> {
+    let mut seen = BTreeMap::<String, u32>::new();
+    for call in calls.iter().filter(|call| call.write && call.status.is_some_and(|status| status < 300)) {
+        if call.operation == "POST /v13/deployments" {
+            *seen.entry(format!("build of {}", call.body["gitSource"]["sha"])).or_default() += 1;
+        } else if call.operation.contains("/promote/") {
+            *seen.entry(format!("promotion {}", call.path)).or_default() += 1;
+        }
+    }
+    seen.into_iter().filter(|(_, count)| *count > 1).map(|(what, count)| format!("{what}: {count} times")).collect()
+}
+
+/// Somebody who visits the live site all the time.
+struct Watch(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Option<String>>>);
+
+impl Watch {
+    fn begin(world: &World) -> Self {
+        let url = format!("{}/_sites/acme.example.com/", world.sandbox.url());
+        let unserved = std::sync::Arc::<std::sync::Mutex<Option<String>>>::default();
+        let note = unserved.clone();
+        let visits = tokio::spawn(async move {
+            loop {
+                // A release that is bad answers, too.
+                if let Ok(response) = reqwest::get(&url).await
+                    && ![200, 500].contains(&response.status().as_u16())
+                {
+                    *note.lock().expect("nobody panics") = Some(format!("a visitor got {}", response.status()));
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        Self(visits, unserved)
+    }
+
+    fn end(self) -> Result<(), String> {
+        self.0.abort();
+        self.1.lock().expect("nobody panics").clone().map_or(Ok(()), Err)
+    }
+}
