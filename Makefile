@@ -26,6 +26,10 @@ test: need-cargo need-go tools promtool build ## Every test (needs cargo and go;
 	@if $(HAS_NODE) || [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory contract; else \
 	  echo "left out: the contract with the providers' own clients (@vercel/sdk, octokit); install node (20 or newer) and npm to have it too"; fi
 
+.PHONY: nightly
+nightly: need-cargo ## Random cases, more of them than `test` has time for
+	FORKABLE_SEEDS=10000 PROPTEST_CASES=1024 $(CARGO) test --locked --workspace --lib -- model properties --nocapture
+
 .PHONY: gitops
 gitops: need-go ## deploy/argocd and deploy/flux, held against the parsers of Argo CD and Flux (needs go)
 	cd tests/tools/gitops && go test ./...

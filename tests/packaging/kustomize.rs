@@ -56,3 +56,23 @@ fn ha_has_replicas_that_are_kept_apart() {
     assert_eq!(spread["labelSelector"]["matchLabels"]["forkable.dev/controller"], "forkable");
     assert!(names(&objects).contains("NetworkPolicy/forkable-system/forkable"));
 }
+
+#[test]
+fn monitoring_brings_all_that_prometheus_and_grafana_need() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let part = |part: &str| format!("{}/deploy/kustomize/{part}", concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // kustomize wants relative paths.
+    std::os::unix::fs::symlink(part(""), folder.path().join("forkable")).expect("a link");
+    let overlay = "resources: [forkable/base]\ncomponents: [forkable/components/monitoring]\n";
+    std::fs::write(folder.path().join("kustomization.yaml"), overlay).expect("a file");
+    let path = folder.path().display().to_string();
+    let objects = documents(&output("kubectl", &["kustomize", "--load-restrictor=LoadRestrictionsNone", &path]));
+    let names = names(&objects);
+    for name in [
+        "ServiceMonitor/forkable-system/forkable",
+        "PrometheusRule/forkable-system/forkable",
+        "ConfigMap/forkable-system/forkable-dashboard",
+    ] {
+        assert!(names.contains(name), "{names:#?}");
+    }
+}
