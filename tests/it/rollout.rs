@@ -173,6 +173,28 @@ async fn a_person_rolls_back_and_aborts() {
     running.kill().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_at_the_provider_is_nothing_to_go_back_to() {
+    let world = promoting("").await;
+    let first = current(&world).await;
+    let id = release(&world, &first).await["deploymentId"].as_str().expect("it was built").to_owned();
+    let second = push(&world, "second").await;
+    world.converge().await;
+    let gone = format!("/v13/deployments/{id}?teamId=team_acme");
+    world.person("vercel", reqwest::Method::DELETE, &gone, None).await;
+    world.forget_calls().await;
+    assert_eq!(world.run(&["rollback", "acme"]).await.code, Some(0));
+    let running = world.up();
+    let is_told = || async {
+        let said = message(&release(&world, &second).await, "Ready");
+        said.contains(&format!("its deployment {id} is gone at Vercel")).then_some(())
+    };
+    eventually("it is told", PATIENCE, is_told).await;
+    running.kill().await;
+    assert!(serves(&world, &second).await);
+    assert_eq!(world.writes().await.len(), 0, "nothing is tried that cannot come true");
+}
+
 /// Where a process is killed: when it has asked for a change, or just before.
 #[derive(Clone, Copy, Debug)]
 enum Point {

@@ -59,6 +59,14 @@ pub struct Sight {
     pub production: Option<Production>,
     /// The provider refused the last call for good; why.
     pub refused: Option<String>,
+    /// A deployment that was to serve again, and is not there any more.
+    pub gone: Option<String>,
+}
+
+impl Sight {
+    fn is_there(&self, target: &RollbackTarget) -> bool {
+        self.gone.as_ref() != Some(&target.deployment_id)
+    }
 }
 
 /// What is on record, from conditions.
@@ -185,8 +193,8 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         approved: !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
         serves: production.is_none_or(|production| own.is_some() && production.serving.as_deref() == own),
         has_previous: match phase {
-            Phase::Healthy => matches!(input.rollback_target(), Ok(Some(_))),
-            _ => record.rollback_to.is_some(),
+            Phase::Healthy => input.rollback_target().ok().flatten().is_some_and(|to| sight.is_there(&to)),
+            _ => record.rollback_to.as_ref().is_some_and(|to| sight.is_there(to)),
         },
         moving: production.map_or(Moving::Nothing, |production| moving(&record, production, sight)),
         bake: input.bake(),
@@ -211,6 +219,15 @@ fn moving(record: &DeploymentStatus, production: &Production, sight: &Sight) -> 
             Moving::PromotionFailed
         }
         Some(_) => Moving::Nothing,
+    }
+}
+
+/// What is to serve again once this line of the table has come true.
+pub fn way_back(input: Input<'_>, row: &Row) -> Option<RollbackTarget> {
+    match row.event {
+        _ if row.to != Phase::RollingBack => None,
+        Event::RollbackAsked => input.rollback_target().ok().flatten(),
+        _ => input.record().rollback_to,
     }
 }
 
@@ -245,11 +262,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         Phase::RollingBack => {
             record.intended_at.clone_from(&now);
             record.finished_at = None;
-            if row.event == Event::RollbackAsked
-                && let Ok(Some(target)) = input.rollback_target()
-            {
-                record.rollback_to = Some(target);
-            }
+            record.rollback_to = way_back(input, row);
         }
         _ => {}
     }

@@ -124,6 +124,18 @@ impl<S: Store> Pass<'_, S> {
                 Err(error) => return Ok(Stepped::Failed(error)),
             }
         }
+        // A rollback to a build that is gone would end in a failure, with nothing left to try.
+        if let Some(to) = rollout::way_back(input, &row) {
+            match self.account.hosting.deployment(&self.target, &to.deployment_id).await {
+                Ok(Some(_)) => {}
+                Ok(None) if build.sight.gone.as_ref() == Some(&to.deployment_id) => return Ok(Stepped::Waits),
+                Ok(None) => {
+                    build.sight.gone = Some(to.deployment_id);
+                    return Ok(Stepped::On(Arc::new(input.release.clone())));
+                }
+                Err(error) => return Ok(Stepped::Failed(error)),
+            }
+        }
         if let Some(call) = row.first
             && let Err(error) = self.make(input, build, call).await
         {

@@ -1,6 +1,6 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
-use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION};
+use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, rollout::RollbackTarget};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
@@ -75,8 +75,9 @@ pub fn status(
         let live = live(input, &status, marks, &before);
         condition::add_aside(&mut status.conditions, &before, &live, generation, input.now);
     }
+    let wrong = no_way_back(input, sight);
     let ready = format!("{}; undo with: forkable rollback {}", describe(&status), input.release.spec.fork_ref.name);
-    condition::say_ready(&mut status.conditions, &format!("live: {ready}"));
+    condition::say_ready(&mut status.conditions, &format!("live: {wrong}{ready}"));
     status
 }
 
@@ -130,6 +131,20 @@ fn describe(status: &DeploymentStatus) -> String {
     let commit = status.commit.clone().unwrap_or_default();
     let by = commit.author.map_or_else(String::new, |author| format!(" by {author}"));
     format!("commit {}{by}", commit.sha.get(..7).unwrap_or(&commit.sha))
+}
+
+/// Why what a person wants to serve again cannot.
+fn no_way_back(input: Input<'_>, sight: &Sight) -> String {
+    match input.rollback_target() {
+        Err(wrong) => format!("{wrong}; "),
+        Ok(Some(to)) if !sight.is_there(&to) => format!("{}; ", is_gone(&to)),
+        Ok(_) => String::new(),
+    }
+}
+
+fn is_gone(to: &RollbackTarget) -> String {
+    let release = to.release.as_deref().unwrap_or("what served before");
+    format!("{release} cannot serve again: its deployment {} is gone at Vercel", to.deployment_id)
 }
 
 fn live(input: Input<'_>, status: &DeploymentStatus, marks: Marks, before: &[Condition]) -> Report {
@@ -191,7 +206,7 @@ fn awaited(
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
             let name = &input.release.spec.fork_ref.name;
-            let wrong = input.rollback_target().err().map_or_else(String::new, |wrong| format!("{wrong}; "));
+            let wrong = no_way_back(input, sight);
             going(format!("{wrong}live and watched: {counts}; undo with: forkable rollback {name}"))
         }
         Phase::RollingBack => {
@@ -254,11 +269,12 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
         }
         Event::Stranded => {
             let counts = analysis::progress(&input.run(LIVE));
-            let still = if status.rollback_to.is_some() {
-                "it goes on serving, as rollback.automatic is false"
-            } else {
-                "it goes on serving, as nothing served before it"
+            let why = match &status.rollback_to {
+                Some(to) if !sight.is_there(to) => is_gone(to),
+                Some(_) => "rollback.automatic is false".into(),
+                None => "nothing served before it".into(),
             };
+            let still = format!("it goes on serving, as {why}");
             told(reason::BAKE_FAILED, format!("{commit} is bad on the live site: {counts}; {still}"))
         }
         Event::Displaced => told(reason::DISPLACED, "something else was promoted beside Forkable, and serves".into()),
