@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Gives back what a list or a sweep of a large fleet took; the arenas of the C library keep most of it for ever.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Fails only if it was done before.

@@ -310,7 +310,8 @@ impl View {
             })
         };
         project.domains = fork.spec.domains.iter().map(facts).collect();
-        if project.domains.is_some() {
+        if let Some(domains) = &mut project.domains {
+            domains.shrink_to_fit();
             self.domains.seen();
             self.domains_at = Some(now);
         }

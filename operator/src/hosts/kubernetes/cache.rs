@@ -144,9 +144,11 @@ impl<K: Kind> Cache<K> {
     }
 }
 
-/// Removes what nothing here reads and what may be larger than the object itself.
+/// Removes what nothing here reads and what may be larger than the object itself, and the room for more of what is few.
 pub(super) fn strip(meta: &mut ObjectMeta) {
     meta.managed_fields = None;
+    meta.owner_references.iter_mut().for_each(Vec::shrink_to_fit);
+    meta.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
