@@ -69,3 +69,31 @@ impl<K: Resource> Resource for Lenient<K> {
         self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, K::meta_mut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use forkable_crds::Fork;
+    use kube::core::WatchEvent;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_without_what_only_the_apiserver_needs() {
+        let event = |spec: &str| {
+            let meta = r#""name":"acme","managedFields":[{"manager":"kubectl"}]"#;
+            let object =
+                format!(r#""apiVersion":"forkable.dev/v1alpha1","kind":"Fork","metadata":{{{meta}}},"spec":{spec}"#);
+            let event = format!(r#"{{"type":"ADDED","object":{{{object}}}}}"#);
+            match serde_json::from_str::<WatchEvent<Lenient<Fork>>>(&event).expect("an event") {
+                WatchEvent::Added(Lenient(told)) => told,
+                other => panic!("{other:?}"),
+            }
+        };
+        let spec =
+            r#"{"template":{"owner":"o","repo":"t"},"repository":{"owner":"o","name":"r"},"project":{"name":"p"}}"#;
+        let read = event(spec).expect("a Fork");
+        assert_eq!((read.metadata.name.as_deref(), read.metadata.managed_fields), (Some("acme"), None));
+        let broken = event(r#"{"template":7}"#).expect_err("no Fork");
+        assert_eq!(broken.metadata.name.as_deref(), Some("acme"), "it is known which one cannot be read");
+    }
+}
