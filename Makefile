@@ -145,7 +145,7 @@ STATIC ?= $(STATIC_FOLDER)/forkable
 
 .PHONY: static
 static: need-cargo ## Build the release binary without dependencies on the system
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release -p forkable \
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release -p forkable --features jemalloc \
 	  --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER)
 	@mkdir -p $(dir $(STATIC)); cp $(STATIC_FOLDER)/$(STATIC_TARGET)/release/forkable $(STATIC)
 	@stat -c '%s %n' $(STATIC) | awk '{ printf "%s  %.1f MiB (goal: 16 MiB at most)\n", $$2, $$1 / 1048576 }'
@@ -161,7 +161,7 @@ file-size:
 
 .PHONY: bench
 bench: need-cargo need-go tools ## Print figures of time and memory beside their goals
-	$(CARGO) build --locked --release -p forkable
+	$(CARGO) build --locked --release -p forkable --features jemalloc
 	$(CARGO) run --locked --release -q -p forkable-tests --bin bench
 
 .PHONY: need-cargo need-node need-go

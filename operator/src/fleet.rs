@@ -1,7 +1,7 @@
 //! All Forks and their Deployments as last read from the store, so that no pass has to list them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -19,7 +19,7 @@ pub struct Fleet(RwLock<Objects>);
 struct Objects {
     forks: Vec<Arc<Fork>>,
     index: HashMap<ObjectRef, usize>,
-    releases: HashMap<ObjectRef, BTreeMap<String, Arc<Deployment>>>,
+    releases: HashMap<ObjectRef, Vec<Arc<Deployment>>>,
     /// The Fork of each Deployment, which is asked for when the Deployment is gone.
     owners: HashMap<ObjectRef, ObjectRef>,
     /// Forks that other processes work on; only what they claim matters.
@@ -126,8 +126,12 @@ impl Fleet {
     pub fn put_release(&self, release: Arc<Deployment>) {
         let (reference, fork) = (release.reference(), fork_of(&release));
         let mut objects = self.write();
-        objects.owners.insert(reference.clone(), fork.clone());
-        objects.releases.entry(fork).or_default().insert(reference.name, release);
+        objects.owners.insert(reference, fork.clone());
+        let releases = objects.releases.entry(fork).or_default();
+        match releases.iter_mut().find(|known| known.metadata.name == release.metadata.name) {
+            Some(known) => *known = release,
+            None => releases.push(release),
+        }
     }
 
     /// Forgets a Deployment and answers the Fork that it was of.
@@ -135,18 +139,20 @@ impl Fleet {
         let mut objects = self.write();
         let fork = objects.owners.remove(release)?;
         if let Some(releases) = objects.releases.get_mut(&fork) {
-            releases.remove(&release.name);
+            releases.retain(|known| known.metadata.name.as_ref() != Some(&release.name));
         }
         Some(fork)
     }
 
     /// The Deployments of a Fork, newest first.
     pub fn releases(&self, fork: &ObjectRef) -> Vec<Arc<Deployment>> {
-        let mut releases: Vec<_> =
-            self.read().releases.get(fork).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        let mut releases = self.read().releases.get(fork).cloned().unwrap_or_default();
         let age = |release: &Arc<Deployment>| release.metadata.creation_timestamp.as_ref().map(|time| time.0);
         // By revision where the clock is too coarse to tell.
-        releases.sort_by(|a, b| age(b).cmp(&age(a)).then_with(|| revision(b).cmp(&revision(a))));
+        let newest_first = |a: &Arc<Deployment>, b: &Arc<Deployment>| {
+            (age(b), revision(b)).cmp(&(age(a), revision(a))).then_with(|| a.metadata.name.cmp(&b.metadata.name))
+        };
+        releases.sort_by(newest_first);
         releases
     }
 
@@ -175,7 +181,7 @@ impl Fleet {
     /// Looks at all Deployments.
     pub fn with_releases<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Arc<Deployment>>) -> T) -> T {
         let objects = self.read();
-        look(&mut objects.releases.values().flat_map(BTreeMap::values))
+        look(&mut objects.releases.values().flatten())
     }
 
     pub fn references(&self) -> Vec<ObjectRef> {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -11,6 +11,9 @@ use std::{
 
 use forkable_core::{Facet, store::ObjectRef};
 use tokio::sync::broadcast;
+
+/// News that a listener may be behind.
+const BACKLOG: usize = 4096;
 
 /// How an object stands after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,17 +75,12 @@ impl Progress {
 }
 
 /// Where progress is told, and how every object stood last. Nobody has to listen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Teller {
-    listeners: broadcast::Sender<Progress>,
+    /// Made for the first listener: room for thousands of news is worth nothing where nobody listens.
+    listeners: Arc<OnceLock<broadcast::Sender<Progress>>>,
     standings: Arc<Mutex<HashMap<ObjectRef, Standing>>>,
     rests: Arc<AtomicBool>,
-}
-
-impl Default for Teller {
-    fn default() -> Self {
-        Self { listeners: broadcast::Sender::new(4096), standings: Arc::default(), rests: Arc::default() }
-    }
 }
 
 impl Teller {
@@ -91,12 +89,14 @@ impl Teller {
             let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
             standings.insert(object.clone(), *standing);
         }
-        // No listener is no error.
-        let _ = self.listeners.send(progress);
+        if let Some(listeners) = self.listeners.get() {
+            // No listener is no error.
+            let _ = listeners.send(progress);
+        }
     }
 
     pub fn listen(&self) -> broadcast::Receiver<Progress> {
-        self.listeners.subscribe()
+        self.listeners.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe()
     }
 
     /// Notes whether no pass runs and none is due, so that every standing is of what is stored.

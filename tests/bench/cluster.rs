@@ -12,6 +12,8 @@ const FLEETS: [(usize, u64); 2] = [(1_000, 40), (10_000, 160)];
 /// While the fleet is made, so that the quotas of one real account are waited for quickly.
 const MAKING: u32 = 3_600;
 const PATIENCE: Duration = Duration::from_mins(30);
+/// Time between looks at how far a controller is.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How long a controller is left alone before it is weighed.
 const REST: Duration = Duration::from_secs(20);
 
@@ -50,7 +52,7 @@ async fn make(space: &Namespace<'_>, numbers: std::ops::Range<usize>) {
     let running = controller(space, port, &[&format!("--time-scale={MAKING}"), "--resync=2400h"]);
     let forks = numbers.last().map_or(0, |last| last + 1);
     eventually("every fork is ready", PATIENCE, || async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(GLANCE).await;
         (ready(port).await == Some(forks)).then_some(())
     })
     .await;
@@ -72,6 +74,8 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
     let listed = began.elapsed();
     // Every fork is looked at in pages of both providers, and then compared with its spec.
     eventually("every fork is verified", PATIENCE, || async {
+        // The log of all calls is much to read: whoever looks all the time measures himself.
+        tokio::time::sleep(GLANCE).await;
         let counts = space.world.counts().await;
         let looked = |call: &str, page: usize| counts.get(call).is_some_and(|count| *count >= forks.div_ceil(page));
         let looked = looked("graphql query ForkFleet", 50) && looked("GET /v10/projects", 100);

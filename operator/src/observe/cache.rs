@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use forkable_core::store::{Kind, ObjectRef};
@@ -32,13 +32,17 @@ enum Slot {
     Lent(Vec<Hint>),
 }
 
-/// A Fork that a sweep may look at.
+/// A Fork that a sweep may look at, and what decides how. What is known of it stays where it is: a copy of all that is
+/// known of a large fleet would be the largest thing in memory.
 #[derive(Debug)]
 pub(crate) struct Resting {
     pub(crate) object: ObjectRef,
-    pub(crate) ask: Ask,
+    pub(crate) ask: Arc<Ask>,
     pub(crate) since: u64,
-    pub(crate) view: View,
+    pub(crate) has_domains: bool,
+    pub(crate) lacks_certificate: bool,
+    pub(crate) domains_at: Option<Timestamp>,
+    pub(crate) deep_at: Option<Timestamp>,
 }
 
 impl Cache {
@@ -57,6 +61,8 @@ impl Cache {
 
     /// Takes the view back. Hints that came meanwhile are judged by what the pass has learnt.
     pub(crate) fn put(&self, object: &ObjectRef, mut view: View, now: Timestamp) {
+        // The next pass is told of them anew; until then they would only keep older states of them alive.
+        view.observed.releases = Vec::new();
         let mut slots = self.slots();
         slots.returns += 1;
         let since = slots.returns;
@@ -98,7 +104,10 @@ impl Cache {
                     object: object.clone(),
                     ask: view.ask.clone()?,
                     since: *since,
-                    view: (**view).clone(),
+                    has_domains: view.has_domains(),
+                    lacks_certificate: view.lacks_certificate(),
+                    domains_at: view.domains_at,
+                    deep_at: view.deep_at,
                 }),
                 Slot::Lent(_) => None,
             })

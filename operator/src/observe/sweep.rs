@@ -8,11 +8,12 @@ use forkable_core::{
     hosting::{ProjectAsk, ProjectFacts},
     store::{ObjectRef, Store},
 };
+use futures::future;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::cache::Resting;
+use super::{cache::Resting, view::View};
 use crate::{accounts::Account, clock::until, context::Context};
 
 /// Repositories in one query.
@@ -93,6 +94,14 @@ impl<S: Store> Sweeper<S> {
     }
 
     async fn sweep_account(&mut self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
+        // Neither provider waits for the other.
+        future::try_join(self.repositories(account, forks), self.projects(account, forks)).await?;
+        self.domains(account, forks).await?;
+        self.deep(account, forks).await?;
+        self.certificates(account, forks).await
+    }
+
+    async fn repositories(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
         for chunk in forks.chunks(CHUNK) {
             let asks: Vec<RepositoryAsk> = chunk.iter().map(|fork| fork.ask.repository.clone()).collect();
             let seen = account.forge.observe(&asks).await?;
@@ -100,6 +109,10 @@ impl<S: Store> Sweeper<S> {
                 self.install_repository(fork, seen);
             }
         }
+        Ok(())
+    }
+
+    async fn projects(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
         // A project that does not exist yet is the business of the pass that makes it.
         let made: Vec<_> = forks.iter().filter(|fork| fork.ask.project.id.is_some()).collect();
         let asks: Vec<ProjectAsk> = made.iter().map(|fork| fork.ask.project.clone()).collect();
@@ -108,9 +121,7 @@ impl<S: Store> Sweeper<S> {
                 self.install_project(fork, seen);
             }
         }
-        self.domains(account, forks).await?;
-        self.deep(account, forks).await?;
-        self.certificates(account, forks).await
+        Ok(())
     }
 
     fn install_repository(&self, fork: &Resting, seen: RepositoryView) {
@@ -132,10 +143,11 @@ impl<S: Store> Sweeper<S> {
 
     /// Reads the domains of the Forks that were not read for the longest time.
     async fn domains(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
-        let mut oldest: Vec<_> = forks.iter().filter(|fork| fork.view.has_domains()).collect();
-        oldest.sort_by_key(|fork| fork.view.domains_at);
+        let mut oldest: Vec<_> = forks.iter().filter(|fork| fork.has_domains).collect();
+        oldest.sort_by_key(|fork| fork.domains_at);
         for fork in oldest.into_iter().take(DOMAIN_READS) {
-            let Some(target) = fork.view.project_target() else { continue };
+            let target = self.context.cache.peek(&fork.object, View::project_target);
+            let Some(target) = target.flatten() else { continue };
             let domains = account.hosting.domains(&target, &[]).await?;
             let now = self.context.clock.now();
             if self.context.cache.install(&fork.object, fork.since, |view| view.saw_domains(domains, now)) {
@@ -148,9 +160,9 @@ impl<S: Store> Sweeper<S> {
     /// Reads what only single calls tell of one Fork, if that is old.
     async fn deep(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
         let now = self.context.clock.now();
-        let old = |fork: &&Resting| fork.view.deep_at.is_none_or(|at| until(at, now) >= DEEP);
+        let old = |fork: &&Resting| fork.deep_at.is_none_or(|at| until(at, now) >= DEEP);
         let wanted = forks.iter().filter(|fork| fork.ask.deep && fork.ask.repository.node_id.is_some());
-        let Some(fork) = wanted.filter(old).min_by_key(|fork| fork.view.deep_at) else { return Ok(()) };
+        let Some(fork) = wanted.filter(old).min_by_key(|fork| fork.deep_at) else { return Ok(()) };
         let ask = RepositoryAsk { deep: true, ..fork.ask.repository.clone() };
         let Some(seen) = account.forge.observe(&[ask]).await?.pop() else { return Ok(()) };
         let new = self.context.cache.install(&fork.object, fork.since, |view| {
@@ -166,14 +178,14 @@ impl<S: Store> Sweeper<S> {
     /// Reads the certificates of a team if a domain waits for one, or once in a while.
     async fn certificates(&mut self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
         let mut teams: BTreeMap<Option<String>, Vec<&Resting>> = BTreeMap::new();
-        for fork in forks.iter().filter(|fork| fork.view.has_domains()) {
+        for fork in forks.iter().filter(|fork| fork.has_domains) {
             teams.entry(fork.ask.project.team.clone()).or_default().push(fork);
         }
         let now = self.context.clock.now();
         for (team, forks) in teams {
             let key = (account.key.clone(), team);
             let old = self.certificates_at.get(&key).is_none_or(|at| until(*at, now) >= CERTIFICATES);
-            if !old && !forks.iter().any(|fork| fork.view.lacks_certificate()) {
+            if !old && !forks.iter().any(|fork| fork.lacks_certificate) {
                 continue;
             }
             let certificates = account.hosting.certificates(key.1.as_deref()).await?;

@@ -1,6 +1,6 @@
 //! What is known of the outside for one Fork, and how far that can be relied on.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use forkable_core::{
     Facet, condition,
@@ -117,7 +117,7 @@ pub(crate) struct View {
     pub(crate) domains_at: Option<Timestamp>,
     /// When what only single calls tell was last read.
     pub(crate) deep_at: Option<Timestamp>,
-    pub(crate) ask: Option<Ask>,
+    pub(crate) ask: Option<Arc<Ask>>,
     /// Nothing that this Fork claims was held by another when the fleet's claims were at this count.
     pub(crate) unclaimed_at: Option<u64>,
     /// What failed, and until when it is left alone.
@@ -153,7 +153,7 @@ impl View {
                 self.domains.fresh = false;
             }
         }
-        self.ask = Some(ask);
+        self.ask = Some(Arc::new(ask));
     }
 
     pub(crate) fn repository_is_due(&self, now: Timestamp) -> bool {
@@ -310,7 +310,8 @@ impl View {
             })
         };
         project.domains = fork.spec.domains.iter().map(facts).collect();
-        if project.domains.is_some() {
+        if let Some(domains) = &mut project.domains {
+            domains.shrink_to_fit();
             self.domains.seen();
             self.domains_at = Some(now);
         }

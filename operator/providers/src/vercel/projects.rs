@@ -1,6 +1,6 @@
 //! Projects: looking at many, making, changing, linking, pausing and deleting one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use forkable_core::{
     PortError,
@@ -38,16 +38,9 @@ impl Vercel {
         }
         let mut answers = vec![None; asks.len()];
         for (team, wanted) in teams {
-            let listed = self.sweep(team, asks, &wanted).await?;
-            let look = |(index, project): (usize, Option<Project>)| async move {
-                let ask = &asks[index];
-                let facts = match project {
-                    Some(project) => Some(self.complete(ask, project).await?),
-                    None => self.look_at(ask).await?,
-                };
-                Ok::<_, PortError>((index, facts))
-            };
-            let mut looks = stream::iter(listed).map(look).buffer_unordered(CONCURRENT);
+            let left_out = self.sweep(team, asks, wanted, &mut answers).await?;
+            let look = |index: usize| async move { Ok::<_, PortError>((index, self.look_at(&asks[index]).await?)) };
+            let mut looks = stream::iter(left_out).map(look).buffer_unordered(CONCURRENT);
             while let Some((index, facts)) = looks.try_next().await? {
                 answers[index] = facts;
             }
@@ -65,18 +58,26 @@ impl Vercel {
         }
     }
 
-    /// Pages through the projects of a team until each of the wanted asks is answered or the pages end.
+    /// Pages through the projects of a team until each of the wanted asks is answered or the pages end. Only one page
+    /// is held at a time. Answers the asks that no page answered.
     async fn sweep(
         &self,
         team: Option<&str>,
         asks: &[ProjectAsk],
-        wanted: &[usize],
-    ) -> Result<Vec<(usize, Option<Project>)>, PortError> {
-        let mut missing: Vec<usize> = wanted.to_vec();
-        let mut found = Vec::new();
+        wanted: Vec<usize>,
+        answers: &mut [Option<ProjectFacts>],
+    ) -> Result<Vec<usize>, PortError> {
+        let (mut by_id, mut by_name, mut left_out) = (HashMap::new(), HashMap::new(), Vec::new());
+        for index in wanted {
+            let ask = &asks[index];
+            left_out.extend(match &ask.id {
+                Some(id) => by_id.insert(id.as_str(), index),
+                None => by_name.insert(ask.name.as_str(), index),
+            });
+        }
         let mut from: Option<String> = None;
         let mut seen = HashSet::new();
-        while !missing.is_empty() {
+        while !(by_id.is_empty() && by_name.is_empty()) {
             let request = Request::new("GET /v10/projects", team).about("the list of projects").in_background();
             let request = request.query("limit", "100");
             let request = match &from {
@@ -84,14 +85,17 @@ impl Vercel {
                 None => request,
             };
             let page: ProjectPage = self.client.send(request).await?;
+            let mut found = Vec::new();
             for project in page.projects {
-                let is_it = |index: &usize| match &asks[*index].id {
-                    Some(id) => *id == project.id,
-                    None => asks[*index].name == project.name,
-                };
-                if let Some(at) = missing.iter().position(is_it) {
-                    found.push((missing.swap_remove(at), Some(project)));
-                }
+                let index = by_id.remove(project.id.as_str()).or_else(|| by_name.remove(project.name.as_str()));
+                found.extend(index.map(|index| (index, project)));
+            }
+            let complete = |(index, project): (usize, Project)| async move {
+                Ok::<_, PortError>((index, self.complete(&asks[index], project).await?))
+            };
+            let mut completed = stream::iter(found).map(complete).buffer_unordered(CONCURRENT);
+            while let Some((index, facts)) = completed.try_next().await? {
+                answers[index] = Some(facts);
             }
             // A cursor that was there before would go round in circles.
             match page.pagination.next.map(|cursor| cursor.to_string()) {
@@ -99,8 +103,8 @@ impl Vercel {
                 _ => break,
             }
         }
-        found.extend(missing.into_iter().map(|index| (index, None)));
-        Ok(found)
+        left_out.extend(by_id.into_values().chain(by_name.into_values()));
+        Ok(left_out)
     }
 
     /// Reads what a list left out: variables always, custom environments if they matter to the ask.

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use k8s_openapi::{
     ByteString,
     api::{apps::v1 as apps_v1, coordination::v1::Lease, core::v1 as core_v1},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, ResourceExt, api::ListParams};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::Cluster;
@@ -21,6 +23,37 @@ const DEPLOYMENTS: &str = "app.kubernetes.io/part-of=forkable,app.kubernetes.io/
 const LOOKING: &str = "looking for the controller; --controller-namespace names where it runs";
 /// A Lease that was not renewed for this many of its durations has no live holder.
 const MISSED: i64 = 2;
+
+/// Of a Deployment of pods, what its containers get their environment from. To read the rest of what a pod may be takes
+/// more code than any command here has.
+#[derive(Clone, Debug, Deserialize, kube::Resource)]
+#[resource(inherit = apps_v1::Deployment)]
+struct Pods {
+    metadata: ObjectMeta,
+    spec: PodsSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PodsSpec {
+    template: PodTemplate,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PodTemplate {
+    spec: PodSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PodSpec {
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Container {
+    env: Vec<core_v1::EnvVar>,
+    env_from: Vec<core_v1::EnvFromSource>,
+}
 
 impl Cluster {
     async fn leases(&self, namespace: Option<&str>) -> kube::Result<Vec<Lease>> {
@@ -87,23 +120,23 @@ impl Cluster {
         &self,
         namespace: Option<&str>,
     ) -> anyhow::Result<BTreeMap<String, Secret>> {
-        let deployments: Api<apps_v1::Deployment> = kubernetes::api(&self.client, namespace);
+        let deployments: Api<Pods> = kubernetes::api(&self.client, namespace);
         let found = deployments.list(&ListParams::default().labels(DEPLOYMENTS)).await;
         let found = found.map_err(|error| self.explain(error).context(LOOKING))?;
         let Some(controller) = found.items.into_iter().next() else {
             bail!("no Deployment has the labels {DEPLOYMENTS}: there is no controller whose credentials could be used")
         };
         let namespace = controller.namespace().unwrap_or_default();
-        let pod = controller.spec.and_then(|spec| spec.template.spec).unwrap_or_default();
-        let Some(container) = pod.containers.into_iter().next() else { return Ok(BTreeMap::new()) };
+        let containers = controller.spec.template.spec.containers;
+        let Some(container) = containers.into_iter().next() else { return Ok(BTreeMap::new()) };
         let mut environment = BTreeMap::new();
-        for source in container.env_from.into_iter().flatten() {
+        for source in container.env_from {
             let prefix = source.prefix.unwrap_or_default();
             let Some(reference) = source.secret_ref else { continue };
             let data = self.secret(&namespace, &reference.name).await?.unwrap_or_default();
             environment.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
         }
-        for core_v1::EnvVar { name, value, value_from } in container.env.into_iter().flatten() {
+        for core_v1::EnvVar { name, value, value_from } in container.env {
             let from = value_from.and_then(|source| source.secret_key_ref);
             let value = match (value, from) {
                 (Some(value), _) => Some(Secret::new(value)),

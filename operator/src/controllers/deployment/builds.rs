@@ -20,7 +20,8 @@ use crate::{
 /// What was last seen of each build.
 #[derive(Debug, Default)]
 pub struct Builds {
-    builds: Mutex<HashMap<ObjectRef, Build>>,
+    /// Boxed: most of the map is room for more of them.
+    builds: Mutex<HashMap<ObjectRef, Box<Build>>>,
     turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -57,17 +58,18 @@ impl Builds {
     }
 
     pub(super) fn take(&self, release: &ObjectRef) -> Build {
-        self.builds.lock().unwrap_or_else(PoisonError::into_inner).remove(release).unwrap_or_default()
+        let known = self.builds.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
+        known.map(|build| *build).unwrap_or_default()
     }
 
     pub(super) fn put(&self, release: &ObjectRef, build: Build) {
-        self.builds.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), build);
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), Box::new(build));
     }
 
     /// Notes that this process made the object just now, unless a pass of it was faster and knows more.
     pub(crate) fn made(&self, release: &ObjectRef) {
         let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
-        builds.entry(release.clone()).or_insert_with(|| Build { is_untried: true, ..Build::default() });
+        builds.entry(release.clone()).or_insert_with(|| Box::new(Build { is_untried: true, ..Build::default() }));
     }
 
     pub(super) fn forget(&self, release: &ObjectRef) {

@@ -8,10 +8,9 @@ use std::{
 
 use forkable_core::store::Kind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{
-    core::{DeserializeGuard, error_boundary::InvalidObject},
-    runtime::watcher::Event,
-};
+use kube::runtime::watcher::Event;
+
+use super::lenient::{Lenient, Unreadable};
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -64,7 +63,7 @@ impl<K: Kind> Cache<K> {
     }
 
     /// Takes in what the watch with this index told.
-    pub(super) fn told(&mut self, watch: usize, event: Event<DeserializeGuard<K>>) -> Told {
+    pub(super) fn told(&mut self, watch: usize, event: Event<Lenient<K>>) -> Told {
         match event {
             Event::Init => {
                 self.watches[watch].listing = Some(HashSet::new());
@@ -81,7 +80,7 @@ impl<K: Kind> Cache<K> {
                 let changed = match told.0 {
                     Ok(object) => self.put(object),
                     // To work on what it was before would be to undo what a newer version of the kind has made.
-                    Err(InvalidObject { error, .. }) => {
+                    Err(Unreadable { error, .. }) => {
                         let (kind, (namespace, name)) = (K::KIND, &key);
                         tracing::error!("{kind} {namespace}/{name} cannot be read and is left alone: {error}");
                         self.objects.remove(&key).is_some()
@@ -145,9 +144,11 @@ impl<K: Kind> Cache<K> {
     }
 }
 
-/// Removes what nothing here reads and what may be larger than the object itself.
+/// Removes what nothing here reads and what may be larger than the object itself, and the room for more of what is few.
 pub(super) fn strip(meta: &mut ObjectMeta) {
     meta.managed_fields = None;
+    meta.owner_references.iter_mut().for_each(Vec::shrink_to_fit);
+    meta.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
@@ -169,7 +170,7 @@ fn differs<K: Kind>(a: &K, b: &K) -> bool {
     meta(a) != meta(b) || a.status() != b.status()
 }
 
-fn meta<K: Kind>(told: &DeserializeGuard<K>) -> &ObjectMeta {
+fn meta<K: Kind>(told: &Lenient<K>) -> &ObjectMeta {
     told.0.as_ref().map_or_else(|invalid| &invalid.metadata, K::meta)
 }
 
@@ -206,8 +207,8 @@ mod tests {
         .expect("a Fork")
     }
 
-    fn read(fork: Fork) -> DeserializeGuard<Fork> {
-        DeserializeGuard(Ok(fork))
+    fn read(fork: Fork) -> Lenient<Fork> {
+        Lenient(Ok(fork))
     }
 
     fn with_url(url: &str, version: u64) -> Fork {
@@ -286,13 +287,13 @@ mod tests {
     fn what_cannot_be_read_is_left_alone_and_hides_nothing() {
         let mut cache = cache([fork("acme", 1), fork("other", 2)]);
         let broken = |version: u64| {
-            let DeserializeGuard(broken) = serde_json::from_value::<DeserializeGuard<Fork>>(serde_json::json!({
+            let text = serde_json::json!({
                 "apiVersion": "forkable.dev/v1alpha1", "kind": "Fork", "spec": { "template": 7 },
                 "metadata": { "name": "acme", "namespace": "default", "resourceVersion": version.to_string() },
-            }))
-            .expect("it has metadata");
-            assert!(broken.is_err());
-            DeserializeGuard(broken)
+            });
+            let broken: Lenient<Fork> = serde_json::from_str(&text.to_string()).expect("it has metadata");
+            assert!(broken.0.is_err());
+            broken
         };
         assert_eq!(cache.told(0, Event::Apply(broken(3))), Told::Changed(key("acme")));
         assert_eq!(cache.get("default", "acme"), None);

@@ -21,6 +21,7 @@ mod client;
 mod data;
 mod events;
 mod lease;
+mod lenient;
 mod scopes;
 mod secrets;
 mod shard;

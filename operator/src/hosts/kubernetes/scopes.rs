@@ -4,13 +4,14 @@ use forkable_crds::{Deployment, Fork, GROUP};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource,
-    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
+    core::{NamespaceResourceScope, PartialObjectMeta},
     runtime::watcher::Event,
 };
 use serde::de::DeserializeOwned;
 
 use super::{
     data::DataKind,
+    lenient::Lenient,
     shard::Sharded,
     store::{KubernetesStore, write},
     watch::{Scope, follow},
@@ -35,7 +36,7 @@ impl KubernetesStore {
     {
         let scope = Scope { resource, group: GROUP, namespace: namespace.map(str::to_owned) };
         let (ours, others) = self.0.owner.selectors();
-        let api: Api<DeserializeGuard<K>> = api(&self.0.client, namespace);
+        let api: Api<Lenient<K>> = api(&self.0.client, namespace);
         let store = self.clone();
         let told = move |event| {
             let told = write(&store.kept::<K>().ours).told(index, event);
@@ -66,8 +67,8 @@ impl KubernetesStore {
     }
 }
 
-fn slim<K: Sharded>(event: Event<DeserializeGuard<K>>) -> Event<DeserializeGuard<K>> {
-    event.modify(|DeserializeGuard(told)| {
+fn slim<K: Sharded>(event: Event<Lenient<K>>) -> Event<Lenient<K>> {
+    event.modify(|Lenient(told)| {
         if let Ok(object) = told {
             object.slim();
         }
