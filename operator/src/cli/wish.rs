@@ -10,7 +10,7 @@ use forkable_core::{
     },
     store::Kind as _,
 };
-use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, ROLLBACK_ANNOTATION};
+use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, ROLLBACK_ANNOTATION};
 
 use super::{
     place::Place,
@@ -27,11 +27,16 @@ use super::{
 ///   forkable approve acme
 /// and in a cluster:
 ///   kubectl forkable approve acme -n team
+/// and in an emergency:
+///   forkable approve acme --override-freeze "checkout is down, see INC-17"
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Approve {
     /// Name of the Fork.
     name: Target,
+    /// Let it go live although a freeze window is in force, for this reason; it is put on record.
+    #[arg(long, value_name = "REASON")]
+    override_freeze: Option<String>,
     /// Approve only if this is the candidate, as `why` tells it.
     #[arg(long, value_name = "HASH")]
     candidate: Option<String>,
@@ -109,6 +114,10 @@ impl Approve {
         let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).unwrap_or_default();
         if let Some(wanted) = &self.candidate {
             ensure!(*wanted == candidate, "the candidate is {candidate} by now, not {wanted}: look at it again");
+        }
+        if let Some(reason) = &self.override_freeze {
+            ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
+            world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who())).await?;
         }
         world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who())).await?;
         super::say(format_args!("{} is approved (candidate {candidate})", short(release)));
