@@ -85,8 +85,13 @@ pub(super) struct Rollback {
     place: Place,
 }
 
-/// Who runs the command, as the machine tells.
-fn who() -> String {
+/// Who runs the command: the account at the cluster, or the user of the machine.
+async fn who(world: &World) -> String {
+    if let World::Cluster(cluster) = world
+        && let Some(name) = cluster.whoami().await
+    {
+        return name;
+    }
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".into())
 }
@@ -117,9 +122,9 @@ impl Approve {
         }
         if let Some(reason) = &self.override_freeze {
             ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
-            world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who())).await?;
+            world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(&world).await)).await?;
         }
-        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who())).await?;
+        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who(&world).await)).await?;
         super::say(format_args!("{} is approved (candidate {candidate})", short(release)));
         Ok(super::DONE)
     }
@@ -141,7 +146,10 @@ impl Abort {
             let wanted = self.release.unwrap_or_default();
             bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
         };
-        let reason = if self.reason.is_empty() { who() } else { format!("{}: {}", who(), self.reason) };
+        let reason = match who(&world).await {
+            who if self.reason.is_empty() => who,
+            who => format!("{who}: {}", self.reason),
+        };
         world.annotate(release, ABORT_ANNOTATION, &reason).await?;
         super::say(format_args!("{} is being stopped", short(release)));
         Ok(super::DONE)

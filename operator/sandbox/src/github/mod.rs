@@ -22,6 +22,7 @@ mod push;
 pub mod repo;
 mod repos;
 mod rest;
+pub mod reviews;
 mod routes;
 mod rulesets;
 mod security;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::git::Sha;
 use super::pulls::PullRequest;
+use super::reviews::Review;
 use crate::webhooks::Receiver;
 
 /// Who can see a repository.
@@ -297,6 +298,9 @@ pub struct Repo {
     /// Pull requests, oldest first.
     #[serde(default)]
     pub pulls: Vec<PullRequest>,
+    /// Reviews of pull requests by number, oldest first.
+    #[serde(default)]
+    pub reviews: BTreeMap<u64, Vec<Review>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its settings last changed.
@@ -335,6 +339,7 @@ impl Repo {
             checks: BTreeMap::new(),
             statuses: BTreeMap::new(),
             pulls: Vec::new(),
+            reviews: BTreeMap::new(),
             created_at: now,
             updated_at: now,
             pushed_at: now,

@@ -6,8 +6,8 @@ use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
 use super::{
-    accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, rulesets, security,
-    teams,
+    accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, reviews, rulesets,
+    security, teams,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -149,6 +149,8 @@ pub(super) const ROUTES: &[Route] = &[
     at(GET, "/pulls/{pull_number}", Repo(SEE_PULLS, pulls::get)),
     at(PATCH, "/pulls/{pull_number}", Repo(PULLS, pulls::update)),
     at(PUT, "/pulls/{pull_number}/merge", Repo(PUSH, pulls::merge)),
+    at(GET, "/pulls/{pull_number}/reviews", Repo(SEE_PULLS, reviews::list)),
+    at(POST, "/pulls/{pull_number}/reviews", Repo(PULLS, reviews::create)),
     at(GET, "/issues/{issue_number}/comments", Repo(SEE_PULLS, pulls::comments)),
     at(POST, "/issues/{issue_number}/comments", Repo(PULLS, pulls::create_comment)),
     at(PATCH, "/issues/comments/{comment_id}", Repo(PULLS, pulls::update_comment)),

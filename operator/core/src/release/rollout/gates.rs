@@ -18,7 +18,7 @@ use super::{
     Sight, is_promoted, phase,
     requirements::wrote,
 };
-use crate::forge::{CheckState, CommitAsk, CommitFacts};
+use crate::forge::CommitAsk;
 
 /// How often a commit is looked at while a check runs, and while nothing is known to happen.
 const RUNNING: Duration = Duration::from_secs(15);
@@ -144,9 +144,9 @@ impl Input<'_> {
     /// How long what was seen of the commit is good enough: not for long while it may change by itself or is about to
     /// decide.
     pub fn commit_is_good_for(&self, sight: &Sight) -> Duration {
-        let is_running = |facts: &CommitFacts| facts.checks.iter().any(|check| check.state == CheckState::Running);
+        let is_running = || self.closed(sight).iter().any(|closed| closed.reason == reason::CHECKS_RUNNING);
         let decides = self.phase() == Phase::AwaitingApproval
             && (!self.needs_approval() || matches!(self.named_approval(), Ok(Some(_))));
-        if decides || sight.commit.as_ref().is_none_or(is_running) { RUNNING } else { SAFETY }
+        if decides || is_running() { RUNNING } else { SAFETY }
     }
 }

@@ -1,5 +1,8 @@
 //! What holds a release up before its build and before its promotion, in words that say what opens it.
 
+#[cfg(test)]
+mod tests;
+
 use forkable_crds::{
     OVERRIDE_FREEZE_ANNOTATION,
     rollout::{FreezeOverride, GateCheck, Gates, Reviews},
@@ -56,9 +59,11 @@ pub fn problems<'a>(
     windows.chain(after).collect()
 }
 
-/// Whether the name is one that whoever wrote the commit goes by.
+/// Whether the name is one that whoever wrote the commit, or the pull request that brought it in, goes by.
 pub(super) fn wrote(facts: &CommitFacts, name: &str) -> bool {
-    facts.authors.iter().any(|author| author.eq_ignore_ascii_case(name.trim()))
+    // A merge is by whoever merged.
+    let authors = facts.authors.iter().chain(facts.pulls.iter().map(|pull| &pull.author));
+    authors.into_iter().any(|author| author.eq_ignore_ascii_case(name.trim()))
 }
 
 impl Input<'_> {

@@ -7,6 +7,7 @@ mod objects;
 mod pulls;
 mod query;
 mod repository;
+mod reviews;
 mod rules;
 mod scalars;
 

@@ -9,6 +9,8 @@ use super::super::node_id;
 use super::super::pulls::{Comment, PullRequest as Stored};
 use super::super::repo::Repo;
 use super::objects::Ref;
+use super::query::Actor;
+use super::reviews::{self, PullRequestReview};
 use super::scalars::{BigInt, Connection, DateTime, Oid, Slice, Uri, int};
 use super::{gql, repository};
 
@@ -58,6 +60,8 @@ pub(super) struct PullRequest {
     created_at: DateTime,
     updated_at: DateTime,
     #[graphql(skip)]
+    repository: u64,
+    #[graphql(skip)]
     pull: Stored,
 }
 
@@ -73,6 +77,11 @@ pub(super) struct IssueComment {
 }
 
 impl PullRequest {
+    /// Whether it brought a commit in: as the merge itself, or as the newest commit of its branch.
+    pub(super) fn has(&self, oid: &str, parents: &[String]) -> bool {
+        self.pull.head == oid || parents.get(1) == Some(&self.pull.head)
+    }
+
     pub(super) fn is(&self, number: i32) -> bool {
         self.number == number
     }
@@ -97,6 +106,7 @@ impl PullRequest {
             url: Uri(format!("https://github.com/{}/pull/{}", repo.full_name(), pull.number)),
             created_at: pull.created_at.into(),
             updated_at: pull.updated_at.into(),
+            repository: repo.id,
             pull: pull.clone(),
         }
     }
@@ -108,6 +118,25 @@ impl PullRequest {
     async fn head_ref(&self, ctx: &Context<'_>) -> Option<Ref> {
         let head = repository::by_id(gql(ctx), self.pull.head_repository)?;
         Ref::of(head.stored(), &self.pull.head_branch)
+    }
+
+    async fn author(&self, ctx: &Context<'_>) -> Option<Actor> {
+        Actor::of(gql(ctx), &self.pull.user)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "GraphQL's arguments are the function's")]
+    async fn latest_opinionated_reviews(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+        #[graphql(default)] writers_only: bool,
+    ) -> Option<Connection<PullRequestReview>> {
+        let repo = repository::by_id(gql(ctx), self.repository)?;
+        let all = reviews::opinionated(ctx, repo.stored(), self.pull.number, writers_only);
+        Some(Slice::new(after, before, first, last).of(all))
     }
 
     async fn comments(

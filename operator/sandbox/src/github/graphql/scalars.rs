@@ -90,6 +90,7 @@ pub(super) struct PageInfo {
 ))]
 #[graphql(concrete(name = "DeploymentReviewerConnection", params(super::environments::DeploymentReviewer)))]
 #[graphql(concrete(name = "PullRequestConnection", params(super::pulls::PullRequest)))]
+#[graphql(concrete(name = "PullRequestReviewConnection", params(super::reviews::PullRequestReview)))]
 #[graphql(concrete(name = "IssueCommentConnection", params(super::pulls::IssueComment)))]
 #[graphql(concrete(name = "RefConnection", params(super::objects::Ref)))]
 #[graphql(concrete(name = "CommitHistoryConnection", params(super::objects::Commit)))]
