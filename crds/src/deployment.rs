@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     condition::conditions,
     fork::LocalRef,
-    rollout::{Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, Rollback, RollbackTarget, Supersede},
+    rollout::{
+        Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, Rollback, RollbackTarget, Supersede,
+    },
 };
 
 /// One release: which commit of which Fork goes where, and how.

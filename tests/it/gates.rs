@@ -103,7 +103,8 @@ fn since(status: &Value, type_: &str) -> Timestamp {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_reviewed_goes_live_and_its_author_cannot_approve_it_alone() {
-    let world = promoting("    gates: { approval: Required, separationOfDuties: true, reviews: { minimum: 1 } }\n").await;
+    let world =
+        promoting("    gates: { approval: Required, separationOfDuties: true, reviews: { minimum: 1 } }\n").await;
     let direct = push(&world, "direct").await;
     let said = message(&stops(&world, &direct).await, "Ready");
     assert!(said.contains("came in without a pull request") && said.contains("forkable abort acme"), "{said}");

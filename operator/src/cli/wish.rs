@@ -10,7 +10,9 @@ use forkable_core::{
     },
     store::Kind as _,
 };
-use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, ROLLBACK_ANNOTATION};
+use forkable_crds::{
+    ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, ROLLBACK_ANNOTATION,
+};
 
 use super::{
     place::Place,

@@ -19,7 +19,7 @@ use forkable_core::{
     release::{machine::Phase, rollout::phase},
     store::{Kind, ObjectRef, Store},
 };
-use forkable_crds::Fork;
+use forkable_crds::{Deployment, Fork};
 use forkable_providers::transport::provider_label;
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;

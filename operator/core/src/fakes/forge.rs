@@ -14,8 +14,8 @@ use crate::{
     PortError,
     error::Provider,
     forge::{
-        CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts, RepositoryTarget, RepositoryView,
-        TemplateFacts,
+        CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts,
+        RepositoryTarget, RepositoryView, TemplateFacts,
     },
 };
 pub use world::{Plan, Repository};

@@ -37,8 +37,15 @@ pub(super) const ENVIRONMENT_BUSY: &str = "EnvironmentBusy";
 pub(super) const FREEZE_WINDOW: &str = "FreezeWindow";
 
 /// Reasons of gates that are closed.
-const GATES: [&str; 7] =
-    [CHECKS_RUNNING, ENVIRONMENT_BUSY, CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
+const GATES: [&str; 7] = [
+    CHECKS_RUNNING,
+    ENVIRONMENT_BUSY,
+    CHECKS_FAILED,
+    UNKNOWN_CHECK,
+    REVIEWS_REQUIRED,
+    ENVIRONMENT_ORDER,
+    FREEZE_WINDOW,
+];
 
 /// Reasons that a release may have stopped for.
 const STOPPED: [&str; 17] = [

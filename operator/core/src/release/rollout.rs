@@ -31,8 +31,8 @@ use crate::{
     forge::{CommitAsk, CommitFacts},
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
 };
-pub use requirements::problems;
 pub use judgement::{Round, measured};
+pub use requirements::problems;
 pub use status::{Told, status};
 
 /// Stage of an analysis before and after the promotion.
@@ -237,7 +237,8 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
             record.freeze_override = input.freeze_override();
-            record.approval = input.approval(sight).ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
+            record.approval =
+                input.approval(sight).ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
             record.rollback_to = serving.map(|deployment_id| {

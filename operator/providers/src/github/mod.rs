@@ -28,7 +28,10 @@ use async_trait::async_trait;
 use forkable_core::{
     PortError,
     error::Provider,
-    forge::{CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget, RepositoryView},
+    forge::{
+        CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget,
+        RepositoryView,
+    },
 };
 use serde::Deserialize;
 use url::Url;

@@ -9,11 +9,7 @@ use forkable_core::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    GitHub,
-    client::GraphRequest,
-    errors, name, observe,
-};
+use super::{GitHub, client::GraphRequest, errors, name, observe};
 use crate::transport::Priority;
 
 /// A commit, its checks and the pull requests that have it. A check run tells of its newest attempt by when that began;
@@ -271,7 +267,8 @@ mod tests {
                 "checkSuite": { "app": { "databaseId": app } } })
         };
         let (first, second) = (Some("2026-01-01T10:00:00Z"), Some("2026-01-01T11:00:00Z"));
-        let states = |contexts| noted(contexts).into_iter().map(|check| (check.app_id, check.state)).collect::<Vec<_>>();
+        let states =
+            |contexts| noted(contexts).into_iter().map(|check| (check.app_id, check.state)).collect::<Vec<_>>();
         let actions = Some(15_368);
         let failed_first = json!([run(15_368, second, Some("SUCCESS")), run(15_368, first, Some("FAILURE"))]);
         assert_eq!(states(failed_first), [(actions, CheckState::Passed)]);

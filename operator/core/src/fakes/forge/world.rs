@@ -10,8 +10,9 @@ use crate::{
     PortError, Secret,
     error::Provider,
     forge::{
-        Branches, CommitAsk, CommitFacts, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange, ForgeDone, Head, RepositoryAsk,
-        RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
+        Branches, CommitAsk, CommitFacts, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange,
+        ForgeDone, Head, RepositoryAsk, RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts,
+        StoredValue,
     },
     fork::blob,
 };

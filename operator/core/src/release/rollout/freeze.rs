@@ -49,7 +49,12 @@ pub(super) fn problems(windows: &[FreezeWindow]) -> Vec<(Option<usize>, String)>
     match freeze(&weekly, Timestamp::UNIX_EPOCH) {
         Ok(Some(Freeze { until: None, windows })) => {
             let names = windows.join(", ");
-            vec![(None, format!("the windows never end: {names} leave no minute of the week open, so that nothing would ever be promoted; shorten one of them"))]
+            vec![(
+                None,
+                format!(
+                    "the windows never end: {names} leave no minute of the week open, so that nothing would ever be promoted; shorten one of them"
+                ),
+            )]
         }
         _ => Vec::new(),
     }
@@ -69,18 +74,24 @@ impl<'a> Window<'a> {
     fn of(window: &'a FreezeWindow) -> Result<Self, String> {
         let name = window.name.as_str();
         let wrong = |what: String| format!("the freeze window {name} {what}");
-        let time = |text: &str| text.parse::<Time>().map_err(|_| wrong(format!("has no time of day in {text:?}: write HH:MM")));
+        let time = |text: &str| {
+            text.parse::<Time>().map_err(|_| wrong(format!("has no time of day in {text:?}: write HH:MM")))
+        };
         let when = match (&window.start, &window.end, &window.from, &window.to) {
             (Some(start), Some(end), None, None) => {
                 let zone = window.time_zone.as_deref().unwrap_or("UTC");
                 let zone = time_zone(zone).ok_or_else(|| {
-                    wrong(format!("has the time zone {zone:?}, which is no IANA name: write one such as Europe/Berlin or UTC"))
+                    wrong(format!(
+                        "has the time zone {zone:?}, which is no IANA name: write one such as Europe/Berlin or UTC"
+                    ))
                 })?;
                 let days = window.days.iter().copied().map(weekday).collect();
                 When::Weekly { zone, days, start: time(start)?, end: time(end)? }
             }
             (None, None, Some(from), Some(to)) if from.0 < to.0 => When::Once { from: from.0, to: to.0 },
-            (None, None, Some(_), Some(_)) => return Err(wrong("ends before it begins: from has to be before to".into())),
+            (None, None, Some(_), Some(_)) => {
+                return Err(wrong("ends before it begins: from has to be before to".into()));
+            }
             _ => return Err(wrong("has neither start and end nor from and to".into())),
         };
         Ok(Self { name, when })
@@ -196,7 +207,10 @@ mod tests {
         let cases = [
             (json!([{"name": "n", "timeZone": "Europe/Atlantis", "start": "18:00", "end": "08:00"}]), "no IANA name"),
             (json!([{"name": "n", "start": "18:00", "end": "8 am"}]), "write HH:MM"),
-            (json!([{"name": "n", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}]), "ends before it begins"),
+            (
+                json!([{"name": "n", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}]),
+                "ends before it begins",
+            ),
             (json!([{"name": "n"}]), "has neither start and end nor from and to"),
             (json!([{"name": "n", "start": "08:00", "end": "08:00"}]), "leave no minute of the week open"),
             (

@@ -37,11 +37,7 @@ fn closed(state: State, reason: &'static str, message: impl Into<String>) -> Clo
 
 /// What is wrong with gates, whatever happens: the field below `gates`, and why. `custom` are the names of the Fork's
 /// environments, `environment` the one that is released to.
-pub fn problems<'a>(
-    gates: &Gates,
-    custom: impl Iterator<Item = &'a str>,
-    environment: &str,
-) -> Vec<(String, String)> {
+pub fn problems<'a>(gates: &Gates, custom: impl Iterator<Item = &'a str>, environment: &str) -> Vec<(String, String)> {
     let field = |index: Option<usize>| index.map_or("freezeWindows".into(), |index| format!("freezeWindows[{index}]"));
     let windows = freeze::problems(&gates.freeze_windows).into_iter().map(|(index, message)| (field(index), message));
     let known: Vec<_> = custom.chain(["Preview"]).collect();
@@ -155,7 +151,9 @@ impl Input<'_> {
             None => closed(
                 State::PersonNeeded,
                 reason::ENVIRONMENT_ORDER,
-                format!("{environment} comes first, and commit {commit} was not released there: make a Deployment of it with environment: {environment}"),
+                format!(
+                    "{environment} comes first, and commit {commit} was not released there: make a Deployment of it with environment: {environment}"
+                ),
             ),
             Some(release) => {
                 let (phase, name) = (phase(release), release.reference().name);
@@ -164,7 +162,10 @@ impl Input<'_> {
                 } else {
                     (State::Progressing, reason::ENVIRONMENT_BUSY)
                 };
-                let message = format!("{environment} comes first, and commit {commit} is not healthy there: {name} is {}", phase.name());
+                let message = format!(
+                    "{environment} comes first, and commit {commit} is not healthy there: {name} is {}",
+                    phase.name()
+                );
                 closed(state, reason, message)
             }
         })
@@ -205,20 +206,25 @@ impl Input<'_> {
 fn check(wanted: &GateCheck, facts: &CommitFacts) -> Option<Closed> {
     let of = |app: Option<i64>| app.map_or_else(String::new, |app| format!(" of the App {app}"));
     let name = format!("{}{}", wanted.name, of(wanted.app_id));
-    let is_it = |check: &&CheckFacts| {
-        check.name == wanted.name && (wanted.app_id.is_none() || wanted.app_id == check.app_id)
-    };
+    let is_it =
+        |check: &&CheckFacts| check.name == wanted.name && (wanted.app_id.is_none() || wanted.app_id == check.app_id);
     let found: Vec<_> = facts.checks.iter().filter(is_it).collect();
     if found.is_empty() {
-        let mut known: Vec<_> = facts.checks.iter().map(|check| format!("{}{}", check.name, of(check.app_id))).collect();
+        let mut known: Vec<_> =
+            facts.checks.iter().map(|check| format!("{}{}", check.name, of(check.app_id))).collect();
         known.sort_unstable();
         known.dedup();
         known.truncate(NAMED);
         return Some(if known.is_empty() {
-            closed(State::Progressing, reason::CHECKS_RUNNING, format!("waits for the check {name}: none is reported yet"))
+            closed(
+                State::Progressing,
+                reason::CHECKS_RUNNING,
+                format!("waits for the check {name}: none is reported yet"),
+            )
         } else {
             let known = known.join(", ");
-            let message = format!("nobody has reported the check {name}: there are {known}; it opens once it is reported");
+            let message =
+                format!("nobody has reported the check {name}: there are {known}; it opens once it is reported");
             closed(State::PersonNeeded, reason::UNKNOWN_CHECK, message)
         });
     }

@@ -262,7 +262,8 @@ fn proposal(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> Strin
         }
     }
     let checks = sight.commit.iter().flat_map(|facts| &facts.checks);
-    let checks: Vec<_> = checks.take(MAX_CHECKS).map(|check| format!("{} {}", check.name, check.state.name())).collect();
+    let checks: Vec<_> =
+        checks.take(MAX_CHECKS).map(|check| format!("{} {}", check.name, check.state.name())).collect();
     if !checks.is_empty() {
         parts.push(format!("checks: {}", checks.join(", ")));
     }

@@ -176,7 +176,10 @@ fn another_environment_comes_first() {
     let unknown = waiting(json!({"after": [{"environment": "qa"}, {"environment": "Production"}]}), GATED);
     let (reason, message) = reasons(&unknown, None).remove(0);
     assert_eq!(reason, "InvalidGates");
-    assert!(message.contains("there are staging, Preview") && message.contains("cannot come before itself"), "{message}");
+    assert!(
+        message.contains("there are staging, Preview") && message.contains("cannot come before itself"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -195,7 +198,11 @@ fn whoever_wrote_the_commit_is_not_the_only_one_who_approves_it() {
         assert!(refused.contains("cannot be the only one who approves it"), "{refused}");
     }
     assert!(approved("", vec![]).expect_err("nobody knows").contains("does not say whose it is"));
-    assert_eq!(approved(" by ada", vec![pull("ada", &[("bob", true)])]), Ok(Some("ada".into())), "bob looked at it too");
+    assert_eq!(
+        approved(" by ada", vec![pull("ada", &[("bob", true)])]),
+        Ok(Some("ada".into())),
+        "bob looked at it too"
+    );
     assert!(approved(" by mia", vec![pull("mia", &[])]).is_err(), "she opened the pull request");
 }
 
