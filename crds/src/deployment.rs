@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     condition::conditions,
     fork::LocalRef,
-    rollout::{Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Rollback, RollbackTarget, Supersede},
+    rollout::{
+        Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, Rollback, RollbackTarget, Supersede,
+    },
 };
 
 /// One release: which commit of which Fork goes where, and how.
@@ -37,6 +39,7 @@ use crate::{
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
     validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("has(self.source.commit) || !has(self.gates) || (!has(self.gates.checks) && !has(self.gates.reviews) && !has(self.gates.after) && !(has(self.gates.separationOfDuties) && self.gates.separationOfDuties))").message("gates.checks, reviews, after and separationOfDuties are about a commit: name it in source.commit").field_path(".source"),
     validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
     validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen is for the environment Production: only its domains are promoted").field_path(".strategy"),
     validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
@@ -151,6 +154,9 @@ pub struct DeploymentStatus {
     /// Who let it go live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalStatus>,
+    /// The freeze that it went live in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<FreezeOverride>,
     /// What served when it was to be promoted, and serves again after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_to: Option<RollbackTarget>,

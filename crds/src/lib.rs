@@ -29,6 +29,8 @@ pub const ABANDON_ANNOTATION: &str = "forkable.dev/abandon";
 pub const SHARD_LABEL: &str = "forkable.dev/shard";
 /// Annotation on Deployments: a person lets the candidate go live that it names, as `CANDIDATE` or `CANDIDATE by NAME`.
 pub const APPROVE_ANNOTATION: &str = "forkable.dev/approve";
+/// Annotation on Deployments: a person lets the release go live in a freeze; the value says who and why.
+pub const OVERRIDE_FREEZE_ANNOTATION: &str = "forkable.dev/override-freeze";
 /// Annotation on Deployments: a person wants the release to stop; the value says who or why.
 pub const ABORT_ANNOTATION: &str = "forkable.dev/abort";
 /// Annotation on Deployments: a person wants another release to serve in place of this one: its name, or `previous`.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     analysis::{Analysis, HttpProbe, OnNoData},
-    gates::{Approval, Gates},
-    status::{AnalysisRun, ApprovalStatus, Measurement, RollbackTarget},
+    gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
+    status::{AnalysisRun, ApprovalStatus, FreezeOverride, Measurement, RollbackTarget},
 };
 
 /// How long the live site is watched after the promotion.

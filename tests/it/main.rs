@@ -6,6 +6,7 @@ mod crash;
 mod create;
 mod examples;
 mod faults;
+mod gates;
 mod healing;
 mod monitoring;
 mod policies;

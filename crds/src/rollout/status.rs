@@ -53,6 +53,21 @@ pub struct ApprovalStatus {
     pub at: Option<Time>,
 }
 
+/// A freeze that a person did not wait for.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct FreezeOverride {
+    /// Why, in the words of who overrode it.
+    #[schemars(length(max = 512))]
+    pub reason: String,
+    /// Names of the windows that were in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 63)))]
+    pub windows: Vec<String>,
+    /// When it was noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
 /// What a rollback leads to.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,7 @@
 //! The port to where repositories live (GitHub): what can be seen of a repository, and every change to one.
 
+mod commit;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -7,6 +9,7 @@ use forkable_crds::fork::Visibility;
 use jiff::Timestamp;
 
 use crate::{PortError, Secret};
+pub use commit::{CheckFacts, CheckState, CommitAsk, CommitFacts, Pull, Review};
 
 /// Reads and changes repositories. One call of `apply` is one [`ForgeChange`]; most are one request.
 #[async_trait]
@@ -14,6 +17,10 @@ pub trait Forge: Send + Sync {
     /// Looks at repositories and their templates, up to 50 in one request. Answers in the order of the asks.
     /// A repository that is gone (or may not be seen) is `None`; a failed look is an error, never `None`.
     async fn observe(&self, asks: &[RepositoryAsk]) -> Result<Vec<RepositoryView>, PortError>;
+
+    /// Looks at what checks and people say of a commit, in one request (another for each 100 checks). `None`: the
+    /// repository has no such commit.
+    async fn commit(&self, target: &RepositoryTarget, ask: &CommitAsk) -> Result<Option<CommitFacts>, PortError>;
 
     /// Makes one change. Taking away what is gone already is no error. Not idempotent for the `Create…` changes that take a name: those answer
     /// [`PortError::Conflict`] when the name is taken, whoever took it.

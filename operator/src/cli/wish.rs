@@ -10,7 +10,9 @@ use forkable_core::{
     },
     store::Kind as _,
 };
-use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, ROLLBACK_ANNOTATION};
+use forkable_crds::{
+    ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, ROLLBACK_ANNOTATION,
+};
 
 use super::{
     place::Place,
@@ -27,11 +29,16 @@ use super::{
 ///   forkable approve acme
 /// and in a cluster:
 ///   kubectl forkable approve acme -n team
+/// and in an emergency:
+///   forkable approve acme --override-freeze "checkout is down, see INC-17"
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Approve {
     /// Name of the Fork.
     name: Target,
+    /// Let it go live although a freeze window is in force, for this reason; it is put on record.
+    #[arg(long, value_name = "REASON")]
+    override_freeze: Option<String>,
     /// Approve only if this is the candidate, as `why` tells it.
     #[arg(long, value_name = "HASH")]
     candidate: Option<String>,
@@ -80,8 +87,13 @@ pub(super) struct Rollback {
     place: Place,
 }
 
-/// Who runs the command, as the machine tells.
-fn who() -> String {
+/// Who runs the command: the account at the cluster, or the user of the machine.
+async fn who(world: &World) -> String {
+    if let World::Cluster(cluster) = world
+        && let Some(name) = cluster.whoami().await
+    {
+        return name;
+    }
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".into())
 }
@@ -110,7 +122,11 @@ impl Approve {
         if let Some(wanted) = &self.candidate {
             ensure!(*wanted == candidate, "the candidate is {candidate} by now, not {wanted}: look at it again");
         }
-        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who())).await?;
+        if let Some(reason) = &self.override_freeze {
+            ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
+            world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(&world).await)).await?;
+        }
+        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who(&world).await)).await?;
         super::say(format_args!("{} is approved (candidate {candidate})", short(release)));
         Ok(super::DONE)
     }
@@ -132,7 +148,10 @@ impl Abort {
             let wanted = self.release.unwrap_or_default();
             bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
         };
-        let reason = if self.reason.is_empty() { who() } else { format!("{}: {}", who(), self.reason) };
+        let reason = match who(&world).await {
+            who if self.reason.is_empty() => who,
+            who => format!("{who}: {}", self.reason),
+        };
         world.annotate(release, ABORT_ANNOTATION, &reason).await?;
         super::say(format_args!("{} is being stopped", short(release)));
         Ok(super::DONE)

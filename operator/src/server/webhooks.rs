@@ -16,9 +16,10 @@ use axum::{
 };
 use forkable_core::{
     error::Provider,
+    release::{machine::Phase, rollout::phase},
     store::{Kind, ObjectRef, Store},
 };
-use forkable_crds::Fork;
+use forkable_crds::{Deployment, Fork};
 use forkable_providers::transport::provider_label;
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
@@ -86,7 +87,11 @@ pub(super) async fn github<S: Store>(server: State<Arc<Server<S>>>, headers: Hea
             return refused;
         }
         let event = text(&headers, "x-github-event").unwrap_or_default();
-        if let Some(hint) = github_hint(event, payload) {
+        if is_about_a_commit(event) {
+            for fork in of_repository(&server, &payload["repository"]) {
+                hint_gates(&server, &fork);
+            }
+        } else if let Some(hint) = github_hint(event, payload) {
             let forks = of_repository(&server, &payload["repository"]);
             tracing::debug!(event, forks = forks.len(), "webhook");
             hint_all(&server, forks, &hint);
@@ -156,6 +161,11 @@ fn is_fresh(event: &Value, now: Timestamp) -> bool {
     made.is_some_and(|made| until(made, now) <= OLDEST)
 }
 
+/// Whether an event tells what checks or people say of a commit, which only gates of releases ask for.
+fn is_about_a_commit(event: &str) -> bool {
+    matches!(event, "check_run" | "check_suite" | "status" | "pull_request_review")
+}
+
 fn github_hint(event: &str, payload: &Value) -> Option<Hint> {
     match event {
         "push" => {
@@ -218,6 +228,15 @@ fn hint_all<S: Store>(server: &Server<S>, forks: Vec<ObjectRef>, hint: &Hint) {
     for fork in forks {
         context.cache.hint(&fork, hint.clone(), context.clock.now());
         context.wake(fork);
+    }
+}
+
+/// Releases that wait for their gates.
+fn hint_gates<S: Store>(server: &Server<S>, fork: &ObjectRef) {
+    let waits = |release: &&Arc<Deployment>| matches!(phase(release), Phase::Gated | Phase::AwaitingApproval);
+    for release in server.context.fleet.releases(fork).iter().filter(waits) {
+        server.context.builds.hint(&release.reference());
+        server.context.wake(release.reference());
     }
 }
 

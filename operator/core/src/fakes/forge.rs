@@ -14,8 +14,8 @@ use crate::{
     PortError,
     error::Provider,
     forge::{
-        Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts, RepositoryTarget, RepositoryView,
-        TemplateFacts,
+        CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts,
+        RepositoryTarget, RepositoryView, TemplateFacts,
     },
 };
 pub use world::{Plan, Repository};
@@ -72,6 +72,14 @@ impl Forge for FakeForge {
         let mut world = self.world();
         world.looks += 1;
         Ok(asks.iter().map(|ask| world.view(ask)).collect())
+    }
+
+    async fn commit(&self, target: &RepositoryTarget, ask: &CommitAsk) -> Result<Option<CommitFacts>, PortError> {
+        let mut world = self.world();
+        world.looks += 1;
+        let repository = target.id.and_then(|id| world.repositories.get(&id));
+        let repository = repository.ok_or_else(|| not_found(&format!("{}/{}", target.owner, target.name)))?;
+        Ok(repository.commit_facts(ask))
     }
 
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {

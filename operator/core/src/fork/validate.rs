@@ -14,6 +14,7 @@ use super::{Desired, desired};
 use crate::{
     DigestKey, Secret,
     hosting::{DomainItem, ProjectSettings},
+    release,
     store::Kind,
 };
 use lookup::Lookup;
@@ -84,6 +85,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     let files = repository::files(fork, &mut lookup);
     let actions = repository::actions(&spec.repository, &mut lookup, key);
     let project = project(&spec.project, &spec.release, &mut lookup);
+    gates(spec, &mut lookup);
     let env = env::variables(spec, &mut lookup, key);
     let domains = domains(&spec.domains, &mut lookup);
     lookup.finish()?;
@@ -114,6 +116,14 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
         adopt: annotations.and_then(|all| all.get(ADOPT_ANNOTATION)).is_some_and(|adopt| adopt == "true"),
         digest_key: key.clone(),
     })
+}
+
+fn gates(spec: &ForkSpec, lookup: &mut Lookup<'_>) {
+    let Some(gates) = &spec.release.gates else { return };
+    let custom = spec.project.environments.iter().map(|custom| custom.name.as_str());
+    for (field, message) in release::rollout::problems(gates, custom, "Production") {
+        lookup.refuse(format!("spec.release.gates.{field}"), "InvalidGates", message);
+    }
 }
 
 fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_>) -> desired::Project {

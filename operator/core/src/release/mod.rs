@@ -2,7 +2,7 @@
 
 pub mod analysis;
 pub mod machine;
-pub(crate) mod reason;
+pub mod reason;
 mod request;
 pub mod rollout;
 mod status;

@@ -27,8 +27,28 @@ pub(super) const BAKE_FAILED: &str = "BakeFailed";
 pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
 
+pub(super) const INVALID_GATES: &str = "InvalidGates";
+pub(super) const CHECKS_RUNNING: &str = "ChecksRunning";
+pub(super) const CHECKS_FAILED: &str = "ChecksFailed";
+pub const UNKNOWN_CHECK: &str = "UnknownCheck";
+pub(super) const REVIEWS_REQUIRED: &str = "ReviewsRequired";
+pub(super) const ENVIRONMENT_ORDER: &str = "EnvironmentOrder";
+pub(super) const ENVIRONMENT_BUSY: &str = "EnvironmentBusy";
+pub(super) const FREEZE_WINDOW: &str = "FreezeWindow";
+
+/// Reasons of gates that are closed.
+const GATES: [&str; 7] = [
+    CHECKS_RUNNING,
+    ENVIRONMENT_BUSY,
+    CHECKS_FAILED,
+    UNKNOWN_CHECK,
+    REVIEWS_REQUIRED,
+    ENVIRONMENT_ORDER,
+    FREEZE_WINDOW,
+];
+
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 16] = [
+const STOPPED: [&str; 17] = [
     FAILED,
     CANCELED,
     BLOCKED,
@@ -36,6 +56,7 @@ const STOPPED: [&str; 16] = [
     DELETED,
     UNKNOWN_ENVIRONMENT,
     FORK_NOT_FOUND,
+    INVALID_GATES,
     ABORTED,
     ROLLED_BACK,
     GATES_TIMED_OUT,
@@ -49,17 +70,18 @@ const STOPPED: [&str; 16] = [
 
 /// The same reason for the Fork: one of ours, or that of an error of a call.
 pub(crate) fn known(reason: &str) -> &'static str {
-    let mut all = STOPPED.into_iter().chain(PortError::REASONS);
+    let mut all = STOPPED.into_iter().chain(GATES).chain(PortError::REASONS);
     all.find(|known| *known == reason).unwrap_or("ReleaseFailed")
 }
 
 /// Why a release is not there yet: an error of a call that is tried again, or that it is being built.
 pub(crate) fn under_way(reason: &str) -> &'static str {
     let phases = ["Pending", "Gated", "Verifying", "AwaitingApproval", "Promoting", "Baking", "RollingBack"];
-    PortError::REASONS.into_iter().chain(phases).find(|known| *known == reason).unwrap_or(BUILDING)
+    PortError::REASONS.into_iter().chain(GATES).chain(phases).find(|known| *known == reason).unwrap_or(BUILDING)
 }
 
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED)
+    let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED) || gates.contains(&reason)
 }

@@ -1,8 +1,10 @@
 //! A release that is promoted (`strategy.type: BlueGreen`): from its object and what was seen to what [`machine`]
 //! decides on, and from its decision to what is put on record.
 
+mod freeze;
 mod gates;
 mod judgement;
+mod requirements;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -26,9 +28,11 @@ use super::{
 };
 use crate::{
     condition::is_true,
+    forge::{CommitAsk, CommitFacts},
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
 };
 pub use judgement::{Round, measured};
+pub use requirements::problems;
 pub use status::{Told, status};
 
 /// Stage of an analysis before and after the promotion.
@@ -61,6 +65,8 @@ pub struct Sight {
     pub refused: Option<String>,
     /// A deployment that was to serve again, and is not there any more.
     pub gone: Option<String>,
+    /// What checks and people say of the commit; `None`: not looked at, or GitHub does not know the commit.
+    pub commit: Option<CommitFacts>,
 }
 
 impl Sight {
@@ -126,6 +132,8 @@ impl<'a> Input<'a> {
 pub struct Needs<'a> {
     pub build: Look,
     pub production: bool,
+    /// What to ask GitHub of the commit, should what is known of it be too old.
+    pub commit: Option<CommitAsk>,
     pub round: Option<Round<'a>>,
 }
 
@@ -139,14 +147,14 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
         _ => Look::Nothing,
     };
     let production = match phase {
-        Phase::AwaitingApproval => !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        Phase::AwaitingApproval => !input.needs_approval() || matches!(input.named_approval(), Ok(Some(_))),
         Phase::Promoting | Phase::RollingBack => true,
         Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
     };
     let round = input.round();
-    Needs { build, production, round }
+    Needs { build, production, commit: input.commit_ask(), round }
 }
 
 /// The deployment among those found that is this release's.
@@ -184,13 +192,10 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
     let seen = Seen {
         // Nothing begins before repository and project are there.
         turn: if phase == Phase::Pending && !ready && turn == Turn::Ours { Turn::Waits } else { turn },
-        gates: match phase {
-            Phase::AwaitingApproval => input.gates("Verified"),
-            _ => input.gates("Admitted"),
-        },
+        gates: input.gates(sight),
         build,
         verification: input.verification(),
-        approved: !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        approved: !input.needs_approval() || matches!(input.approval(sight), Ok(Some(_))),
         serves: production.is_none_or(|production| own.is_some() && production.serving.as_deref() == own),
         has_previous: match phase {
             Phase::Healthy => input.rollback_target().ok().flatten().is_some_and(|to| sight.is_there(&to)),
@@ -248,7 +253,9 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
-            record.approval = input.approval().ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
+            record.freeze_override = input.freeze_override();
+            record.approval =
+                input.approval(sight).ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
             record.rollback_to = serving.map(|deployment_id| {
@@ -294,12 +301,14 @@ pub enum Recheck {
     Build,
     /// At the next measurement, or at the end of the bake if that is sooner.
     Measure(Option<Duration>),
-    /// Others or a person are waited for.
+    /// Others are waited for, who wake it.
     Others,
+    /// Gates or a person are waited for.
+    Gates(Duration),
 }
 
 /// When to look again.
-pub fn recheck(input: Input<'_>) -> Recheck {
+pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
     match input.phase() {
         Phase::Building => Recheck::Build,
         Phase::Promoting | Phase::RollingBack => Recheck::Soon,
@@ -310,7 +319,8 @@ pub fn recheck(input: Input<'_>) -> Recheck {
             let rest = u64::try_from(seconds - baked).ok().filter(|rest| *rest > 0);
             Recheck::Measure(rest.map(Duration::from_secs))
         }
-        Phase::Pending | Phase::Gated | Phase::AwaitingApproval => Recheck::Others,
+        Phase::Pending => Recheck::Others,
+        Phase::Gated | Phase::AwaitingApproval => Recheck::Gates(input.gates_recheck(sight)),
         Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,
     }
 }

@@ -15,6 +15,7 @@ mod observe;
 pub mod permissions;
 mod repositories;
 mod rulesets;
+mod said;
 mod values;
 
 use std::{
@@ -27,7 +28,10 @@ use async_trait::async_trait;
 use forkable_core::{
     PortError,
     error::Provider,
-    forge::{Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget, RepositoryView},
+    forge::{
+        CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget,
+        RepositoryView,
+    },
 };
 use serde::Deserialize;
 use url::Url;
@@ -196,6 +200,10 @@ impl Forge for GitHub {
             self.saw(repository.id, &repository.full_name);
         }
         Ok(views)
+    }
+
+    async fn commit(&self, target: &RepositoryTarget, ask: &CommitAsk) -> Result<Option<CommitFacts>, PortError> {
+        self.said(target, ask).await
     }
 
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {

@@ -26,12 +26,16 @@ pub enum Feature {
     Variables,
     /// Secret scanning, push protection, Dependabot.
     Security,
+    /// `release.gates.checks`.
+    Checks,
+    /// `release.gates.reviews` and `separationOfDuties`.
+    Reviews,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
 
 impl Feature {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
@@ -41,6 +45,8 @@ impl Feature {
         Self::Secrets,
         Self::Variables,
         Self::Security,
+        Self::Checks,
+        Self::Reviews,
         Self::Deletion,
     ];
 
@@ -56,6 +62,8 @@ impl Feature {
             Self::Secrets => "secrets",
             Self::Variables => "variables",
             Self::Security => "security",
+            Self::Checks => "release.gates.checks",
+            Self::Reviews => "release.gates.reviews and separationOfDuties",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -72,7 +80,9 @@ impl Feature {
             | Self::Environments
             | Self::Secrets
             | Self::Variables
-            | Self::Security => "repo",
+            | Self::Security
+            | Self::Checks
+            | Self::Reviews => "repo",
         }
     }
 
@@ -87,6 +97,8 @@ impl Feature {
                 &[("administration", Access::Write), ("environments", Access::Write), ("actions", Access::Read)]
             }
             Self::TeamReviewers => &[("members", Access::Read)],
+            Self::Checks => &[("contents", Access::Read), ("checks", Access::Read), ("statuses", Access::Read)],
+            Self::Reviews => &[("contents", Access::Read), ("pull_requests", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
         }

@@ -5,6 +5,7 @@ mod adapter;
 mod contract;
 mod copies;
 mod faults;
+mod said;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -50,4 +51,6 @@ in_both_worlds! {
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,
     copies::an_interrupted_copy_goes_on,
+    said::checks_of_a_commit_stand_by_githubs_own_rule,
+    said::reviews_are_those_of_the_merged_pull_request,
 }

@@ -96,7 +96,7 @@ pub(super) async fn look(forge: &dyn Forge, ask: &RepositoryAsk) -> Outcome<Repo
 }
 
 /// The in-memory fake.
-pub(super) struct Fake(FakeForge);
+pub(super) struct Fake(pub(super) FakeForge);
 
 impl Default for Fake {
     fn default() -> Self {
@@ -226,9 +226,14 @@ impl Sandbox {
 
     /// Calls GitHub's half as a person does.
     pub(super) async fn person(&self, call: &str, body: Value) -> Outcome<Value> {
+        self.person_with("sandbox-github-token", call, body).await
+    }
+
+    /// As somebody else.
+    pub(super) async fn person_with(&self, token: &str, call: &str, body: Value) -> Outcome<Value> {
         let (method, path) = call.split_once(' ').ok_or("METHOD /path")?;
         let request = self.http.request(method.parse::<Method>()?, format!("{}{path}", self.server.github_url()));
-        let request = request.bearer_auth("sandbox-github-token");
+        let request = request.bearer_auth(token);
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = request.send().await?;
         if !answer.status().is_success() {

@@ -6,7 +6,7 @@ use super::answer::Refusal;
 use super::commits::resolve;
 use super::repo::{CheckRun, Status};
 use super::rest::{Ctx, Outcome, Reply};
-use super::{accounts, node_id, view};
+use super::{accounts, events, node_id, view};
 use crate::tokens::TokenKind;
 
 /// GitHub Actions, whose check runs a test may report for.
@@ -56,6 +56,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     let checks = ctx.repo_mut(id).checks.entry(sha).or_default();
     checks.retain(|other| other.name != check.name || other.app_id != check.app_id);
     checks.push(check);
+    let action = if body["conclusion"].is_null() { "created" } else { "completed" };
+    events::emit(ctx.world, id, "check_run", &ctx.login(), json!({ "action": action, "check_run": body }));
     Ok(Reply::created(body))
 }
 
@@ -82,9 +84,11 @@ pub(super) fn create_status(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
         created_at: ctx.now,
     };
     let body = show_status(ctx, id, &sha, &status);
+    let fields = json!({ "sha": sha, "state": status.state, "context": status.context });
     let statuses = ctx.repo_mut(id).statuses.entry(sha).or_default();
     statuses.retain(|other| other.context != status.context);
     statuses.push(status);
+    events::emit(ctx.world, id, "status", &ctx.login(), fields);
     Ok(Reply::created(body))
 }
 

@@ -22,20 +22,21 @@ const FRAMEWORK: [(&str, &str); 8] = [
 ];
 
 impl State {
-    /// Two organizations and their owner, a template, a repository that is none, and a template without commits.
+    /// Two organizations and their owners, a template, a repository that is none, and a template without commits.
     pub fn seeded(now: Timestamp) -> Self {
         let account = |id, login: &str, kind| Account {
             id,
             login: login.to_owned(),
             kind,
             owners: match kind {
-                AccountKind::Organization => vec!["octo-founder".to_owned()],
+                AccountKind::Organization => vec!["octo-founder".to_owned(), "octo-reviewer".to_owned()],
                 AccountKind::User => Vec::new(),
             },
             email: format!("{id}+{login}@users.noreply.github.com"),
         };
         let accounts = [
             account(1001, "octo-founder", AccountKind::User),
+            account(1002, "octo-reviewer", AccountKind::User),
             account(2001, "forkable-ai", AccountKind::Organization),
             account(2002, "acme-inc", AccountKind::Organization),
         ];

@@ -7,10 +7,10 @@ use forkable_core::store::{Kind, ObjectRef};
 use forkable_crds::{ADOPT_ANNOTATION, Deployment, Fork};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1 as core_v1;
+use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1 as core_v1};
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::NamespaceResourceScope,
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -149,6 +149,13 @@ impl Cluster {
         let ObjectRef { namespace, name, .. } = fork.reference();
         self.patch(self.api::<Fork>(&namespace), &name, &patch).await?;
         Ok("if the manifest is kept in Git, change it there too, or it may be undone from there".into())
+    }
+
+    /// The account that the cluster knows the caller as; `None`: it does not tell.
+    pub(in crate::cli) async fn whoami(&self) -> Option<String> {
+        let reviews = Api::<SelfSubjectReview>::all(self.client.clone());
+        let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.ok()?;
+        review.status?.user_info?.username
     }
 
     /// Notes a wish of a person on a release.

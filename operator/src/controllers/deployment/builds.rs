@@ -37,6 +37,8 @@ pub(super) struct Build {
     /// Of a release that is promoted: what was seen of it, and when it is to be measured next.
     pub(super) sight: Sight,
     pub(super) measure_at: Option<Timestamp>,
+    /// When its commit was last looked at.
+    pub(super) commit_at: Option<Timestamp>,
 }
 
 impl Build {
@@ -76,10 +78,11 @@ impl Builds {
         self.take(release);
     }
 
-    /// Something happened to the build: the next pass looks at it.
+    /// Something happened to the build or to its commit: the next pass looks at it.
     pub(crate) fn hint(&self, release: &ObjectRef) {
         if let Some(build) = self.builds.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
             build.look_at = None;
+            build.commit_at = None;
         }
     }
 }

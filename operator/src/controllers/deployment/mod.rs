@@ -220,7 +220,14 @@ impl<S: Store> Pass<'_, S> {
     ) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
         let status = release::status(self.input(&release, now), &build.observed, error.as_ref());
-        write(self.context, release, status).await?;
+        let was_under_way = release.status.as_ref().is_none_or(|status| status.finished_at.is_none());
+        let written = write(self.context, release, status).await?;
+        if was_under_way && written.status.as_ref().is_some_and(|status| status.finished_at.is_some()) {
+            // Those of another environment may have waited for it.
+            for sibling in self.siblings.iter().filter(|sibling| sibling.metadata.name != written.metadata.name) {
+                self.context.wake(sibling.reference());
+            }
+        }
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {
             tracing::warn!(%error, "failed");

@@ -7,11 +7,14 @@ use std::{
 
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
+    forge::RepositoryTarget,
     hosting::{HostingChange, HostingDone, ProjectAsk},
+    journal::Entry,
     plan::Outcome,
     release::{
         Input, Look,
         machine::{Call, Decision, Event, Phase, Row},
+        reason::UNKNOWN_CHECK,
         rollout::{self, Production, Round},
     },
     store::{EventType, Kind, ObjectRef, Store, StoreError},
@@ -176,6 +179,13 @@ impl<S: Store> Pass<'_, S> {
                 build.sight.is_looked_for = true;
             }
         }
+        if let Some(ask) = &needs.commit {
+            let good_for = input.commit_is_good_for(&build.sight);
+            if build.commit_at.is_none_or(|at| after(at, good_for) <= input.now) {
+                build.sight.commit = self.account.forge.commit(&self.repository(), ask).await?;
+                build.commit_at = Some(input.now);
+            }
+        }
         if needs.production && build.sight.production.is_none() {
             let ask = ProjectAsk {
                 id: self.target.id.clone(),
@@ -188,6 +198,15 @@ impl<S: Store> Pass<'_, S> {
                 seen.map(|project| Production { serving: project.production_deployment, moved: project.moved });
         }
         Ok(())
+    }
+
+    fn repository(&self) -> RepositoryTarget {
+        let known = self.fork.status.as_ref().and_then(|status| status.repository.as_ref());
+        known.map_or_else(RepositoryTarget::default, |known| {
+            let (owner, name) = known.full_name.split_once('/').unwrap_or_default();
+            let (id, node_id) = (Some(known.id), Some(known.node_id.clone()));
+            RepositoryTarget { id, node_id, owner: owner.into(), name: name.into(), head: None }
+        })
     }
 
     async fn visit(&self, round: &Round<'_>) -> Vec<forkable_core::sites::Visit> {
@@ -272,13 +291,33 @@ impl<S: Store> Pass<'_, S> {
         let mut last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
         let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
         let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
-        let by = release.status.as_ref().and_then(|status| status.approval.as_ref()?.by.clone());
-        let message = match (row.to, by) {
-            (Phase::Promoting, Some(by)) => format!("approved by {by}"),
-            _ => format!("{}: {}", row.event.name(), message.unwrap_or_default()),
-        };
+        let let_live = release.status.as_ref().filter(|_| row.to == Phase::Promoting).and_then(let_live);
+        if let Some(step) = &let_live {
+            let entry = Entry {
+                at: self.context.clock.now(),
+                object: self.object.clone(),
+                facet: Facet::Release.name(),
+                step: step.clone(),
+                outcome: "done".into(),
+                duration_ms: 0,
+            };
+            self.context.record(entry).await;
+        }
+        let message = let_live.unwrap_or_else(|| format!("{}: {}", row.event.name(), message.unwrap_or_default()));
         let event_type = if is_bad { EventType::Warning } else { EventType::Normal };
         self.context.store.event(self.object, event_type, row.to.name(), &message).await;
+    }
+
+    /// Warns of a check that nobody reports, which may be a name that is wrong, once it turns out so.
+    async fn warn(&self, release: &Deployment, status: &DeploymentStatus) {
+        let unknown = |status: &DeploymentStatus| {
+            let mut conditions = status.conditions.iter();
+            conditions.find(|condition| condition.reason == UNKNOWN_CHECK).map(|condition| condition.message.clone())
+        };
+        let before = release.status.as_ref().and_then(unknown);
+        if let Some(message) = unknown(status).filter(|message| before.as_ref() != Some(message)) {
+            self.context.store.event(self.object, EventType::Warning, UNKNOWN_CHECK, &message).await;
+        }
     }
 
     async fn conclude(
@@ -294,8 +333,9 @@ impl<S: Store> Pass<'_, S> {
         let record = rollout::known(input, &build.sight);
         let status =
             rollout::status(input, record.clone(), rollout::marks(&record), &build.sight, None, error.as_ref());
-        let recheck = rollout::recheck(input);
+        let recheck = rollout::recheck(input, &build.sight);
         if release.status.as_ref() != Some(&status) {
+            self.warn(&release, &status).await;
             let release = self.context.store.write_status(&release, status).await?;
             self.context.fleet.put_release(release);
         }
@@ -314,10 +354,23 @@ impl<S: Store> Pass<'_, S> {
                 Some(rest.map_or(next, |rest| rest.min(next)))
             }
             rollout::Recheck::Others => Some(SAFETY),
+            rollout::Recheck::Gates(wait) => Some(wait),
         };
         let next = build.holds.until(now).map(|at| until(now, at)).or(due);
         Ok(Passed { next, failed })
     }
+}
+
+/// Which people let a release go live, and how.
+fn let_live(status: &DeploymentStatus) -> Option<String> {
+    let candidate = status.candidate.as_deref().unwrap_or_default();
+    let by = status.approval.as_ref().and_then(|approval| approval.by.as_ref());
+    let approved = by.map(|by| format!("candidate {candidate} was approved by {by}"));
+    let overrode = status.freeze_override.as_ref().map(|freeze| {
+        format!("freeze window {} was overridden for {candidate}: {}", freeze.windows.join(", "), freeze.reason)
+    });
+    let told: Vec<_> = approved.into_iter().chain(overrode).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// What a step came to.

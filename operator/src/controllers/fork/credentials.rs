@@ -58,6 +58,7 @@ fn features(fork: &Fork) -> Vec<Feature> {
     let workflows = repository.files.iter().any(|file| file.path.starts_with(".github/workflows/"));
     let teams = repository.environments.iter().flat_map(|environment| &environment.reviewers);
     let teams = teams.filter(|reviewer| reviewer.team.is_some()).count() > 0;
+    let gates = spec.release.gates.as_ref();
     let asked = [
         (Feature::Repository, true),
         // The mark of ownership is a file.
@@ -69,6 +70,8 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Secrets, !repository.secrets.is_empty()),
         (Feature::Variables, !repository.variables.is_empty()),
         (Feature::Security, repository.security.is_some()),
+        (Feature::Checks, gates.is_some_and(|gates| !gates.checks.is_empty())),
+        (Feature::Reviews, gates.is_some_and(|gates| gates.reviews.is_some() || gates.separation_of_duties)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()

@@ -10,8 +10,9 @@ use crate::{
     PortError, Secret,
     error::Provider,
     forge::{
-        Branches, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange, ForgeDone, Head, RepositoryAsk,
-        RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
+        Branches, CommitAsk, CommitFacts, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange,
+        ForgeDone, Head, RepositoryAsk, RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts,
+        StoredValue,
     },
     fork::blob,
 };
@@ -61,6 +62,8 @@ pub struct Repository {
     /// Path to content, by branch.
     pub trees: BTreeMap<String, BTreeMap<String, String>>,
     heads: BTreeMap<String, Head>,
+    /// What is said of commits, by commit.
+    pub said: BTreeMap<String, CommitFacts>,
     /// Values of secrets by environment and name, which no observer sees.
     pub secrets: BTreeMap<(Option<String>, String), Secret>,
     /// How many looks find it empty still, and what comes then, on which branch.
@@ -121,6 +124,16 @@ impl Repository {
     /// The content of a file on the default branch.
     pub fn read(&self, path: &str) -> Option<&str> {
         self.trees.get(self.facts.default_branch.as_ref()?)?.get(path).map(String::as_str)
+    }
+
+    /// What is said of a commit that a branch is at, or that something was said of.
+    pub(super) fn commit_facts(&self, ask: &CommitAsk) -> Option<CommitFacts> {
+        let head = || self.heads.values().find(|head| head.oid == ask.commit);
+        let there = || head().map(|head| CommitFacts { authors: vec![head.author.clone()], ..CommitFacts::default() });
+        let mut facts = self.said.get(&ask.commit).cloned().or_else(there)?;
+        facts.checks.retain(|_| ask.checks);
+        facts.pulls.retain(|_| ask.reviews);
+        Some(facts)
     }
 
     fn sync(&mut self) {

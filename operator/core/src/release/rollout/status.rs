@@ -19,6 +19,9 @@ use crate::{
     store::Kind,
 };
 
+/// Checks that a proposal names at most.
+const MAX_CHECKS: usize = 20;
+
 /// Why something happened, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -187,7 +190,10 @@ fn awaited(
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
-        Phase::Gated => going("waits for its gates".into()),
+        Phase::Gated => match held_up(input, sight) {
+            Some((state, reason, message)) => (state, reason, format!("is not built yet: {message}")),
+            None => going("is about to be built".into()),
+        },
         Phase::Building => match sight.build.deployment.as_ref().map(|facts| (facts.state, facts)) {
             Some((BuildState::Queued, _)) => going("waits for a build machine at Vercel".into()),
             Some((BuildState::Blocked, facts)) => {
@@ -201,7 +207,7 @@ fn awaited(
             let url = status.url.as_deref().unwrap_or_default();
             going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
         }
-        Phase::AwaitingApproval => approval(input, status),
+        Phase::AwaitingApproval => approval(input, status, sight),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
@@ -217,20 +223,70 @@ fn awaited(
     }
 }
 
-fn approval(input: Input<'_>, status: &DeploymentStatus) -> (State, String, String) {
-    let candidate = status.candidate.as_deref().unwrap_or_default();
-    let approval = input.approval();
+/// What holds it up: the gravest as state and reason, all of it as message.
+fn held_up(input: Input<'_>, sight: &Sight) -> Option<(State, String, String)> {
+    let closed = input.closed(sight);
+    let first = closed.first()?;
+    let messages: Vec<_> = closed.iter().map(|closed| closed.message.as_str()).collect();
+    Some((first.state.clone(), first.reason.into(), messages.join("; ")))
+}
+
+fn approval(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> (State, String, String) {
+    let held_up = held_up(input, sight);
+    let approval = input.approval(sight);
     if !input.needs_approval() || matches!(approval, Ok(Some(_))) {
-        return (State::Progressing, Phase::AwaitingApproval.name().into(), "is about to be promoted".into());
+        let going = (State::Progressing, Phase::AwaitingApproval.name().into(), "is about to be promoted".into());
+        return held_up.map_or(going, |(state, reason, message)| (state, reason, format!("is good, but {message}")));
     }
     let wrong = approval.err().map_or_else(String::new, |wrong| format!("{wrong}; "));
     let url = status.url.as_deref().unwrap_or_default();
     let message = format!(
-        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {candidate})",
+        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}",
         describe(status),
         input.release.spec.fork_ref.name,
+        status.candidate.as_deref().unwrap_or_default(),
+        proposal(input, status, sight),
+        held_up.map_or_else(String::new, |(_, _, message)| format!("; even then: {message}")),
     );
     (State::PersonNeeded, reason::APPROVAL_REQUIRED.into(), message)
+}
+
+/// What would change for visitors: what a person looks at before approving.
+fn proposal(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> String {
+    let fork = input.fork.and_then(|fork| fork.status.as_ref());
+    let current = fork.and_then(|status| status.current_release.as_ref());
+    let serving = input.siblings.iter().find(|release| {
+        input.is_production() && release.metadata.name != input.release.metadata.name && is_live(release)
+    });
+    let mut parts = Vec::new();
+    let commit = status.commit.as_ref().map(|commit| commit.sha.as_str()).unwrap_or_default();
+    let repository = fork.and_then(|status| status.repository.as_ref());
+    if let (Some(current), Some(repository)) = (current, repository)
+        && current.commit != commit
+    {
+        parts.push(format!("changes: {}/compare/{}...{commit}", repository.html_url, current.commit));
+    }
+    let since = serving.and_then(|serving| serving.status.as_ref()?.requested_at.as_ref());
+    if let (Some(since), Some(fork)) = (since, fork) {
+        let is_newer = |row: &&forkable_crds::fork::EnvStatus| row.updated_at > since.0.as_millisecond();
+        let mut names: Vec<_> = fork.env.iter().filter(is_newer).map(|row| row.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            parts.push(format!("changed variables: {}", names.join(", ")));
+        }
+    }
+    let checks = sight.commit.iter().flat_map(|facts| &facts.checks);
+    let checks: Vec<_> =
+        checks.take(MAX_CHECKS).map(|check| format!("{} {}", check.name, check.state.name())).collect();
+    if !checks.is_empty() {
+        parts.push(format!("checks: {}", checks.join(", ")));
+    }
+    parts.into_iter().map(|part| format!("; {part}")).collect()
+}
+
+fn is_live(release: &forkable_crds::Deployment) -> bool {
+    release.status.as_ref().is_some_and(|status| is_true(&status.conditions, "Live"))
 }
 
 /// Why a line of the table came true, where people want to know.

@@ -81,7 +81,7 @@ fn an_approval_counts_for_the_very_candidate_only() {
     };
     approve(&mut release, "000000000000 by ada");
     assert_eq!(go(&mut release, &sight), Decision::Wait);
-    let error = with(&release, |input| input.approval()).expect_err("it is stale");
+    let error = with(&release, |input| input.approval(&Sight::default())).expect_err("it is stale");
     assert!(error.contains("the approval is for the candidate 000000000000"), "{error}");
     approve(&mut release, &format!("{candidate} by ada"));
     assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));

@@ -4,8 +4,10 @@ mod cost;
 mod environments;
 mod mutation;
 mod objects;
+mod pulls;
 mod query;
 mod repository;
+mod reviews;
 mod rules;
 mod scalars;
 

@@ -6,6 +6,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, Interface, SimpleObject, U
 
 use super::super::repo::{CheckRun as StoredCheck, Repo, Status};
 use super::super::{git, node_id};
+use super::pulls::{self, PullRequest};
 use super::query::{App, User};
 use super::scalars::{CommitConnection, Connection, DateTime, GitTimestamp, Oid, Slice, Uri};
 use super::{Gql, gql};
@@ -230,6 +231,20 @@ impl Commit {
         Slice::new(after, before, first, last).of(history.iter().filter_map(|oid| commit(gql(ctx), &self.repo, oid)))
     }
 
+    async fn associated_pull_requests(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> async_graphql::Result<Option<Connection<PullRequest>>> {
+        let wanted = pulls::Wanted { states: None, head: None, base: None, order: None };
+        let all = pulls::all(ctx, &self.repo, &wanted)?;
+        let its = all.into_iter().filter(|pull| pull.has(&self.oid.0, &self.data.parents));
+        Ok(Some(Slice::new(after, before, first, last).of(its)))
+    }
+
     async fn status_check_rollup(&self) -> Option<StatusCheckRollup> {
         let checks = self.repo.checks.get(&self.oid.0).cloned().unwrap_or_default();
         let statuses = self.repo.statuses.get(&self.oid.0).cloned().unwrap_or_default();
@@ -338,6 +353,7 @@ pub(super) struct CheckRun {
     name: String,
     status: CheckStatusState,
     conclusion: Option<CheckConclusionState>,
+    started_at: Option<DateTime>,
     details_url: Option<Uri>,
     check_suite: CheckSuite,
 }
@@ -364,6 +380,7 @@ impl CheckRun {
             name: check.name.clone(),
             status,
             conclusion,
+            started_at: (check.status != "queued").then(|| check.created_at.into()),
             details_url: check.details_url.clone().map(Uri),
             check_suite: CheckSuite { id: ID(node_id("CS", check.id)), status, conclusion, app: App::of(check.app_id) },
         }

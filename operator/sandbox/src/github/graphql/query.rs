@@ -145,6 +145,24 @@ pub(super) enum Owner {
     Organization(Organization),
 }
 
+/// Whoever does something.
+#[derive(Interface)]
+#[graphql(field(name = "login", ty = "&String"), field(name = "url", ty = "&Uri"))]
+pub(super) enum Actor {
+    User(User),
+    Organization(Organization),
+}
+
+impl Actor {
+    /// The account of a login; none once it is gone.
+    pub(super) fn of(gql: &Gql, login: &str) -> Option<Self> {
+        Some(match gql.read(|world| world.github.account(login).map(Owner::of))? {
+            Owner::User(user) => Self::User(user),
+            Owner::Organization(organization) => Self::Organization(organization),
+        })
+    }
+}
+
 impl Owner {
     pub(super) fn of(account: &Account) -> Self {
         match account.kind {
