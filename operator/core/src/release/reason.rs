@@ -20,6 +20,7 @@ pub(super) const DELETED: &str = "DeploymentDeleted";
 pub(super) const ABORTED: &str = "Aborted";
 pub(super) const ROLLED_BACK: &str = "RolledBack";
 pub(super) const GATES_TIMED_OUT: &str = "GatesTimedOut";
+pub(super) const ANALYSIS_INVALID: &str = "AnalysisInvalid";
 pub(super) const VERIFICATION_FAILED: &str = "VerificationFailed";
 pub(super) const APPROVAL_REQUIRED: &str = "ApprovalRequired";
 pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
@@ -28,7 +29,7 @@ pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 16] = [
+const STOPPED: [&str; 17] = [
     FAILED,
     CANCELED,
     BLOCKED,
@@ -39,6 +40,7 @@ const STOPPED: [&str; 16] = [
     ABORTED,
     ROLLED_BACK,
     GATES_TIMED_OUT,
+    ANALYSIS_INVALID,
     VERIFICATION_FAILED,
     APPROVAL_REQUIRED,
     PROMOTION_FAILED,
@@ -61,5 +63,5 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
 
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED)
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID)
 }

@@ -12,6 +12,7 @@ use forkable_core::{
 };
 use jiff::Timestamp;
 
+use super::polls::Polls;
 use crate::{
     clock::{after, until},
     observe::Holds,
@@ -22,6 +23,7 @@ use crate::{
 pub struct Builds {
     builds: Mutex<HashMap<ObjectRef, Build>>,
     turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) polls: Polls,
 }
 
 /// What was last seen of one build.
@@ -30,6 +32,8 @@ pub(super) struct Build {
     pub(super) observed: Observed,
     /// Before this, what was seen is good enough.
     pub(super) look_at: Option<Timestamp>,
+    /// When what was seen was so. `None`: it has to be read anew.
+    pub(super) seen_at: Option<Timestamp>,
     pub(super) holds: Holds,
     /// This process made the object, and has not asked for its build.
     pub(super) is_untried: bool,
@@ -78,6 +82,7 @@ impl Builds {
     pub(crate) fn hint(&self, release: &ObjectRef) {
         if let Some(build) = self.builds.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
             build.look_at = None;
+            build.seen_at = None;
         }
     }
 }
