@@ -20,7 +20,7 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 	$(BINARY) up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: need-cargo need-go tools promtool build ## Every test (needs cargo and go; `contract` is part of it where node and npm are, and always in CI)
+test: need-cargo need-go tools promtool prometheus build ## Every test (needs cargo and go; `contract` is part of it where node and npm are, and always in CI)
 	$(CARGO) test --locked --workspace
 	$(MAKE) --no-print-directory gitops
 	@if $(HAS_NODE) || [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory contract; else \
@@ -67,19 +67,22 @@ $(CLUSTER_TOOLS): | need-go
 	go build -ldflags "-s -w -X $${of}Version=$$version -X $${of}Major=$$major -X $${of}Minor=$$minor" -o $@.new $$2; \
 	mv $@.new $@; echo "built $(@F) in $${SECONDS} s" >&2
 
-# Without its service discovery for clouds, which no check of ours needs.
-PROMTOOL_MODULE := tests/tools/prometheus
-PROMTOOL := $(TOOLS)/promtool-$(shell cat $(PROMTOOL_MODULE)/go.mod $(PROMTOOL_MODULE)/go.sum | cksum | cut -d' ' -f1)/promtool
-export FORKABLE_PROMTOOL := $(PROMTOOL)
+# Without its service discovery for clouds and its pages, which no check of ours needs.
+PROMETHEUS_MODULE := tests/tools/prometheus
+PROMETHEUS := $(TOOLS)/prometheus-$(shell cat $(PROMETHEUS_MODULE)/go.mod $(PROMETHEUS_MODULE)/go.sum | cksum | cut -d' ' -f1)
+export FORKABLE_PROMTOOL := $(PROMETHEUS)/promtool
+export FORKABLE_PROMETHEUS := $(PROMETHEUS)/prometheus
 
-.PHONY: promtool
-promtool: $(PROMTOOL) ## Build promtool (once; needs go)
-	@echo $(PROMTOOL)
+.PHONY: promtool prometheus
+promtool: $(PROMETHEUS)/promtool ## Build promtool (once; needs go)
+	@echo $<
+prometheus: $(PROMETHEUS)/prometheus ## Build the Prometheus server (once; needs go)
+	@echo $<
 
-$(PROMTOOL): | need-go
+$(PROMETHEUS)/%: | need-go
 	@echo "building $(@F), once, into $(@D): minutes with an empty cache of go" >&2
-	@mkdir -p $(@D); cd $(PROMTOOL_MODULE); SECONDS=0; \
-	go build -tags remove_all_sd -ldflags "-s -w" -o $@.new github.com/prometheus/prometheus/cmd/promtool; \
+	@mkdir -p $(@D); cd $(PROMETHEUS_MODULE); SECONDS=0; \
+	go build -tags remove_all_sd -ldflags "-s -w" -o $@.new github.com/prometheus/prometheus/cmd/$(@F); \
 	mv $@.new $@; echo "built $(@F) in $${SECONDS} s" >&2
 
 .PHONY: contract

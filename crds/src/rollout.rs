@@ -2,6 +2,7 @@
 
 mod analysis;
 mod gates;
+mod metrics;
 mod status;
 
 use kube::KubeSchema;
@@ -9,9 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    analysis::{Analysis, HttpProbe, OnNoData},
+    analysis::{Analysis, OnNoData},
     gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
-    status::{AnalysisRun, ApprovalStatus, FreezeOverride, Measurement, RollbackTarget},
+    metrics::{Comparison, HeaderMatch, HeaderSource, HttpProbe, Latency, PrometheusQuery, RequestHeader},
+    status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RollbackTarget},
 };
 
 /// How long the live site is watched after the promotion.

@@ -36,6 +36,8 @@ pub struct Context<S> {
     pub unsaved: Unsaved,
     /// How long a Fork is kept whose deletion policy cannot be applied.
     pub abandon_after: Duration,
+    /// Address of the Prometheus server of queries that name none.
+    pub prometheus: Option<String>,
     wakes: mpsc::UnboundedSender<ObjectRef>,
     ready: AtomicBool,
     loaded: AtomicBool,
@@ -49,12 +51,14 @@ pub struct Parts<S> {
     pub clock: Clock,
     pub metrics: Metrics,
     pub abandon_after: Duration,
+    /// Address of the Prometheus server of queries that name none.
+    pub prometheus: Option<String>,
 }
 
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, clock, metrics, abandon_after } = parts;
+        let Parts { store, accounts, journal, clock, metrics, abandon_after, prometheus } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
@@ -63,6 +67,7 @@ impl<S: Store> Context<S> {
             clock,
             metrics,
             abandon_after,
+            prometheus,
             cache: Cache::default(),
             builds: Builds::default(),
             fleet: Fleet::default(),

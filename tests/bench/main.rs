@@ -1,6 +1,7 @@
 //! Figures of time beside their goals, for `make bench`. Nothing here passes or fails.
 
 mod cluster;
+mod releases;
 mod webhooks;
 
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ async fn main() {
     let local = median("one machine", manifest_to_ready).await;
     println!("  over the critical path at p50: {:.0?}   goal: ≤ 100ms", local.saturating_sub(critical));
     webhooks::answers().await;
+    releases::deployed().await;
+    releases::rolled_back().await;
     let remote = median("cluster", cluster::manifest_to_ready).await;
     println!("  over one machine at p50: {:.0?}   goal: ≤ 100ms", remote.saturating_sub(local));
     cluster::fleets().await;

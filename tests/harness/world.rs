@@ -60,6 +60,13 @@ pub struct Call {
     pub body: Value,
 }
 
+impl Call {
+    /// Whether it looks at the progress of builds.
+    pub fn is_poll(&self) -> bool {
+        ["GET /v7/deployments", "GET /v13/deployments/{idOrUrl}"].contains(&self.operation.as_str())
+    }
+}
+
 impl Stored {
     /// Whether its status says that it is as its spec wants it.
     pub fn is_ready(&self) -> bool {
@@ -290,7 +297,7 @@ impl World {
     pub async fn counts(&self) -> Counts {
         let mut counts = Counts::new();
         for call in self.calls().await {
-            if call.operation != "GET /v13/deployments/{idOrUrl}" {
+            if !call.is_poll() {
                 *counts.entry(call.operation).or_default() += 1;
             }
         }

@@ -81,7 +81,7 @@ impl Scenario {
             *nth += 1;
             if matches!(self, Self::CreateTwo) {
                 cells.push(Cell { call: json!({ "nth": index + 1 }), point: POINTS[index % POINTS.len()] });
-            } else if !(is_poll(call) && *nth > 1) {
+            } else if !(call.is_poll() && *nth > 1) {
                 // How often a build is looked at is up to chance.
                 let call = json!({ "operation": call.operation, "nth": nth });
                 cells.extend(POINTS.map(|point| Cell { call: call.clone(), point }));
@@ -89,10 +89,6 @@ impl Scenario {
         }
         cells
     }
-}
-
-fn is_poll(call: &Call) -> bool {
-    call.operation == "GET /v13/deployments/{idOrUrl}"
 }
 
 /// Runs the program into the cell and kills it there.

@@ -96,8 +96,10 @@ fn faults(call: &Call) -> Vec<Fault> {
     } else {
         status(404, &json!({}), &said("Not Found", if github { "404" } else { "not_found" }))
     };
-    // To these two, "there is none" is no fault: it is what they ask.
-    if !["graphql query ForkFleet", "GET /v9/projects/{idOrName}"].contains(&call.operation.as_str()) {
+    // To these, "there is none" is no fault: it is what they ask, or there is an older one to ask.
+    if !["graphql query ForkFleet", "GET /v9/projects/{idOrName}", "GET /v7/deployments"]
+        .contains(&call.operation.as_str())
+    {
         let is_poll = call.operation == "GET /v13/deployments/{idOrUrl}";
         faults.push(fault("404 of the parent", gone, if is_poll { "DeploymentDeleted" } else { "NotFound" }));
     }

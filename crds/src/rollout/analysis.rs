@@ -4,9 +4,16 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::metrics::{HttpProbe, PrometheusQuery};
+
 /// How a release is judged: on its own address before it is promoted, and on the live site while it bakes.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("(has(self.http) && self.http.size() > 0) || (has(self.prometheus) && self.prometheus.size() > 0)", "analysis needs a metric, in http or prometheus: without one nothing tells a good release from a bad one"),
+    validation = Rule::new("!has(self.http) || self.http.all(a, self.http.exists_one(b, (has(b.name) ? b.name : b.path) == (has(a.name) ? a.name : a.path)))").message("two metrics have one name: give each probe a name of its own, as without one it is called by its path").field_path(".http"),
+    validation = Rule::new("!has(self.http) || !has(self.prometheus) || self.http.all(a, self.prometheus.all(b, !has(a.name) || a.name != b.name))").message("two metrics have one name: call them apart in http and prometheus").field_path(".prometheus")
+)]
 pub struct Analysis {
     /// Time between measurements.
     #[serde(default = "interval_seconds")]
@@ -27,9 +34,15 @@ pub struct Analysis {
     /// What a measurement is worth that got no answer at all.
     #[serde(default)]
     pub on_no_data: OnNoData,
-    /// Requests that make up one measurement; it is good if all of them are.
-    #[schemars(length(min = 1, max = 10))]
+    /// Requests that make up one measurement; it is good if everything in it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
     pub http: Vec<HttpProbe>,
+    /// Queries that make up one measurement with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub prometheus: Vec<PrometheusQuery>,
 }
 
 fn interval_seconds() -> i64 {
@@ -52,34 +65,4 @@ pub enum OnNoData {
     Inconclusive,
     /// Bad.
     Fail,
-}
-
-/// One GET request, and what its answer must be.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpProbe {
-    /// Path on the site, with its query.
-    #[serde(default = "root")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/[!-~]*$"))]
-    pub path: String,
-    /// Status that it must have. Redirects are not followed.
-    #[serde(default = "ok")]
-    #[schemars(range(min = 100, max = 599))]
-    pub status: i32,
-    /// The longest that the answer may take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub max_latency_milliseconds: Option<i64>,
-    /// Text that its first 64 KiB must have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub body_contains: Option<String>,
-}
-
-fn root() -> String {
-    "/".into()
-}
-
-fn ok() -> i32 {
-    200
 }

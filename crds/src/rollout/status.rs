@@ -24,6 +24,22 @@ pub struct AnalysisRun {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub measurements: Vec<Measurement>,
+    /// How long the newest answers took, of each probe with `latency`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub latencies: Vec<Latencies>,
+}
+
+/// How long the newest answers to a probe took.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Latencies {
+    /// What the probe is called.
+    #[schemars(length(max = 1024))]
+    pub metric: String,
+    /// Oldest first.
+    #[schemars(length(max = 100))]
+    pub milliseconds: Vec<i64>,
 }
 
 /// One measurement.
@@ -35,6 +51,10 @@ pub struct Measurement {
     /// `Success`, `Failure` or `NoData`.
     #[schemars(length(max = 16))]
     pub result: String,
+    /// The first metric that made it so, unless it is `Success`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub metric: Option<String>,
     /// What was seen.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]

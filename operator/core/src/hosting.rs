@@ -37,6 +37,9 @@ pub trait Hosting: Send + Sync {
         commit: Option<&str>,
     ) -> Result<Vec<DeploymentFacts>, PortError>;
 
+    /// All builds of a team that are under way (queued or building), whosoever began them; at most the newest 100.
+    async fn builds(&self, team: Option<&str>) -> Result<Vec<DeploymentFacts>, PortError>;
+
     /// The last lines of a build's log, at most 20.
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError>;
 }
@@ -376,6 +379,13 @@ pub enum BuildState {
     Canceled,
     /// A person must act at the provider, such as grant the commit's author a seat.
     Blocked,
+}
+
+impl BuildState {
+    /// Whether it goes on by itself.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Queued | Self::Building)
+    }
 }
 
 /// What a change came to.

@@ -4,11 +4,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::Secret;
+
 /// Visits sites.
 #[async_trait]
 pub trait Sites: Send + Sync {
-    /// One GET of `https://host/path`, without following redirects.
-    async fn get(&self, host: &str, path: &str) -> Visit;
+    /// One GET, without following redirects.
+    async fn get(&self, request: &Request) -> Visit;
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub to: To,
+    /// Names and values.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// `https://host/path`.
+    Site { host: String, path: String },
+    /// A URL that is no deployed site.
+    Url(String),
 }
 
 /// What a visitor got.
@@ -18,6 +37,8 @@ pub enum Visit {
     Answer {
         status: u16,
         latency: Duration,
+        /// Names in lower case, and values.
+        headers: Vec<(String, String)>,
         /// At most its first 64 KiB.
         body: String,
     },

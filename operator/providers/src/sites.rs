@@ -1,9 +1,10 @@
-//! Deployed sites behind [`Sites`]: plain GET requests, as visitors make them.
+//! Deployed sites behind [`Sites`], and what is measured of them elsewhere: plain GET requests.
 
 use std::{error::Error as _, time::Duration};
 
 use async_trait::async_trait;
-use forkable_core::sites::{Sites, Visit};
+use forkable_core::sites::{Request, Sites, To, Visit};
+use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 /// The longest that a visit may take.
@@ -32,17 +33,33 @@ impl Visitor {
         Ok(Self { http, stand_in })
     }
 
-    fn address(&self, host: &str, path: &str) -> String {
-        match &self.stand_in {
-            Some(stand_in) => format!("{}/{host}{path}", stand_in.trim_end_matches('/')),
-            None => format!("https://{host}{path}"),
+    fn address(&self, to: &To) -> String {
+        match (to, &self.stand_in) {
+            (To::Url(url), _) => url.clone(),
+            (To::Site { host, path }, Some(stand_in)) => format!("{}/{host}{path}", stand_in.trim_end_matches('/')),
+            (To::Site { host, path }, None) => format!("https://{host}{path}"),
         }
     }
 
-    async fn visit(&self, host: &str, path: &str) -> reqwest::Result<Visit> {
+    async fn visit(&self, request: &Request) -> reqwest::Result<Visit> {
+        let mut get = self.http.get(self.address(&request.to));
+        for (name, value) in &request.headers {
+            let name = HeaderName::try_from(name.as_str());
+            let Ok(mut value) = HeaderValue::try_from(value.expose()) else {
+                // Its value is not told.
+                let name = name.map_or_else(|_| String::new(), |name| name.to_string());
+                return Ok(Visit::Nothing(format!("the value of the header {name} has characters that none may have")));
+            };
+            value.set_sensitive(true);
+            if let Ok(name) = name {
+                get = get.header(name, value);
+            }
+        }
         let began = Instant::now();
-        let mut response = self.http.get(self.address(host, path)).send().await?;
+        let mut response = get.send().await?;
         let latency = began.elapsed();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let mut body = Vec::new();
         while body.len() < LARGEST
             && let Some(chunk) = response.chunk().await?
@@ -51,14 +68,14 @@ impl Visitor {
         }
         body.truncate(LARGEST);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Visit::Answer { status: response.status().as_u16(), latency, body })
+        Ok(Visit::Answer { status: response.status().as_u16(), latency, headers, body })
     }
 }
 
 #[async_trait]
 impl Sites for Visitor {
-    async fn get(&self, host: &str, path: &str) -> Visit {
-        self.visit(host, path).await.unwrap_or_else(|error| {
+    async fn get(&self, request: &Request) -> Visit {
+        self.visit(request).await.unwrap_or_else(|error| {
             if error.is_timeout() {
                 return Visit::Nothing(format!("it took longer than {PATIENCE:?}"));
             }

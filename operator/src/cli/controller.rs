@@ -163,7 +163,15 @@ impl Arguments {
         let accounts = Accounts::new(Box::new(connector), own, key);
         let journal = self.journal().await;
         let abandon_after = self.abandon_after;
-        let (context, woken) = Context::new(Parts { store, accounts, journal, clock, metrics, abandon_after });
+        let (context, woken) = Context::new(Parts {
+            store,
+            accounts,
+            journal,
+            clock,
+            metrics,
+            abandon_after,
+            prometheus: environment::prometheus(),
+        });
 
         let (serving, tasks) = (CancellationToken::new(), TaskTracker::new());
         let access =

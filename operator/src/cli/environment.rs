@@ -17,6 +17,7 @@ Environment:
   GITHUB_GRAPHQL_URL            default: GITHUB_API_URL with /graphql behind it
   VERCEL_API_URL                default https://api.vercel.com
   FORKABLE_SITES_URL            where probes visit sites instead of https://HOST, as URL/HOST: for the sandbox
+  FORKABLE_PROMETHEUS_URL       Prometheus server of analyses that name none, such as http://prometheus.monitoring:9090
   FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
   FORKABLE_METRICS_TOKEN        bearer token that /metrics asks for; needed away from the loopback address, unless
                                 --metrics-listen gives metrics an address of their own
@@ -144,6 +145,11 @@ fn github(variable: &Variables<'_>) -> Result<Option<GitHubCredentials>, String>
 /// Secret of webhooks, if they are on.
 pub(super) fn webhook_secret() -> Option<Secret> {
     variable("FORKABLE_WEBHOOK_SECRET").map(Secret::new)
+}
+
+/// Address of the Prometheus server of analyses that name none.
+pub(super) fn prometheus() -> Option<String> {
+    variable("FORKABLE_PROMETHEUS_URL")
 }
 
 /// Bearer token of metrics, if they ask for one.

@@ -5,6 +5,7 @@ use forkable_crds::Deployment;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    measurements,
     place::Place,
     state::{is_true, releases},
     target::Target,
@@ -33,7 +34,7 @@ impl Arguments {
             super::say("no release was made yet");
             return Ok(super::DONE);
         }
-        let head = ["RELEASE", "COMMIT", "AUTHOR", "APPROVED BY", "PHASE", "LIVE", "TOOK", "WHY"];
+        let head = ["RELEASE", "COMMIT", "AUTHOR", "APPROVED BY", "PHASE", "LIVE", "TOOK", "GOOD/BAD/NO DATA", "WHY"];
         let rows = releases.iter().map(|release| row(release));
         let rows: Vec<_> = std::iter::once(head.map(str::to_owned).to_vec()).chain(rows).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -60,6 +61,7 @@ fn row(release: &Deployment) -> Vec<String> {
         status.phase.unwrap_or_else(|| phase(release).name().into()),
         live.into(),
         durations(release),
+        Some(measurements::counts(&status.analysis_runs)).filter(|counts| !counts.is_empty()).unwrap_or_else(none),
         why.and_then(|ready| ready.message.lines().next()).map_or_else(none, str::to_owned),
     ]
 }

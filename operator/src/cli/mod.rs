@@ -11,6 +11,7 @@ mod environment;
 mod get;
 mod history;
 mod logging;
+mod measurements;
 mod place;
 mod plan;
 mod preview;

@@ -120,8 +120,15 @@ async fn context(
     let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
     let accounts = Accounts::new(Box::new(connector), own, manifests.digest_key().await.map_err(told)?);
     let journal = Arc::new(NoJournal);
-    let (context, _) =
-        Context::new(Parts { store: manifests, accounts, journal, clock, metrics, abandon_after: ABANDON_AFTER });
+    let (context, _) = Context::new(Parts {
+        store: manifests,
+        accounts,
+        journal,
+        clock,
+        metrics,
+        abandon_after: ABANDON_AFTER,
+        prometheus: None,
+    });
     for fork in known.into_iter().chain(context.store.forks().iter().cloned()) {
         context.fleet.put_fork(&Arc::new(fork));
     }

@@ -165,8 +165,15 @@ impl Arguments {
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
-        let parts =
-            Parts { store, accounts, journal: Arc::new(journal.clone()), clock, metrics, abandon_after: ABANDON_AFTER };
+        let parts = Parts {
+            store,
+            accounts,
+            journal: Arc::new(journal.clone()),
+            clock,
+            metrics,
+            abandon_after: ABANDON_AFTER,
+            prometheus: environment::prometheus(),
+        };
         let (context, woken) = Context::new(parts);
         view.started(listener.local_addr()?, sandbox.map(forkable_sandbox::Server::url).as_deref());
         let mut progress = context.progress.listen();

@@ -8,13 +8,14 @@ use forkable_core::{
     journal::{Entry, Journal},
     store::{Kind, ObjectRef},
 };
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{Deployment, Fork, rollout::AnalysisRun};
 use forkable_providers::journal::SqliteJournal;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     colour::{Tone, paint},
+    measurements,
     place::Place,
     state,
     target::{Target, What},
@@ -56,6 +57,8 @@ struct Told {
     withheld: Option<String>,
     /// The release that a Fork is waiting for or serving.
     release: Option<ObjectRef>,
+    /// How it was judged.
+    runs: Vec<AnalysisRun>,
 }
 
 impl Arguments {
@@ -67,6 +70,7 @@ impl Arguments {
         let now = Timestamp::now();
         tell_standing(&told);
         tell_causes(&told.conditions);
+        measurements::table(&told.runs).iter().for_each(super::say);
         super::say(format_args!("who must act: {}", who(&told)));
         // Events are a help, and not everybody may read them.
         let events = world.events(&told.object).await;
@@ -97,7 +101,7 @@ impl Arguments {
         {
             let releases = world.list::<Deployment>().await?;
             let own = releases.iter().filter(|release| crate::fleet::fork_of(release) == fork.reference());
-            let release = own.max_by_key(|release| crate::fleet::revision(release)).map(|release| release.reference());
+            let release = own.max_by_key(|release| crate::fleet::revision(release));
             let status = fork.status.clone().unwrap_or_default();
             let suspended = fork.spec.suspend.as_ref();
             return Ok(Some(Told {
@@ -106,7 +110,8 @@ impl Arguments {
                 resumes_at: suspended.and_then(|suspend| suspend.until.as_ref()).map(|until| until.0),
                 withheld: withheld(&fork, Timestamp::now()).map(|withheld| withheld.message),
                 conditions: status.conditions,
-                release,
+                release: release.map(|release| release.reference()),
+                runs: release.and_then(|release| Some(release.status.clone()?.analysis_runs)).unwrap_or_default(),
             }));
         }
         if asked == Some(What::Fork) {
@@ -122,6 +127,7 @@ impl Arguments {
                 withheld: None,
                 conditions: status.conditions,
                 release: None,
+                runs: status.analysis_runs,
             }
         }))
     }
@@ -284,6 +290,7 @@ mod tests {
             resumes_at: None,
             withheld: None,
             release: None,
+            runs: Vec::new(),
         }
     }
 

@@ -179,6 +179,17 @@ impl Hosting for FakeHosting {
         Ok(wanted.take(100).cloned().collect())
     }
 
+    async fn builds(&self, team: Option<&str>) -> Result<Vec<DeploymentFacts>, PortError> {
+        let world = self.world();
+        let team = team.unwrap_or(DEFAULT_TEAM);
+        let own = world.projects.values().filter(|project| project.facts.team == team);
+        let all = own.flat_map(|project| &project.deployments).map(|deployment| &deployment.facts);
+        let mut going: Vec<_> = all.filter(|facts| facts.state.is_under_way()).cloned().collect();
+        going.sort_by_key(|facts| std::cmp::Reverse(facts.created_at));
+        going.truncate(100);
+        Ok(going)
+    }
+
     async fn build_log(&self, _target: &ProjectTarget, _id: &str) -> Result<Vec<String>, PortError> {
         let log = &self.world().log;
         Ok(log[log.len().saturating_sub(20)..].to_vec())

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::sites::{Sites, Visit};
+use crate::sites::{Request, Sites, To, Visit};
 
 /// The fake.
 #[derive(Debug, Default)]
@@ -23,9 +23,15 @@ impl FakeSites {
 
 #[async_trait]
 impl Sites for FakeSites {
-    async fn get(&self, host: &str, _path: &str) -> Visit {
+    async fn get(&self, request: &Request) -> Visit {
+        let (To::Site { host, .. } | To::Url(host)) = &request.to;
         let visits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let good = || Visit::Answer { status: 200, latency: Duration::from_millis(1), body: String::new() };
+        let good = || Visit::Answer {
+            status: 200,
+            latency: Duration::from_millis(1),
+            headers: Vec::new(),
+            body: String::new(),
+        };
         visits.get(host).cloned().unwrap_or_else(good)
     }
 }

@@ -14,7 +14,7 @@ use super::{Desired, desired};
 use crate::{
     DigestKey, Secret,
     hosting::{DomainItem, ProjectSettings},
-    release,
+    release::{self, analysis},
     store::Kind,
 };
 use lookup::Lookup;
@@ -73,6 +73,8 @@ pub fn references(spec: &ForkSpec) -> References {
         found.secrets.extend(source.secret_ref.iter().map(|secret| secret.name.clone()));
         found.config_maps.extend(source.config_map_ref.iter().map(|map| map.name.clone()));
     }
+    let analysis = spec.release.analysis.iter();
+    found.secrets.extend(analysis.flat_map(analysis::secrets).map(str::to_owned));
     found.secrets.extend(spec.repository.secrets.iter().map(|secret| secret.secret_key_ref.name.clone()));
     found
 }
@@ -88,6 +90,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     gates(spec, &mut lookup);
     let env = env::variables(spec, &mut lookup, key);
     let domains = domains(&spec.domains, &mut lookup);
+    judged(spec, &mut lookup);
     lookup.finish()?;
     let annotations = metadata.annotations.as_ref();
     Ok(Desired {
@@ -147,6 +150,17 @@ fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
     let holds_domains = release.strategy.strategy_type == StrategyType::BlueGreen;
     desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments, holds_domains }
+}
+
+/// Whether releases can be judged as they are to be.
+fn judged(spec: &ForkSpec, lookup: &mut Lookup<'_>) {
+    let Some(analysis) = &spec.release.analysis else { return };
+    for (field, message) in analysis::faults(analysis) {
+        lookup.refuse(format!("spec.release.analysis.{field}"), "InvalidAnalysis", message);
+    }
+    for (field, key) in analysis::references(analysis) {
+        lookup.secret_key(&format!("spec.release.analysis.{field}"), key);
+    }
 }
 
 /// Those that others redirect to go first, because a redirect needs its target.

@@ -1,10 +1,16 @@
-//! Whether a release is good: from visits to measurements, from measurements to a verdict.
+//! Whether a release is good: from requests and answers to measurements, from measurements to a verdict.
 
-use forkable_crds::rollout::{Analysis, AnalysisRun, HttpProbe, Measurement, OnNoData};
+mod asks;
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use forkable_crds::rollout::{Analysis, AnalysisRun, Measurement, OnNoData};
 use jiff::Timestamp;
 
 use super::{machine::Check, status::whole_seconds};
-use crate::sites::Visit;
+pub use asks::{Secrets, Subject, asks, faults, references, secrets};
+pub use judge::judge;
 
 /// Measurements that are kept for people.
 const KEPT: usize = 10;
@@ -29,54 +35,46 @@ impl Worth {
     }
 }
 
-/// What a round of visits, one for each probe, is worth: bad if one is, without data if one got no answer.
-pub fn judge(analysis: &Analysis, host: &str, visits: &[Visit]) -> (Worth, String) {
-    let mut worth = Worth::Success;
-    let mut told = Vec::new();
-    for (probe, visit) in analysis.http.iter().zip(visits) {
-        let (one, message) = judge_one(probe, visit);
-        let one = if one == Worth::NoData && analysis.on_no_data == OnNoData::Fail { Worth::Failure } else { one };
-        worth = match (worth, one) {
-            (Worth::Failure, _) | (_, Worth::Failure) => Worth::Failure,
-            (Worth::NoData, _) | (_, Worth::NoData) => Worth::NoData,
-            _ => Worth::Success,
-        };
-        if one != Worth::Success || visits.len() == 1 {
-            told.push(format!("GET https://{host}{} {message}", probe.path));
-        }
-    }
-    (worth, told.join("; "))
+/// What one measurement came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub worth: Worth,
+    /// The first metric that made it so, unless it is good.
+    pub metric: Option<String>,
+    /// What was wrong, or what was seen if that is short.
+    pub message: String,
 }
 
-fn judge_one(probe: &HttpProbe, visit: &Visit) -> (Worth, String) {
-    let (status, latency, body) = match visit {
-        Visit::Nothing(why) => return (Worth::NoData, format!("got no answer: {why}")),
-        Visit::Answer { status, latency, body } => (*status, latency.as_millis(), body),
-    };
-    if i32::from(status) != probe.status {
-        let hint = if status == 401 { " (is the address protected by project.protection?)" } else { "" };
-        return (Worth::Failure, format!("answered {status} instead of {}{hint}", probe.status));
-    }
-    if let Some(most) =
-        probe.max_latency_milliseconds.filter(|most| latency > u128::try_from(*most).unwrap_or_default())
-    {
-        return (Worth::Failure, format!("took {latency} ms; {most} ms is the most"));
-    }
-    match &probe.body_contains {
-        Some(text) if !body.contains(text) => (Worth::Failure, format!("answered without {text:?}")),
-        _ => (Worth::Success, format!("answered {status} in {latency} ms")),
+impl Judged {
+    /// Of metrics with what each is worth: bad if one is, without data if one has none.
+    fn of<'a>(metrics: impl Iterator<Item = (&'a str, Worth, String)>, on_no_data: OnNoData) -> Self {
+        let worst = |worth| match worth {
+            Worth::NoData if on_no_data == OnNoData::Fail => Worth::Failure,
+            worth => worth,
+        };
+        let metrics: Vec<_> = metrics.map(|(name, worth, message)| (name, worst(worth), message)).collect();
+        let is = |worth| metrics.iter().find(|(_, one, _)| *one == worth);
+        let (worth, metric) = match (is(Worth::Failure), is(Worth::NoData)) {
+            (Some((name, ..)), _) => (Worth::Failure, Some(*name)),
+            (None, Some((name, ..))) => (Worth::NoData, Some(*name)),
+            _ => (Worth::Success, None),
+        };
+        let tells = |(_, one, _): &&(&str, Worth, String)| *one != Worth::Success || metrics.len() == 1;
+        let told: Vec<_> = metrics.iter().filter(tells).map(|(.., message)| message.as_str()).collect();
+        Self { worth, metric: metric.map(str::to_owned), message: told.join("; ") }
     }
 }
 
 /// Takes a measurement in.
-pub fn note(run: &mut AnalysisRun, worth: Worth, message: &str, at: Timestamp) {
+pub fn note(run: &mut AnalysisRun, judged: Judged, at: Timestamp) {
+    let Judged { worth, metric, message } = judged;
     match worth {
         Worth::Success => run.successes += 1,
         Worth::Failure => run.failures += 1,
         Worth::NoData => run.inconclusive += 1,
     }
     let message = message.chars().take(MAX_MESSAGE).collect();
-    run.measurements.push(Measurement { at: whole_seconds(at), result: worth.name().into(), message });
+    run.measurements.push(Measurement { at: whole_seconds(at), result: worth.name().into(), metric, message });
     let extra = run.measurements.len().saturating_sub(KEPT);
     run.measurements.drain(..extra);
 }
@@ -99,63 +97,5 @@ pub fn progress(run: &AnalysisRun) -> String {
     match run.measurements.iter().rev().find(|it| it.result != Worth::Success.name()) {
         Some(last) => format!("{counts}; {}", last.message),
         None => counts,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn analysis() -> Analysis {
-        serde_json::from_value(serde_json::json!({
-            "count": 2, "failureLimit": 1, "inconclusiveLimit": 1,
-            "http": [{"path": "/", "maxLatencyMilliseconds": 100, "bodyContains": "Acme"}],
-        }))
-        .expect("an analysis")
-    }
-
-    fn answer(status: u16, latency: u64, body: &str) -> Visit {
-        Visit::Answer { status, latency: Duration::from_millis(latency), body: body.into() }
-    }
-
-    #[test]
-    fn a_measurement_is_good_only_if_everything_is() {
-        for (visit, worth, message) in [
-            (answer(200, 100, "I am Acme"), Worth::Success, "answered 200 in 100 ms"),
-            (answer(500, 1, "Acme"), Worth::Failure, "answered 500 instead of 200"),
-            (answer(200, 101, "Acme"), Worth::Failure, "took 101 ms; 100 ms is the most"),
-            (answer(200, 1, "Other"), Worth::Failure, "answered without \"Acme\""),
-            (Visit::Nothing("timed out".into()), Worth::NoData, "got no answer: timed out"),
-        ] {
-            let message = format!("GET https://acme.dev/ {message}");
-            assert_eq!(judge(&analysis(), "acme.dev", &[visit]), (worth, message));
-        }
-        let strict = Analysis { on_no_data: OnNoData::Fail, ..analysis() };
-        assert_eq!(judge(&strict, "acme.dev", &[Visit::Nothing(String::new())]).0, Worth::Failure);
-    }
-
-    #[test]
-    fn missing_data_is_never_success() {
-        use Worth::{Failure, NoData, Success};
-        let cases: [(&[Worth], Check, Check); 7] = [
-            (&[], Check::Running, Check::Running),
-            (&[Success, Success], Check::Passed, Check::Passed),
-            (&[Success], Check::Running, Check::Passed),
-            (&[Failure, Success, Success], Check::Passed, Check::Passed),
-            (&[Success, Success, Failure, Failure], Check::Failed, Check::Failed),
-            (&[NoData], Check::Running, Check::Running),
-            (&[Success, Success, NoData, NoData], Check::Failed, Check::Failed),
-        ];
-        for (worths, candidate, live) in cases {
-            let mut run = AnalysisRun::default();
-            for worth in worths {
-                note(&mut run, *worth, "", Timestamp::UNIX_EPOCH);
-            }
-            assert_eq!(verdict(&analysis(), &run, None), candidate, "{worths:?} before the promotion");
-            assert_eq!(verdict(&analysis(), &run, Some(false)), live, "{worths:?} at the end of the bake");
-            assert_ne!(verdict(&analysis(), &run, Some(true)), Check::Passed, "{worths:?} in the bake");
-        }
     }
 }

@@ -171,8 +171,8 @@ fn poll(input: Input<'_>, facts: &DeploymentFacts) -> Duration {
     let since = input.record().requested_at.map_or(created, |requested| requested.0);
     let age = input.now.duration_since(since).as_secs();
     Duration::from_secs(match age {
-        ..15 => 1,
-        15..60 => 5,
+        ..2 => 1,
+        2..60 => 5,
         60..300 => 15,
         _ => 30,
     })

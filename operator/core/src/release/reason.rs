@@ -20,6 +20,7 @@ pub(super) const DELETED: &str = "DeploymentDeleted";
 pub(super) const ABORTED: &str = "Aborted";
 pub(super) const ROLLED_BACK: &str = "RolledBack";
 pub(super) const GATES_TIMED_OUT: &str = "GatesTimedOut";
+pub(super) const ANALYSIS_INVALID: &str = "AnalysisInvalid";
 pub(super) const VERIFICATION_FAILED: &str = "VerificationFailed";
 pub(super) const APPROVAL_REQUIRED: &str = "ApprovalRequired";
 pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
@@ -60,6 +61,7 @@ const STOPPED: [&str; 17] = [
     ABORTED,
     ROLLED_BACK,
     GATES_TIMED_OUT,
+    ANALYSIS_INVALID,
     VERIFICATION_FAILED,
     APPROVAL_REQUIRED,
     PROMOTION_FAILED,
@@ -83,5 +85,5 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
     let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED) || gates.contains(&reason)
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID) || gates.contains(&reason)
 }

@@ -31,7 +31,7 @@ use crate::{
     forge::{CommitAsk, CommitFacts},
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
 };
-pub use judgement::{Round, measured};
+pub use judgement::{Round, asks, measured, unready};
 pub use requirements::problems;
 pub use status::{Told, status};
 
@@ -61,6 +61,8 @@ pub struct Sight {
     pub is_looked_for: bool,
     /// `None`: not looked at.
     pub production: Option<Production>,
+    /// Why it could not be judged later: it does not begin before that is mended.
+    pub unready: Option<String>,
     /// The provider refused the last call for good; why.
     pub refused: Option<String>,
     /// A deployment that was to serve again, and is not there any more.
@@ -187,7 +189,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
     if needs.production && production.is_none() {
         return machine::Decision::Wait;
     }
-    let ready = request::request(input).is_ok();
+    let ready = request::request(input).is_ok() && sight.unready.is_none();
     let turn = input.turn();
     let seen = Seen {
         // Nothing begins before repository and project are there.

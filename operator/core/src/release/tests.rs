@@ -234,8 +234,8 @@ fn what_happens_next() {
     let wait = |seconds| Next::Wait(Some(Duration::from_secs(seconds)));
     let building = || Some(facts(BuildState::Building));
     let cases: [(&str, Option<DeploymentFacts>, i64, Next); 11] = [
-        ("a young build is looked at often", building(), 14, wait(1)),
-        ("after a while more seldom", building(), 15, wait(5)),
+        ("a young build is looked at soon", building(), 1, wait(1)),
+        ("and then as all builds of a team are", building(), 2, wait(5)),
         ("and more seldom", building(), 60, wait(15)),
         ("and more seldom", building(), 300, wait(30)),
         ("waiting for a machine", Some(facts(BuildState::Queued)), 0, wait(1)),

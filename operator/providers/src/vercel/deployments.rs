@@ -130,13 +130,27 @@ impl Vercel {
         let list = |operation| {
             let request = Request::new(operation, target.team.as_deref())
                 .about(format!("project {}", target.name))
-                .query("projectId", project)
-                .query("limit", "100");
-            self.client.send::<DeploymentPage>(match commit {
+                .query("projectId", project);
+            match commit {
                 Some(commit) => request.query("sha", commit),
                 None => request,
-            })
+            }
         };
+        self.list(list).await
+    }
+
+    pub(super) async fn list_builds(&self, team: Option<&str>) -> Result<Vec<DeploymentFacts>, PortError> {
+        let list = |operation| {
+            let request = Request::new(operation, team).about("the builds of the team");
+            request.query("state", "QUEUED,INITIALIZING,BUILDING")
+        };
+        let builds = self.list(list).await?;
+        Ok(builds.into_iter().filter(|facts| facts.state.is_under_way()).collect())
+    }
+
+    /// The newest 100 of a list, newest first.
+    async fn list(&self, request: impl Fn(&'static str) -> Request) -> Result<Vec<DeploymentFacts>, PortError> {
+        let list = |operation| self.client.send::<DeploymentPage>(request(operation).query("limit", "100"));
         let page = match list("GET /v7/deployments").await {
             // Not every description of the API has the newer version.
             Err(failure) if failure.is(StatusCode::NOT_FOUND) => list("GET /v6/deployments").await?,

@@ -128,6 +128,10 @@ impl Hosting for Vercel {
         self.list_deployments(target, commit).await
     }
 
+    async fn builds(&self, team: Option<&str>) -> Result<Vec<DeploymentFacts>, PortError> {
+        self.list_builds(team).await
+    }
+
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {
         self.log_tail(target, id).await
     }

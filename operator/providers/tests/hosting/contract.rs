@@ -217,7 +217,10 @@ pub(super) async fn a_build_is_found_again_by_its_request(world: &dyn World) -> 
     assert_eq!(requests, [Some("uid-2"), Some("uid-1")], "newest first");
     assert_eq!(hosting.deployments(&target, None).await?.len(), 2);
     assert_eq!(hosting.deployments(&target, Some(&"0".repeat(40))).await?, []);
+    let under_way = |builds: Vec<DeploymentFacts>| builds.into_iter().map(|facts| facts.id).collect::<Vec<_>>();
+    assert_eq!(under_way(hosting.builds(target.team.as_deref()).await?), [&*forced.id, &*made.id], "of the team");
     world.finish_builds();
+    assert_eq!(hosting.builds(target.team.as_deref()).await?, []);
     let built = hosting.deployment(&target, &forced.id).await?.ok_or("it is gone")?;
     assert_eq!((built.state, built.target.as_deref()), (BuildState::Ready, Some("production")));
     assert!(built.aliases_assigned && built.alias_error.is_none() && built.error.is_none(), "{built:?}");

@@ -12,6 +12,7 @@ use forkable_core::{
 };
 use jiff::Timestamp;
 
+use super::polls::Polls;
 use crate::{
     clock::{after, until},
     observe::Holds,
@@ -23,6 +24,7 @@ pub struct Builds {
     /// Boxed: most of the map is room for more of them.
     builds: Mutex<HashMap<ObjectRef, Box<Build>>>,
     turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) polls: Polls,
 }
 
 /// What was last seen of one build.
@@ -31,6 +33,8 @@ pub(super) struct Build {
     pub(super) observed: Observed,
     /// Before this, what was seen is good enough.
     pub(super) look_at: Option<Timestamp>,
+    /// When what was seen was so. `None`: it has to be read anew.
+    pub(super) seen_at: Option<Timestamp>,
     pub(super) holds: Holds,
     /// This process made the object, and has not asked for its build.
     pub(super) is_untried: bool,
@@ -83,6 +87,7 @@ impl Builds {
         if let Some(build) = self.builds.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
             build.look_at = None;
             build.commit_at = None;
+            build.seen_at = None;
         }
     }
 }

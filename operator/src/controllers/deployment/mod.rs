@@ -1,6 +1,7 @@
 //! The pass of a Deployment: one release is built, waited for without blocking, and told about.
 
 mod builds;
+mod polls;
 mod rollout;
 
 use std::{
@@ -147,11 +148,14 @@ impl<S: Store> Pass<'_, S> {
         match release::look(input, build.is_untried) {
             Look::Nothing => {}
             Look::Deployment(id) => {
-                build.observed.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+                let at = (self.account, &self.target, &self.context.clock);
+                let looked = self.context.builds.polls.look(at, &id, &mut build.observed, &mut build.seen_at).await?;
+                build.look_at = looked.or(build.look_at);
             }
             Look::Find { commit } => {
                 let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
                 build.observed.deployment = release::find(input, found);
+                build.seen_at = Some(now);
             }
         }
         Ok(())
@@ -196,6 +200,7 @@ impl<S: Store> Pass<'_, S> {
         let error = match result {
             Ok(HostingDone::Deployment(facts)) => {
                 build.observed.deployment = Some(facts);
+                build.seen_at = Some(self.context.clock.now());
                 None
             }
             // An answer of another kind tells nothing: the next look finds it.

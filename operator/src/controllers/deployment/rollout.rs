@@ -13,13 +13,15 @@ use forkable_core::{
     plan::Outcome,
     release::{
         Input, Look,
+        analysis::{self, Secrets},
         machine::{Call, Decision, Event, Phase, Row},
         reason::UNKNOWN_CHECK,
         rollout::{self, Production, Round},
     },
+    sites::Visit,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, DeploymentStatus};
+use forkable_crds::{Deployment, DeploymentStatus, rollout::Analysis};
 use futures::future::join_all;
 
 use super::{Pass, builds::Build, fingerprint, withheld};
@@ -81,6 +83,10 @@ impl<S: Store> Pass<'_, S> {
         let siblings = self.context.fleet.releases(owner);
         let now = self.context.clock.now();
         let input = Input { release, fork: Some(self.fork), siblings: &siblings, now };
+        if let Some(analysis) = release.spec.analysis.as_ref().filter(|_| rollout::phase(release) == Phase::Pending) {
+            let secrets = self.secrets(analysis).await?;
+            build.sight.unready = rollout::unready(input, &secrets, self.context.prometheus.as_deref());
+        }
         if let Err(error) = self.look(input, build).await {
             return Ok(Stepped::Failed(error));
         }
@@ -92,8 +98,9 @@ impl<S: Store> Pass<'_, S> {
             && build.measure_at.is_none_or(|at| at <= now)
         {
             build.measure_at = Some(after(now, round.interval));
-            let visits = self.visit(round).await;
-            let record = rollout::measured(input, round, &visits);
+            let secrets = self.secrets(round.analysis).await?;
+            let visits = self.visit(input, round, &secrets).await;
+            let record = rollout::measured(input, round, &visits, &secrets);
             let measured = self.write_record(input, record, build, None).await?;
             return Ok(Stepped::On(measured));
         }
@@ -168,14 +175,18 @@ impl<S: Store> Pass<'_, S> {
         match needs.build {
             Look::Nothing => build.sight.is_looked_for = build.is_untried,
             Look::Deployment(id) if is_due || build.sight.build.deployment.is_none() => {
-                build.sight.build.deployment = self.account.hosting.deployment(&self.target, &id).await?;
+                let at = (self.account, &self.target, &self.context.clock);
+                let (observed, seen_at) = (&mut build.sight.build, &mut build.seen_at);
+                let looked = self.context.builds.polls.look(at, &id, observed, seen_at).await?;
                 build.sight.is_looked_for = true;
-                build.look_at = Some(after(input.now, rollout::poll(input, &build.sight)));
+                let next = || after(input.now, rollout::poll(input, &build.sight));
+                build.look_at = Some(looked.unwrap_or_else(next));
             }
             Look::Deployment(_) => {}
             Look::Find { commit } => {
                 let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
                 build.sight.build.deployment = rollout::found(input, found);
+                build.seen_at = Some(input.now);
                 build.sight.is_looked_for = true;
             }
         }
@@ -209,8 +220,25 @@ impl<S: Store> Pass<'_, S> {
         })
     }
 
-    async fn visit(&self, round: &Round<'_>) -> Vec<forkable_core::sites::Visit> {
-        join_all(round.analysis.http.iter().map(|probe| self.account.sites.get(&round.host, &probe.path))).await
+    /// The Secrets that an analysis needs; what is missing is absent.
+    async fn secrets(&self, analysis: &Analysis) -> Result<Secrets, StoreError> {
+        let mut found = Secrets::new();
+        for name in analysis::secrets(analysis) {
+            if let Some(data) = self.context.store.secret(&self.object.namespace, name).await? {
+                found.insert(name.into(), data);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn visit(&self, input: Input<'_>, round: &Round<'_>, secrets: &Secrets) -> Vec<Visit> {
+        match rollout::asks(input, round, secrets, self.context.prometheus.as_deref()) {
+            Ok(asks) => join_all(asks.iter().map(|ask| self.account.sites.get(ask))).await,
+            Err(why) => {
+                let metrics = round.analysis.http.len() + round.analysis.prometheus.len();
+                vec![Visit::Nothing(why); metrics]
+            }
+        }
     }
 
     /// Makes a call. One that is refused for good is no error, but seen.
@@ -237,6 +265,7 @@ impl<S: Store> Pass<'_, S> {
         match self.change(change).await {
             Ok(HostingDone::Deployment(facts)) if call == Call::Build => {
                 build.sight.build.deployment = Some(facts);
+                build.seen_at = Some(self.context.clock.now());
                 build.look_at = Some(after(input.now, SOON));
                 Ok(())
             }

@@ -151,6 +151,7 @@ impl World {
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
             abandon_after: Duration::from_mins(3),
+            prometheus: None,
         });
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -258,6 +259,12 @@ impl Hosting for Builds {
         commit: Option<&str>,
     ) -> Result<Vec<DeploymentFacts>, PortError> {
         self.fake.deployments(target, commit).await
+    }
+
+    async fn builds(&self, team: Option<&str>) -> Result<Vec<DeploymentFacts>, PortError> {
+        let state = *self.state.lock().expect("no test panics here");
+        self.fake.world().finish_builds(state);
+        self.fake.builds(team).await
     }
 
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {

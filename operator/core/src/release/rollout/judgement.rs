@@ -1,6 +1,6 @@
 //! How a release is judged: which visits are due, and what they came to.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use forkable_crds::{
     DeploymentStatus,
@@ -9,10 +9,15 @@ use forkable_crds::{
 
 use super::{
     super::{
-        Input, analysis,
+        Input,
+        analysis::{self, Secrets, Subject},
         machine::{Check, Phase},
     },
     CANDIDATE, LIVE,
+};
+use crate::{
+    secret::redact,
+    sites::{Request, Visit},
 };
 
 /// A round of visits that is due.
@@ -81,14 +86,38 @@ fn host_of(url: &str) -> String {
     url.trim_start_matches("https://").trim_end_matches('/').into()
 }
 
+/// What a round of visits asks.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub fn asks(
+    input: Input<'_>,
+    round: &Round<'_>,
+    secrets: &Secrets,
+    prometheus: Option<&str>,
+) -> Result<Vec<Request>, String> {
+    let commit = input.record().commit.map(|commit| commit.sha).unwrap_or_default();
+    let fork = input.release.spec.fork_ref.name.clone();
+    analysis::asks(round.analysis, &Subject { host: round.host.clone(), commit, fork }, secrets, prometheus)
+}
+
+/// Why a release that has not begun could not be judged later.
+pub fn unready(input: Input<'_>, secrets: &Secrets, prometheus: Option<&str>) -> Option<String> {
+    let analysis = input.release.spec.analysis.as_ref()?;
+    analysis::asks(analysis, &Subject::default(), secrets, prometheus).err()
+}
+
 /// The record with one more measurement.
-pub fn measured(input: Input<'_>, round: &Round<'_>, visits: &[crate::sites::Visit]) -> DeploymentStatus {
+pub fn measured(input: Input<'_>, round: &Round<'_>, visits: &[Visit], secrets: &Secrets) -> DeploymentStatus {
     let mut record = input.record();
-    let (worth, message) = analysis::judge(round.analysis, &round.host, visits);
     let index = record.analysis_runs.iter().position(|run| run.stage == round.stage).unwrap_or_else(|| {
         record.analysis_runs.push(AnalysisRun { stage: round.stage.into(), ..AnalysisRun::default() });
         record.analysis_runs.len() - 1
     });
-    analysis::note(&mut record.analysis_runs[index], worth, &message, input.now);
+    let run = &mut record.analysis_runs[index];
+    let mut judged = analysis::judge(round.analysis, run, &round.host, visits);
+    // Somebody may repeat what they were sent.
+    judged.message = redact(&judged.message, secrets.values().flat_map(BTreeMap::values));
+    analysis::note(run, judged, input.now);
     record
 }

@@ -187,6 +187,9 @@ fn awaited(
     match phase {
         Phase::Pending => match (request::request(input), input.turn()) {
             (Err(unready), _) => (unready.state, unready.reason.into(), unready.message),
+            (Ok(_), _) if sight.unready.is_some() => {
+                (State::PersonNeeded, reason::ANALYSIS_INVALID.into(), sight.unready.clone().unwrap_or_default())
+            }
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
