@@ -2,6 +2,7 @@
 
 mod analysis;
 mod gates;
+mod previews;
 mod status;
 
 use kube::KubeSchema;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     analysis::{Analysis, HttpProbe, OnNoData},
     gates::{Approval, Gates},
+    previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
     status::{AnalysisRun, ApprovalStatus, Measurement, RollbackTarget},
 };
 

@@ -9,6 +9,7 @@ mod faults;
 mod healing;
 mod monitoring;
 mod policies;
+mod previews;
 mod release;
 mod rollout;
 mod secrets;

@@ -26,12 +26,16 @@ pub enum Feature {
     Variables,
     /// Secret scanning, push protection, Dependabot.
     Security,
+    /// Looking at pull requests.
+    Previews,
+    /// Commenting on them.
+    PreviewComments,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
 
 impl Feature {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
@@ -41,6 +45,8 @@ impl Feature {
         Self::Secrets,
         Self::Variables,
         Self::Security,
+        Self::Previews,
+        Self::PreviewComments,
         Self::Deletion,
     ];
 
@@ -56,6 +62,8 @@ impl Feature {
             Self::Secrets => "secrets",
             Self::Variables => "variables",
             Self::Security => "security",
+            Self::Previews => "release.previews",
+            Self::PreviewComments => "release.previews.comment",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -72,6 +80,8 @@ impl Feature {
             | Self::Environments
             | Self::Secrets
             | Self::Variables
+            | Self::Previews
+            | Self::PreviewComments
             | Self::Security => "repo",
         }
     }
@@ -89,6 +99,8 @@ impl Feature {
             Self::TeamReviewers => &[("members", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
+            Self::Previews => &[("pull_requests", Access::Read)],
+            Self::PreviewComments => &[("pull_requests", Access::Write)],
         }
     }
 }

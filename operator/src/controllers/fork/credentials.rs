@@ -69,6 +69,8 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Secrets, !repository.secrets.is_empty()),
         (Feature::Variables, !repository.variables.is_empty()),
         (Feature::Security, repository.security.is_some()),
+        (Feature::Previews, spec.release.previews.is_some()),
+        (Feature::PreviewComments, spec.release.previews.as_ref().is_some_and(|previews| previews.comment)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()
