@@ -11,7 +11,8 @@ use crate::{
     condition::conditions,
     fork::LocalRef,
     rollout::{
-        Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, Rollback, RollbackTarget, Supersede,
+        Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, PullRequestRef, Rollback, RollbackTarget,
+        Supersede,
     },
 };
 
@@ -43,6 +44,8 @@ use crate::{
     validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
     validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen is for the environment Production: only its domains are promoted").field_path(".strategy"),
     validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
+    validation = Rule::new("!has(self.pullRequest) || (self.environment == 'Preview' && has(self.source.commit))").message("pullRequest is for the environment Preview and source.commit").field_path(".pullRequest"),
+    validation = Rule::new("has(self.pullRequest) == has(oldSelf.pullRequest) && (!has(self.pullRequest) || self.pullRequest == oldSelf.pullRequest)").message("pullRequest is immutable").field_path(".pullRequest"),
     validation = Rule::new("self.environment == oldSelf.environment").message("environment is immutable").field_path(".environment")
 )]
 pub struct DeploymentSpec {
@@ -76,6 +79,9 @@ pub struct DeploymentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub env_revision: Option<String>,
+    /// The pull request that it is a preview of; set by the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequestRef>,
 }
 
 fn production() -> String {

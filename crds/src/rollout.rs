@@ -3,6 +3,7 @@
 mod analysis;
 mod gates;
 mod metrics;
+mod previews;
 mod status;
 
 use kube::KubeSchema;
@@ -13,6 +14,7 @@ pub use self::{
     analysis::{Analysis, OnNoData},
     gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
     metrics::{Comparison, HeaderMatch, HeaderSource, HttpProbe, Latency, PrometheusQuery, RequestHeader},
+    previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
     status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RollbackTarget},
 };
 

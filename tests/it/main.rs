@@ -11,6 +11,7 @@ mod gates;
 mod healing;
 mod monitoring;
 mod policies;
+mod previews;
 mod release;
 mod releases;
 mod rollout;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deployment::Strategy,
-    rollout::{Analysis, Bake, Gates, Rollback, Supersede},
+    rollout::{Analysis, Bake, Gates, Previews, Rollback, Supersede},
 };
 
 /// How a Fork makes Deployments for new commits of its production branch.
@@ -42,6 +42,9 @@ pub struct Release {
     /// What a newer release does to this one while it is under way; by default it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersede: Option<Supersede>,
+    /// Previews of open pull requests; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previews: Option<Previews>,
 }
 
 impl Default for Release {
@@ -55,6 +58,7 @@ impl Default for Release {
             bake: None,
             rollback: None,
             supersede: None,
+            previews: None,
         }
     }
 }

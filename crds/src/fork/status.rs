@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::condition::conditions;
+use crate::{condition::conditions, rollout::PreviewStatus};
 
 /// What exists for the Fork, and what keeps it from being as the manifest says.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -59,6 +59,11 @@ pub struct ForkStatus {
     /// The release that serves the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_release: Option<ReleaseStatus>,
+    /// Previews of pull requests, and comments on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["pullRequest".into()]))]
+    pub previews: Vec<PreviewStatus>,
     /// Creations that were begun and of which the answer is not known yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -51,6 +51,8 @@ pub struct RepositoryAsk {
     pub paths: Vec<String>,
     /// Also read what only single REST calls tell: secrets, variables, branch policies, security settings.
     pub deep: bool,
+    /// Also look at the open pull requests.
+    pub pull_requests: bool,
 }
 
 /// What is seen for one ask.
@@ -116,6 +118,42 @@ pub struct RepositoryFacts {
     pub created_at: Option<Timestamp>,
     /// `None`: not asked for.
     pub deep: Option<DeepFacts>,
+    /// `None`: not asked for.
+    pub pull_requests: Option<PullRequests>,
+}
+
+/// The most open pull requests that a look tells.
+pub const MAX_PULL_REQUESTS: usize = 100;
+
+/// The open pull requests of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullRequests {
+    /// By number; the [`MAX_PULL_REQUESTS`] that were opened first.
+    pub open: Vec<PullRequest>,
+    /// There are more.
+    pub is_cut: bool,
+    /// They may not be seen with the credentials, or could not be told: `open` says nothing.
+    pub is_hidden: bool,
+}
+
+impl PullRequests {
+    /// Whether it is certain that the pull request of this number, which was open, is no more.
+    pub fn is_closed(&self, number: i64) -> bool {
+        let is_told = !self.is_cut || self.open.last().is_some_and(|last| number < last.number);
+        !self.is_hidden && is_told && self.open.iter().all(|open| open.number != number)
+    }
+}
+
+/// An open pull request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullRequest {
+    pub number: i64,
+    /// Its newest commit. Of one that is in another repository, only the id is told.
+    pub head: Head,
+    /// The branch that it wants to be merged.
+    pub branch: String,
+    /// That branch is in another repository.
+    pub is_cross_repository: bool,
 }
 
 /// What only single REST calls tell.
@@ -247,6 +285,14 @@ pub enum ForgeChange {
         environment: Option<String>,
         name: String,
     },
+    /// One comment of ours on a pull request, with a marker that people do not see. Changes the one with the id, else
+    /// the one of ours that has the marker, else makes one: may be made again if it is not known whether it was.
+    PutComment {
+        pull_request: i64,
+        id: Option<i64>,
+        marker: String,
+        text: String,
+    },
     SetDependabotAlerts(bool),
     SetDependabotFixes(bool),
     Archive,
@@ -319,6 +365,10 @@ pub enum ForgeDone {
     /// A secret or variable was written; GitHub's time of it, if it says so.
     Stored {
         updated_at: Option<Timestamp>,
+    },
+    /// A comment was written; `None`: nobody may comment there.
+    Commented {
+        id: Option<i64>,
     },
     Nothing,
 }

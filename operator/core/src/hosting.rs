@@ -232,6 +232,10 @@ pub enum HostingChange {
     CancelDeployment {
         id: String,
     },
+    /// Takes away a deployment for good; one that is being built is stopped.
+    DeleteDeployment {
+        id: String,
+    },
     PauseProject,
     DeleteProject,
     /// Whether what is built for production goes live by itself.

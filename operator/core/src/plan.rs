@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use forkable_crds::rollout::PullRequestRef;
+
 use crate::{forge::ForgeChange, hosting::HostingChange};
 
 mod print;
@@ -22,10 +24,11 @@ pub enum Facet {
     Env,
     Domains,
     Release,
+    Previews,
 }
 
 impl Facet {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Repository,
         Self::Content,
         Self::Actions,
@@ -35,6 +38,7 @@ impl Facet {
         Self::Env,
         Self::Domains,
         Self::Release,
+        Self::Previews,
     ];
 
     /// Name for people and metrics.
@@ -49,6 +53,7 @@ impl Facet {
             Self::Env => "env",
             Self::Domains => "domains",
             Self::Release => "release",
+            Self::Previews => "previews",
         }
     }
 
@@ -64,6 +69,7 @@ impl Facet {
             Self::Env => "EnvSynced",
             Self::Domains => "DomainsReady",
             Self::Release => "Released",
+            Self::Previews => "PreviewsReady",
         }
     }
 }
@@ -82,8 +88,25 @@ pub const UNKNOWN_COMMIT: &str = "";
 /// A change to the Deployment objects of a Fork.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreChange {
-    CreateRelease { name: String, commit: String, env_revision: Option<String> },
-    DeleteRelease { name: String },
+    CreateRelease {
+        name: String,
+        commit: String,
+        env_revision: Option<String>,
+    },
+    DeleteRelease {
+        name: String,
+    },
+    CreatePreview {
+        name: String,
+        commit: String,
+        env_revision: String,
+        pull_request: PullRequestRef,
+    },
+    /// Also takes away the deployment at Vercel, if it was made for this object.
+    DropPreview {
+        name: String,
+        pull_request: i64,
+    },
 }
 
 /// One change with the facet that wants it.
@@ -117,6 +140,7 @@ impl Step {
                 | ForgeChange::PutEnvironment(_)
                 | ForgeChange::PutSecret { .. }
                 | ForgeChange::PutVariable { .. }
+                | ForgeChange::PutComment { .. }
                 | ForgeChange::SetDependabotAlerts(_)
                 | ForgeChange::SetDependabotFixes(_) => Effect::Update,
                 ForgeChange::DeleteRuleset { .. }
@@ -145,10 +169,12 @@ impl Step {
                 | HostingChange::DeleteEnv { .. }
                 | HostingChange::RemoveDomain { .. }
                 | HostingChange::CancelDeployment { .. }
+                | HostingChange::DeleteDeployment { .. }
                 | HostingChange::DeleteProject => Effect::Destroy,
             },
-            Change::Store(StoreChange::CreateRelease { .. }) => Effect::Create,
-            Change::Store(StoreChange::DeleteRelease { .. }) => Effect::Update,
+            Change::Store(StoreChange::CreateRelease { .. } | StoreChange::CreatePreview { .. }) => Effect::Create,
+            // A preview is made again when its pull request is opened again.
+            Change::Store(StoreChange::DeleteRelease { .. } | StoreChange::DropPreview { .. }) => Effect::Update,
         }
     }
 
@@ -161,6 +187,7 @@ impl Step {
                 ForgeChange::CreateFromTemplate { .. }
                     | ForgeChange::CreateFork { .. }
                     | ForgeChange::CreateCopy { .. }
+                    | ForgeChange::PutComment { id: None, .. }
             )
         )
     }
@@ -237,7 +264,7 @@ impl Plan {
             // A ruleset may forbid the direct push that content is.
             Facet::Protection | Facet::Project => &[Facet::Repository, Facet::Content],
             Facet::Env | Facet::Domains => &[Facet::Project],
-            Facet::Release => &[Facet::Content, Facet::Project, Facet::Env],
+            Facet::Release | Facet::Previews => &[Facet::Content, Facet::Project, Facet::Env],
         }
     }
 

@@ -170,9 +170,10 @@ impl Rollback {
             serving.reference()
         );
         let to = if let Some(to) = self.to {
-            let target = releases.iter().find(|release| release.metadata.name.as_deref() == Some(to.as_str()));
+            let production = || releases.iter().filter(|release| release.spec.environment == "Production");
+            let target = production().find(|release| release.metadata.name.as_deref() == Some(to.as_str()));
             let Some(target) = target else {
-                let names: Vec<_> = releases.iter().map(|release| release.reference().name).collect();
+                let names: Vec<_> = production().map(|release| release.reference().name).collect();
                 bail!("there is no release {to} of {}: there are {}", self.name, names.join(", "));
             };
             let status = target.status.clone().unwrap_or_default();

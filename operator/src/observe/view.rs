@@ -59,6 +59,7 @@ impl Ask {
         self.account == earlier.account
             && a.template == b.template
             && a.paths == b.paths
+            && a.pull_requests == b.pull_requests
             && (a.node_id.is_some() && b.node_id.is_some() || (&a.owner, &a.name) == (&b.owner, &b.name))
     }
 
@@ -101,6 +102,8 @@ pub enum Hint {
     /// The default branch now is at this commit.
     Pushed(String),
     Repository,
+    /// One was opened, closed or pushed to.
+    PullRequests,
     Project,
     Domains,
 }
@@ -319,6 +322,9 @@ impl View {
 
     /// Notes our own write; the observation was kept true by absorbing its answer.
     pub(crate) fn wrote(&mut self, facet: Facet, now: Timestamp) {
+        if facet == Facet::Previews {
+            return; // A comment changes nothing that is looked at.
+        }
         self.part(facet).written = Some(now);
     }
 
@@ -354,6 +360,11 @@ impl View {
                 }
             }
             Hint::Repository => self.repository.hinted(now),
+            Hint::PullRequests => {
+                if self.ask.as_ref().is_some_and(|ask| ask.repository.pull_requests) {
+                    self.repository.fresh = false;
+                }
+            }
             Hint::Project => self.project.hinted(now),
             Hint::Domains => self.domains.hinted(now),
         }
@@ -361,9 +372,12 @@ impl View {
 
     fn part(&mut self, facet: Facet) -> &mut Part {
         match facet {
-            Facet::Repository | Facet::Content | Facet::Actions | Facet::Security | Facet::Protection => {
-                &mut self.repository
-            }
+            Facet::Repository
+            | Facet::Content
+            | Facet::Actions
+            | Facet::Security
+            | Facet::Protection
+            | Facet::Previews => &mut self.repository,
             Facet::Project | Facet::Env | Facet::Release => &mut self.project,
             Facet::Domains => &mut self.domains,
         }

@@ -173,6 +173,11 @@ fn github_hint(event: &str, payload: &Value) -> Option<Hint> {
             let default = payload["repository"]["default_branch"].as_str() == Some(branch);
             default.then(|| Hint::Pushed(payload["after"].as_str().unwrap_or_default().to_owned()))
         }
+        "pull_request" => {
+            let moves = ["opened", "reopened", "synchronize", "closed"];
+            moves.contains(&payload["action"].as_str()?).then_some(Hint::PullRequests)
+        }
+        "issue_comment" => None,
         // Whoever made it knows, and the content comes later with a push.
         "repository" if payload["action"] == "created" => None,
         _ => payload.get("repository").map(|_| Hint::Repository),

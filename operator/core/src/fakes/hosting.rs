@@ -268,6 +268,10 @@ impl World {
             HostingChange::RemoveDomain { name } => self.remove_domain(target, name),
             HostingChange::CreateDeployment(request) => self.create_deployment(target, request),
             HostingChange::CancelDeployment { id } => self.cancel_deployment(target, id),
+            HostingChange::DeleteDeployment { id } => {
+                self.of(target)?.deployments.retain(|deployment| deployment.facts.id != *id);
+                Ok(HostingDone::Nothing)
+            }
             HostingChange::AssignDomains(on) => {
                 let facts = &mut self.of(target)?.facts;
                 facts.assigns_domains = Some(*on);

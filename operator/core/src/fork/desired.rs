@@ -1,6 +1,7 @@
 //! What a Fork asks for, validated and with all references resolved: no spec field is read after this.
 
 use forkable_crds::fork::{DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, Security, TemplateMode, Visibility};
+use forkable_crds::rollout::Previews;
 
 use crate::{
     DigestKey, Secret,
@@ -29,6 +30,8 @@ pub struct Desired {
     pub domains: Vec<DomainItem>,
     pub revision_history_limit: usize,
     pub on_env_change: OnEnvChange,
+    /// `None`: pull requests have none.
+    pub previews: Option<Previews>,
     pub deletion_policy: DeletionPolicy,
     /// A person allowed to take over what this Fork did not make.
     pub adopt: bool,

@@ -73,6 +73,7 @@ pub(crate) fn desired() -> Desired {
         domains: Vec::new(),
         revision_history_limit: 10,
         on_env_change: OnEnvChange::Wait,
+        previews: None,
         deletion_policy: DeletionPolicy::Retain,
         adopt: false,
         digest_key: key(),

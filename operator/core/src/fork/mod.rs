@@ -10,6 +10,7 @@ pub mod facets;
 pub(crate) mod fixtures;
 mod ownership;
 pub mod placeholders;
+mod previews;
 mod project;
 #[cfg(test)]
 mod properties;

@@ -18,8 +18,8 @@ use crate::{
 #[must_use]
 pub fn begin(status: &mut ForkStatus, desired: &Desired, step: &Step, now: Timestamp) -> Vec<PendingCreate> {
     let before = status.pending.clone();
-    if step.needs_intent() {
-        forge::begin(status, desired, now);
+    if let (true, Change::Forge(change)) = (step.needs_intent(), &step.change) {
+        forge::begin(status, desired, change, now);
     }
     before
 }

@@ -12,7 +12,7 @@ use forkable_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Input, project, record, revision};
+use super::{Input, previews, project, record, revision};
 use crate::{
     Retry,
     condition::{self, Report, State},
@@ -33,6 +33,7 @@ pub fn status(input: Input<'_>, plan: &Plan, outcomes: &BTreeMap<Facet, Outcome>
     record::seen(&mut status, input);
     status.observed_generation = Some(generation);
     status.domains = domains(input, &status.domains);
+    status.previews = previews::status(input);
     status.current_release = revision::serving(input.desired, input.observed).map(|serving| ReleaseStatus {
         name: serving.reference().name,
         commit: commit(serving),

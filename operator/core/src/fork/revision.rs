@@ -34,6 +34,11 @@ fn project_of(revision: &str) -> &str {
     revision.rsplit_once('.').map_or("", |(_, project)| project)
 }
 
+/// Whether both are revisions of variables in one project.
+pub(super) fn is_same_project(a: &str, b: &str) -> bool {
+    project_of(a) == project_of(b)
+}
+
 /// The newest release that the Fork itself made for production. People make Deployments without a revision.
 pub(super) fn newest(observed: &Observed) -> Option<&Deployment> {
     made(observed).next()
@@ -49,14 +54,14 @@ pub(super) fn made(observed: &Observed) -> impl Iterator<Item = &Deployment> {
 /// Whether the newest release was built with other variables than these, in the same project.
 pub(super) fn is_outdated(newest: &Deployment, current: &str) -> bool {
     let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
-    revision != current && project_of(revision) == project_of(current)
+    revision != current && is_same_project(revision, current)
 }
 
 /// Whether a release of `commit` with these variables is due.
 pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &str, current: &str) -> bool {
     let Some(newest) = newest else { return true };
     let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
-    let moved = project_of(revision) != project_of(current);
+    let moved = !is_same_project(revision, current);
     // What a person or an analysis has stopped is not tried again by itself.
     let stopped = newest.status.as_ref().is_some_and(|status| {
         ["RolledBack", "Aborted", "RollingBack"]

@@ -32,6 +32,7 @@ pub fn repository_ask(fork: &Fork, deep: bool) -> RepositoryAsk {
         template: Some((fork.spec.template.owner.clone(), fork.spec.template.repo.clone())),
         paths,
         deep,
+        pull_requests: fork.spec.release.previews.is_some(),
     }
 }
 

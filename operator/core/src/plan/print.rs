@@ -23,6 +23,12 @@ impl Display for Print<'_> {
                 env_revision.as_ref().map_or(Ok(()), |revision| write!(f, " with env {}", short(revision)))
             }
             Change::Store(StoreChange::DeleteRelease { name }) => write!(f, "drop {name} from the history"),
+            Change::Store(StoreChange::CreatePreview { commit, pull_request, .. }) => {
+                write!(f, "build commit {} as preview of pull request #{}", short(commit), pull_request.number)
+            }
+            Change::Store(StoreChange::DropPreview { name, pull_request }) => {
+                write!(f, "take away {name}, a preview of pull request #{pull_request}")
+            }
         }
     }
 }
@@ -69,6 +75,7 @@ fn forge(f: &mut Formatter<'_>, change: &ForgeChange) -> fmt::Result {
         ForgeChange::DeleteVariable { environment, name } => {
             write!(f, "delete variable {name}{}", of(environment.as_deref()))
         }
+        ForgeChange::PutComment { pull_request, .. } => write!(f, "comment on pull request #{pull_request}"),
         ForgeChange::SetDependabotAlerts(on) => write!(f, "switch Dependabot alerts {}", on_off(*on)),
         ForgeChange::SetDependabotFixes(on) => write!(f, "switch Dependabot fixes {}", on_off(*on)),
         ForgeChange::Archive => f.write_str("archive the repository"),
@@ -106,6 +113,7 @@ fn hosting(f: &mut Formatter<'_>, change: &HostingChange) -> fmt::Result {
             write!(f, "build {commit} for {}", request.environment)
         }
         HostingChange::CancelDeployment { id } => write!(f, "cancel {id}"),
+        HostingChange::DeleteDeployment { id } => write!(f, "delete deployment {id}"),
         HostingChange::AssignDomains(true) => f.write_str("let builds go live by themselves"),
         HostingChange::AssignDomains(false) => f.write_str("keep builds from going live by themselves"),
         HostingChange::Promote { id } => write!(f, "promote {id}"),

@@ -56,6 +56,20 @@ impl<'a> Input<'a> {
         self.position().map_or(&[], |position| &self.siblings[..position])
     }
 
+    /// Whether the other one goes where this one does: one of them serves there at a time.
+    fn is_beside(&self, other: &Deployment) -> bool {
+        let place = |release: &'_ Deployment| {
+            let pull_request = release.spec.pull_request.as_ref().map(|pull_request| pull_request.number);
+            (release.spec.environment.clone(), pull_request)
+        };
+        place(self.release) == place(other)
+    }
+
+    /// Whether a newer one goes where this one does.
+    fn is_followed(&self) -> bool {
+        self.newer().iter().any(|newer| self.is_beside(newer))
+    }
+
     /// Whether its commit was released before: then only a build of our own has the present variables.
     fn is_again(&self) -> bool {
         let spec = &self.release.spec;
@@ -145,7 +159,7 @@ pub fn plan(input: Input<'_>, observed: &Observed) -> Next {
     let Some(facts) = &observed.deployment else {
         if input.record().deployment_id.is_some() {
             // Deleted at Vercel, or its project may not be seen at the moment: only the latter comes back.
-            return Next::Wait(input.newer().is_empty().then_some(GONE));
+            return Next::Wait((!input.is_followed()).then_some(GONE));
         }
         return request::request(input).map_or_else(|unready| Next::Wait(unready.recheck()), Next::Create);
     };

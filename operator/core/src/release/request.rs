@@ -53,7 +53,9 @@ pub(super) fn request(input: Input<'_>) -> Result<DeploymentRequest, Unready> {
     let is_made = project.environments.iter().any(|made| made.name == spec.environment);
     let has_stand_in = custom.is_some() && !is_made && project.no_custom_environments == Some(fork.generation());
     let default = repository.default_branch.as_deref().unwrap_or("main");
-    let branch = spec.source.git_ref.as_deref().or(custom.map(|custom| custom.branch.as_str())).unwrap_or(default);
+    let pull_request = spec.pull_request.as_ref().map(|pull_request| pull_request.branch.as_str());
+    let branch = spec.source.git_ref.as_deref().or(custom.map(|custom| custom.branch.as_str()));
+    let branch = pull_request.or(branch).unwrap_or(default);
     Ok(DeploymentRequest {
         request: input.release.uid().into(),
         commit: spec.source.commit.clone(),

@@ -108,7 +108,7 @@ fn finished(input: Input<'_>, mut status: DeploymentStatus, generation: i64) -> 
 /// The newer release of the environment that serves in place of this one.
 pub(super) fn replaced(input: Input<'_>) -> Option<String> {
     let is_live = |status: &DeploymentStatus| condition::is_true(&status.conditions, "Live");
-    let mut newer = input.newer().iter().filter(|newer| newer.spec.environment == input.release.spec.environment);
+    let mut newer = input.newer().iter().filter(|newer| input.is_beside(newer));
     if serves_again(input) {
         return None;
     }
@@ -117,7 +117,7 @@ pub(super) fn replaced(input: Input<'_>) -> Option<String> {
 
 /// Whether the newest release that went live was rolled back to this one.
 pub(super) fn serves_again(input: Input<'_>) -> bool {
-    let mut newer = input.newer().iter().filter(|newer| newer.spec.environment == input.release.spec.environment);
+    let mut newer = input.newer().iter().filter(|newer| input.is_beside(newer));
     let lived = |status: &DeploymentStatus| status.conditions.iter().any(|condition| condition.type_ == "Live");
     let last = newer.find_map(|newer| newer.status.as_ref().filter(|status| lived(status)));
     last.is_some_and(|last| {
@@ -147,7 +147,7 @@ fn standing(input: Input<'_>, observed: &Observed, is_known: bool) -> Standing {
             Err(Unready { state, reason, message }) => going("Pending", told(state, reason, message)),
             Ok(_) if is_known => Standing {
                 // The newest one is looked for again, should it only have been out of sight.
-                is_final: !input.newer().is_empty(),
+                is_final: input.is_followed(),
                 ..going("Failed", told(State::Stalled, reason::DELETED, "the deployment was deleted at Vercel"))
             },
             Ok(_) => going("Pending", told(State::Progressing, reason::PENDING, "is about to be built")),

@@ -6,6 +6,7 @@
 
 mod auth;
 mod client;
+mod comments;
 mod commits;
 mod copy;
 mod create;
@@ -133,6 +134,9 @@ impl GitHub {
             }
             ForgeChange::DeleteVariable { environment, name } => {
                 self.delete_variable(target, environment.as_deref(), name).await
+            }
+            ForgeChange::PutComment { pull_request, id, marker, text } => {
+                self.put_comment(target, *pull_request, *id, marker, text).await
             }
             ForgeChange::SetDependabotAlerts(on) => self.switch(target, repositories::ALERTS, *on).await,
             ForgeChange::SetDependabotFixes(on) => self.switch(target, repositories::FIXES, *on).await,

@@ -30,6 +30,10 @@ pub enum Feature {
     Checks,
     /// `release.gates.reviews` and `separationOfDuties`.
     Reviews,
+    /// Looking at pull requests.
+    Previews,
+    /// Commenting on them.
+    PreviewComments,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
@@ -47,6 +51,8 @@ impl Feature {
         Self::Security,
         Self::Checks,
         Self::Reviews,
+        Self::Previews,
+        Self::PreviewComments,
         Self::Deletion,
     ];
 
@@ -64,6 +70,8 @@ impl Feature {
             Self::Security => "security",
             Self::Checks => "release.gates.checks",
             Self::Reviews => "release.gates.reviews and separationOfDuties",
+            Self::Previews => "release.previews",
+            Self::PreviewComments => "release.previews.comment",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -82,7 +90,9 @@ impl Feature {
             | Self::Variables
             | Self::Security
             | Self::Checks
-            | Self::Reviews => "repo",
+            | Self::Reviews
+            | Self::Previews
+            | Self::PreviewComments => "repo",
         }
     }
 
@@ -101,6 +111,8 @@ impl Feature {
             Self::Reviews => &[("contents", Access::Read), ("pull_requests", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
+            Self::Previews => &[("pull_requests", Access::Read)],
+            Self::PreviewComments => &[("pull_requests", Access::Write)],
         }
     }
 }

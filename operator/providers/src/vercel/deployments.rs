@@ -107,6 +107,19 @@ impl Vercel {
         ended.map(HostingDone::Deployment).ok_or(failure.error)
     }
 
+    /// Takes it away for good, with the addresses that lead to it.
+    pub(super) async fn delete_deployment(
+        &self,
+        target: &ProjectTarget,
+        deployment: &str,
+    ) -> Result<HostingDone, PortError> {
+        let request = about("DELETE /v13/deployments/{id}", target, deployment);
+        match self.client.send_for_nothing(request).await {
+            Err(failure) if !failure.is(StatusCode::NOT_FOUND) => Err(failure.error),
+            _ => Ok(HostingDone::Nothing),
+        }
+    }
+
     pub(super) async fn read_deployment(
         &self,
         target: &ProjectTarget,

@@ -108,6 +108,7 @@ impl Hosting for Vercel {
             HostingChange::RemoveDomain { name } => self.remove_domain(target, name).await,
             HostingChange::CreateDeployment(request) => self.create_deployment(target, request).await,
             HostingChange::CancelDeployment { id } => self.cancel_deployment(target, id).await,
+            HostingChange::DeleteDeployment { id } => self.delete_deployment(target, id).await,
             HostingChange::AssignDomains(on) => self.assign_domains(target, *on).await,
             HostingChange::Promote { id } => self.promote(target, id).await,
             HostingChange::RollBack { id } => self.roll_back(target, id).await,

@@ -6,6 +6,7 @@ mod contract;
 mod copies;
 mod faults;
 mod said;
+mod pulls;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -48,6 +49,8 @@ in_both_worlds! {
     actions::environments_are_written_whole,
     actions::secrets_and_variables_live_in_their_places,
     actions::security_features_are_switched,
+    pulls::open_pull_requests_are_seen_until_they_are_closed,
+    pulls::one_comment_is_kept_up_to_date,
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,
     copies::an_interrupted_copy_goes_on,

@@ -33,6 +33,13 @@ pub(super) trait World: Send + Sync {
     async fn write(&self, full_name: &str, path: &str, content: &str) -> Outcome;
     /// A person makes another branch where the default branch is.
     async fn branch(&self, full_name: &str, branch: &str) -> Outcome;
+    /// A person opens a pull request for a new branch with a commit; tells its number.
+    async fn open(&self, full_name: &str, branch: &str) -> Outcome<i64>;
+    /// A person makes another commit on a branch.
+    async fn push(&self, full_name: &str, branch: &str) -> Outcome;
+    async fn close(&self, full_name: &str, pull_request: i64) -> Outcome;
+    /// What the comments on a pull request say, oldest first.
+    async fn said(&self, full_name: &str, pull_request: i64) -> Outcome<Vec<String>>;
     async fn read(&self, full_name: &str, path: &str) -> Outcome<Option<String>>;
     /// The value of a secret, which no port tells.
     async fn secret(&self, full_name: &str, environment: Option<&str>, name: &str) -> Outcome<Option<String>>;
@@ -82,6 +89,7 @@ pub(super) fn ask(owner: &str, name: &str) -> RepositoryAsk {
         template: Some(template()),
         paths: vec!["README.md".into(), "docs/new.md".into()],
         deep: true,
+        pull_requests: true,
     }
 }
 
@@ -137,6 +145,37 @@ impl World for Fake {
         let tree = repository.trees.values().next().cloned().ok_or("no branch")?;
         repository.commit(branch, "Branch off", tree);
         Ok(())
+    }
+
+    async fn open(&self, full_name: &str, branch: &str) -> Outcome<i64> {
+        self.branch(full_name, branch).await?;
+        let mut world = self.0.world();
+        let repository = world.named(full_name).ok_or("no such repository")?;
+        let number = repository.comments.keys().max().map_or(1, |last| last + 1);
+        repository.open(number, branch);
+        Ok(number)
+    }
+
+    async fn push(&self, full_name: &str, branch: &str) -> Outcome {
+        let mut world = self.0.world();
+        let repository = world.named(full_name).ok_or("no such repository")?;
+        let tree = repository.trees.get(branch).cloned().ok_or("no branch")?;
+        repository.commit(branch, "Go on", tree);
+        let open: Vec<_> = repository.pull_requests.values().filter(|open| open.branch == branch).cloned().collect();
+        open.iter().for_each(|open| repository.open(open.number, branch));
+        Ok(())
+    }
+
+    async fn close(&self, full_name: &str, pull_request: i64) -> Outcome {
+        let mut world = self.0.world();
+        world.named(full_name).ok_or("no such repository")?.pull_requests.remove(&pull_request);
+        Ok(())
+    }
+
+    async fn said(&self, full_name: &str, pull_request: i64) -> Outcome<Vec<String>> {
+        let mut world = self.0.world();
+        let said = world.named(full_name).ok_or("no such repository")?.comments.get(&pull_request).cloned();
+        Ok(said.unwrap_or_default().into_iter().map(|(_, body)| body).collect())
     }
 
     async fn read(&self, full_name: &str, path: &str) -> Outcome<Option<String>> {
@@ -285,6 +324,38 @@ impl World for Sandbox {
         let head = self.person(&format!("GET /repos/{full_name}/git/ref/heads/{default}"), Value::Null).await?;
         let body = json!({ "ref": format!("refs/heads/{branch}"), "sha": head["object"]["sha"] });
         self.person(&format!("POST /repos/{full_name}/git/refs"), body).await.map(drop)
+    }
+
+    async fn open(&self, full_name: &str, branch: &str) -> Outcome<i64> {
+        self.branch(full_name, branch).await?;
+        self.push(full_name, branch).await?;
+        let body = json!({ "title": branch, "head": branch, "base": "main" });
+        let made = self.person(&format!("POST /repos/{full_name}/pulls"), body).await?;
+        Ok(made["number"].as_i64().ok_or("a number")?)
+    }
+
+    async fn push(&self, full_name: &str, branch: &str) -> Outcome {
+        let path = format!("/repos/{full_name}/contents/{branch}.txt");
+        let there = self.person(&format!("GET {path}?ref={branch}"), Value::Null).await.unwrap_or_default();
+        let content = format!("{}\n", there["sha"]);
+        use base64::{Engine as _, prelude::BASE64_STANDARD};
+        let mut body = json!({ "message": "Go on", "content": BASE64_STANDARD.encode(content), "branch": branch });
+        if !there["sha"].is_null() {
+            body["sha"] = there["sha"].clone();
+        }
+        self.person(&format!("PUT {path}"), body).await.map(drop)
+    }
+
+    async fn close(&self, full_name: &str, pull_request: i64) -> Outcome {
+        let path = format!("PATCH /repos/{full_name}/pulls/{pull_request}");
+        self.person(&path, json!({ "state": "closed" })).await.map(drop)
+    }
+
+    async fn said(&self, full_name: &str, pull_request: i64) -> Outcome<Vec<String>> {
+        let path = format!("GET /repos/{full_name}/issues/{pull_request}/comments");
+        let said = self.person(&path, Value::Null).await?;
+        let bodies = said.as_array().into_iter().flatten().filter_map(|comment| comment["body"].as_str());
+        Ok(bodies.map(str::to_owned).collect())
     }
 
     async fn read(&self, full_name: &str, path: &str) -> Outcome<Option<String>> {

@@ -43,6 +43,7 @@ in_both_worlds! {
     contract::a_failed_build_says_why,
     contract::a_cancelled_build_stays_cancelled,
     contract::a_deleted_project_is_gone_and_can_be_deleted_again,
+    promotion::a_deleted_build_is_gone,
     promotion::what_is_promoted_serves_and_can_be_rolled_back,
     env::a_variable_keeps_its_row_through_changes,
     env::variables_are_told_apart_by_environment_and_branch,

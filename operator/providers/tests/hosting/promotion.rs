@@ -60,3 +60,19 @@ pub(super) async fn what_is_promoted_serves_and_can_be_rolled_back(world: &dyn W
     assert!(seen.moved.is_some_and(|moved| moved.is_rollback));
     Ok(())
 }
+
+pub(super) async fn a_deleted_build_is_gone(world: &dyn World) -> Outcome {
+    let hosting = world.hosting();
+    let (target, _, repository) = world.project("acme").await?;
+    let first = candidate(world, &target, &repository, "uid-1").await?;
+    let wanted = DeploymentRequest { request: "uid-2".into(), force: true, ..request(&repository, "Preview") };
+    let under_way = build(hosting, &target, wanted).await?;
+    for id in [&under_way.id, &under_way.id] {
+        let done = hosting.apply(&target, &HostingChange::DeleteDeployment { id: id.clone() }).await?;
+        assert_eq!(done, HostingDone::Nothing, "also if it is gone already");
+    }
+    assert_eq!(hosting.deployment(&target, &under_way.id).await?, None);
+    let left: Vec<_> = hosting.deployments(&target, None).await?.into_iter().map(|facts| facts.id).collect();
+    assert_eq!(left, [first.id]);
+    Ok(())
+}

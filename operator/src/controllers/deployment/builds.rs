@@ -57,8 +57,8 @@ impl Build {
 
 impl Builds {
     /// Waits until no other release of the Fork is looked at and decided on: two that read each other's status at the
-    /// same time could both take their turn.
-    pub(super) async fn turn(&self, fork: &ObjectRef) -> tokio::sync::OwnedMutexGuard<()> {
+    /// same time could both take their turn. Likewise for one release, until nobody else works on it.
+    pub(crate) async fn turn(&self, fork: &ObjectRef) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(fork.clone()).or_default().clone();
         turn.lock_owned().await
     }
@@ -78,8 +78,9 @@ impl Builds {
         builds.entry(release.clone()).or_insert_with(|| Box::new(Build { is_untried: true, ..Build::default() }));
     }
 
-    pub(super) fn forget(&self, release: &ObjectRef) {
+    pub(crate) fn forget(&self, release: &ObjectRef) {
         self.take(release);
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
     }
 
     /// Something happened to the build or to its commit: the next pass looks at it.

@@ -41,6 +41,16 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
         context.builds.forget(object);
         return Ok(Passed::default());
     };
+    // A preview may be taken away meanwhile, and must not be built thereafter.
+    let turn = match &release.spec.pull_request {
+        Some(_) => Some(context.builds.turn(object).await),
+        None => None,
+    };
+    let release = match &turn {
+        Some(_) => context.store.get::<Deployment>(&object.namespace, &object.name).await?,
+        None => Some(release),
+    };
+    let Some(release) = release else { return Ok(Passed::default()) };
     spans::generation(release.generation());
     context.fleet.put_release(release.clone());
     if release.is_deleting() {

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use forkable_core::{
@@ -15,10 +16,13 @@ use forkable_core::{
     plan::{Done, Effect, Outcome, StoreChange, Verdict},
     store::{Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Fork, ForkStatus, fork::PendingCreate};
+use forkable_crds::{Deployment, Fork, ForkStatus, fork::PendingCreate};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-use super::perform::{self, Targets, Tried};
+use super::{
+    perform::{self, Targets, Tried},
+    takedown,
+};
 use crate::{
     accounts::Account,
     brake,
@@ -203,7 +207,19 @@ impl<'a, S: Store> Apply<'a, S> {
     async fn change_store(&mut self, step: &Step, change: &StoreChange) {
         // A release begins at once, with what is known of repository and project by now.
         self.context.unsaved.hold(&self.fork, self.record.clone());
-        match perform::inside(self.context, &self.fork, change).await {
+        let done = match change {
+            StoreChange::DropPreview { name, .. } => match self.take_away(step, name).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => {
+                    let step = step.to_string();
+                    self.outcomes.insert(Facet::Previews, Outcome::Failed { step, error });
+                    return;
+                }
+                Err(error) => Err(error),
+            },
+            _ => perform::inside(self.context, &self.fork, change).await,
+        };
+        match done {
             Ok(()) => {
                 tracing::info!(facet = step.facet.name(), %step, "done");
                 absorb::absorb(&mut self.view.observed, &step.change, &Done::Store);
@@ -212,6 +228,16 @@ impl<'a, S: Store> Apply<'a, S> {
             }
             Err(error) => self.failed(error),
         }
+    }
+
+    async fn take_away(&self, step: &Step, name: &str) -> Result<Result<(), PortError>, StoreError> {
+        let preview = ObjectRef { kind: Deployment::KIND, name: name.into(), namespace: self.object.namespace.clone() };
+        perform::tell_began(self.context, self.object, step);
+        let (began, target) = (Instant::now(), targets::project(self.input()));
+        let result = takedown::take_away(self.context, self.account, &target, &preview).await?;
+        let tried = Tried { step: step.clone(), result: result.clone().map(|()| Done::Store), took: began.elapsed() };
+        perform::tell_ended(self.context, self.object, &tried).await;
+        Ok(result)
     }
 
     fn look_at_domains(&mut self, running: &mut Running<'a>) {

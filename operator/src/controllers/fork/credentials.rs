@@ -72,6 +72,8 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Security, repository.security.is_some()),
         (Feature::Checks, gates.is_some_and(|gates| !gates.checks.is_empty())),
         (Feature::Reviews, gates.is_some_and(|gates| gates.reviews.is_some() || gates.separation_of_duties)),
+        (Feature::Previews, spec.release.previews.is_some()),
+        (Feature::PreviewComments, spec.release.previews.as_ref().is_some_and(|previews| previews.comment)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()

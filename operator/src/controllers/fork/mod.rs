@@ -8,6 +8,7 @@ mod perform;
 pub(crate) mod preview;
 mod report;
 pub(crate) mod resolve;
+mod takedown;
 
 use std::{sync::Arc, time::Duration};
 

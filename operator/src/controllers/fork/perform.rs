@@ -13,7 +13,12 @@ use forkable_core::{
     plan::{Done, Effect, StoreChange},
     store::{Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, DeploymentSpec, FORK_LABEL, Fork, deployment::Source, fork::LocalRef};
+use forkable_crds::{
+    Deployment, DeploymentSpec, FORK_LABEL, Fork,
+    deployment::{Source, Strategy},
+    fork::LocalRef,
+    rollout::PullRequestRef,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
@@ -67,34 +72,83 @@ pub(super) async fn inside<S: Store>(
 ) -> Result<(), StoreError> {
     let reference = fork.reference();
     let releases = context.fleet.releases(&reference);
-    match change {
+    let made = match change {
         StoreChange::CreateRelease { name, commit, env_revision } => {
-            let number = releases.iter().map(|release| revision(release)).max().unwrap_or_default() + 1;
-            let release = release(fork, name, commit, env_revision.clone(), number);
-            let release = match context.store.create(release).await {
-                // Made by a pass that ended before it could take note: the name tells commit and variables.
-                Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, name).await?,
-                created => {
-                    let release = created?;
-                    context.builds.made(&release.reference());
-                    Some(release)
-                }
-            };
-            if let Some(release) = release {
-                context.fleet.put_release(release);
-            }
+            release(fork, name, production(fork, commit, env_revision.clone()))
         }
-        StoreChange::DeleteRelease { name } => {
+        StoreChange::CreatePreview { name, commit, env_revision, pull_request } => {
+            release(fork, name, preview(fork, commit, env_revision, pull_request))
+        }
+        StoreChange::DeleteRelease { name } | StoreChange::DropPreview { name, .. } => {
             if let Some(release) = releases.iter().find(|release| release.metadata.name.as_ref() == Some(name)) {
                 context.store.delete(release).await?;
                 context.fleet.remove_release(&release.reference());
             }
+            return Ok(());
         }
+    };
+    let number = releases.iter().map(|release| revision(release)).max().unwrap_or_default() + 1;
+    let name = made.reference().name;
+    let release = match context.store.create(numbered(made, number)).await {
+        // Made by a pass that ended before it could take note: the name tells commit and variables.
+        Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, &name).await?,
+        created => {
+            let release = created?;
+            context.builds.made(&release.reference());
+            Some(release)
+        }
+    };
+    if let Some(release) = release {
+        context.fleet.put_release(release);
     }
     Ok(())
 }
 
-fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, number: u64) -> Deployment {
+fn numbered(mut release: Deployment, number: u64) -> Deployment {
+    release.metadata.annotations = Some(BTreeMap::from([(REVISION_ANNOTATION.into(), number.to_string())]));
+    release
+}
+
+/// As `spec.release` says.
+fn production(fork: &Fork, commit: &str, env_revision: Option<String>) -> DeploymentSpec {
+    let terms = &fork.spec.release;
+    DeploymentSpec {
+        strategy: terms.strategy.clone(),
+        gates: terms.gates.clone(),
+        analysis: terms.analysis.clone(),
+        bake: terms.bake.clone(),
+        rollback: terms.rollback.clone(),
+        supersede: terms.supersede,
+        env_revision,
+        ..immediate(fork, commit, "Production")
+    }
+}
+
+fn preview(fork: &Fork, commit: &str, env_revision: &str, pull_request: &PullRequestRef) -> DeploymentSpec {
+    DeploymentSpec {
+        env_revision: Some(env_revision.into()),
+        pull_request: Some(pull_request.clone()),
+        ..immediate(fork, commit, "Preview")
+    }
+}
+
+fn immediate(fork: &Fork, commit: &str, environment: &str) -> DeploymentSpec {
+    DeploymentSpec {
+        fork_ref: LocalRef { name: fork.metadata.name.clone().unwrap_or_default() },
+        source: Source { commit: Some(commit.into()), git_ref: None },
+        environment: environment.into(),
+        strategy: Strategy::default(),
+        gates: None,
+        analysis: None,
+        bake: None,
+        rollback: None,
+        supersede: None,
+        env_revision: None,
+        pull_request: None,
+    }
+}
+
+fn release(fork: &Fork, name: &str, spec: DeploymentSpec) -> Deployment {
     let fork_name = fork.metadata.name.clone().unwrap_or_default();
     let owner = OwnerReference {
         api_version: Fork::api_version(&()).into(),
@@ -104,26 +158,10 @@ fn release(fork: &Fork, name: &str, commit: &str, env_revision: Option<String>, 
         controller: Some(true),
         block_owner_deletion: Some(true),
     };
-    let terms = &fork.spec.release;
-    let mut release = Deployment::new(
-        name,
-        DeploymentSpec {
-            fork_ref: LocalRef { name: fork_name.clone() },
-            source: Source { commit: Some(commit.into()), git_ref: None },
-            environment: "Production".into(),
-            strategy: terms.strategy.clone(),
-            gates: terms.gates.clone(),
-            analysis: terms.analysis.clone(),
-            bake: terms.bake.clone(),
-            rollback: terms.rollback.clone(),
-            supersede: terms.supersede,
-            env_revision,
-        },
-    );
+    let mut release = Deployment::new(name, spec);
     release.metadata = ObjectMeta {
         namespace: fork.metadata.namespace.clone(),
         labels: Some(BTreeMap::from([(FORK_LABEL.into(), fork_name)])),
-        annotations: Some(BTreeMap::from([(REVISION_ANNOTATION.into(), number.to_string())])),
         owner_references: Some(vec![owner]),
         ..release.metadata
     };

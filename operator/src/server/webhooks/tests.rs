@@ -49,5 +49,11 @@ fn only_pushes_to_the_default_branch_are_hints() {
     let created = json!({ "action": "created", "repository": {} });
     assert_eq!(github_hint("repository", &created), None);
     assert_eq!(github_hint("repository_ruleset", &json!({ "repository": {} })), Some(Hint::Repository));
+    let pull_request = |action: &str| github_hint("pull_request", &json!({ "action": action, "repository": {} }));
+    for action in ["opened", "synchronize", "closed", "reopened"] {
+        assert_eq!(pull_request(action), Some(Hint::PullRequests), "{action}");
+    }
+    assert_eq!(pull_request("labeled"), None);
+    assert_eq!(github_hint("issue_comment", &json!({ "action": "created", "repository": {} })), None, "ours, mostly");
     assert_eq!(github_hint("ping", &json!({})), None);
 }

@@ -12,6 +12,7 @@ fn ask(owner: &str, name: &str) -> RepositoryAsk {
         template: Some(("forkable-ai".into(), "framework".into())),
         paths: vec!["README.md".into()],
         deep: false,
+        pull_requests: false,
     }
 }
 

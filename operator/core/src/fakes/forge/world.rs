@@ -11,8 +11,8 @@ use crate::{
     error::Provider,
     forge::{
         Branches, CommitAsk, CommitFacts, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange,
-        ForgeDone, Head, RepositoryAsk, RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts,
-        StoredValue,
+        ForgeDone, Head, MAX_PULL_REQUESTS, PullRequest, PullRequests, RepositoryAsk, RepositoryFacts,
+        RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
 };
@@ -67,6 +67,10 @@ pub struct Repository {
     /// Values of secrets by environment and name, which no observer sees.
     pub secrets: BTreeMap<(Option<String>, String), Secret>,
     /// How many looks find it empty still, and what comes then, on which branch.
+    /// Open pull requests, by number.
+    pub pull_requests: BTreeMap<i64, PullRequest>,
+    /// What is said on pull requests, open or not: id and body of each comment, by number.
+    pub comments: BTreeMap<i64, Vec<(i64, String)>>,
     pub(super) ripening: Option<(u32, String, BTreeMap<String, String>)>,
 }
 
@@ -121,6 +125,14 @@ impl Repository {
         self.commit(&branch, &format!("Change {path}"), tree);
     }
 
+    /// A person opens a pull request for a branch, or pushes to it: its head is the branch's.
+    pub fn open(&mut self, number: i64, branch: &str) {
+        let head = self.heads.get(branch).cloned().unwrap_or_default();
+        self.comments.entry(number).or_default();
+        let open = PullRequest { number, head, branch: branch.into(), is_cross_repository: false };
+        self.pull_requests.insert(number, open);
+    }
+
     /// The content of a file on the default branch.
     pub fn read(&self, path: &str) -> Option<&str> {
         self.trees.get(self.facts.default_branch.as_ref()?)?.get(path).map(String::as_str)
@@ -157,6 +169,10 @@ impl Repository {
         let ids = |path: &String| Some((path.clone(), blob::id(self.read(path)?.as_bytes())));
         seen.blobs = ask.paths.iter().filter_map(ids).collect();
         seen.deep = seen.deep.filter(|_| ask.deep);
+        seen.pull_requests = ask.pull_requests.then(|| {
+            let open: Vec<_> = self.pull_requests.values().take(MAX_PULL_REQUESTS).cloned().collect();
+            PullRequests { is_cut: open.len() < self.pull_requests.len(), open, is_hidden: false }
+        });
         seen.default_branch = seen.default_branch.filter(|_| seen.head.is_some());
         seen
     }
@@ -216,6 +232,19 @@ impl Repository {
                 }
                 self.deep().dependabot_fixes = Some(*on);
                 Ok(ForgeDone::Nothing)
+            }
+            ForgeChange::PutComment { pull_request, id, marker, text } => {
+                let said = self.comments.get_mut(pull_request).ok_or_else(|| not_found("the pull request"))?;
+                let body = format!("{text}\n\n{marker}");
+                let known = said.iter_mut().find(|(known, there)| Some(*known) == *id || there.contains(marker));
+                let id = known.map_or(new_id, |known| {
+                    known.1.clone_from(&body);
+                    known.0
+                });
+                if id == new_id {
+                    said.push((id, body));
+                }
+                Ok(ForgeDone::Commented { id: Some(id) })
             }
             ForgeChange::Archive => {
                 self.facts.archived = true;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Observed;
 use crate::{
     forge::{
-        Branches, DeepFacts, Environment, EnvironmentFacts, ForgeChange, ForgeDone, RepositoryFacts, RepositoryPatch,
-        RulesetFacts, StoredValue,
+        Branches, DeepFacts, Environment, EnvironmentFacts, ForgeChange, ForgeDone, PullRequests, RepositoryFacts,
+        RepositoryPatch, RulesetFacts, StoredValue,
     },
     fork::record,
 };
@@ -32,6 +32,7 @@ fn created(observed: &mut Observed, change: &ForgeChange, done: &ForgeDone) {
     if let (ForgeChange::CreateCopy { git_ref: None, .. }, Some(template)) = (change, template) {
         facts.blobs.clone_from(&template.blobs);
     }
+    facts.pull_requests = Some(PullRequests::default());
     observed.repository = Some(facts);
 }
 

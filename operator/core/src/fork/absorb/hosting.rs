@@ -6,6 +6,7 @@ use forkable_crds::{
     Deployment, DeploymentSpec,
     deployment::{Source, Strategy},
     fork::LocalRef,
+    rollout::PullRequestRef,
 };
 
 use super::Observed;
@@ -148,23 +149,38 @@ fn put_domain(domains: &mut Vec<DomainFacts>, new: &DomainFacts) {
 pub(super) fn absorb_store(observed: &mut Observed, change: &StoreChange) {
     match change {
         StoreChange::CreateRelease { name, commit, env_revision } => {
-            let spec = DeploymentSpec {
-                // Which Fork it is of is not what the observation of one Fork tells releases apart by.
-                fork_ref: LocalRef { name: String::new() },
-                source: Source { commit: Some(commit.clone()), git_ref: None },
-                environment: "Production".into(),
-                strategy: Strategy::default(),
-                gates: None,
-                analysis: None,
-                bake: None,
-                rollback: None,
-                supersede: None,
-                env_revision: env_revision.clone(),
-            };
-            observed.releases.insert(0, Arc::new(Deployment::new(name, spec)));
+            create(observed, name, "Production", commit, env_revision.clone(), None);
         }
-        StoreChange::DeleteRelease { name } => {
+        StoreChange::CreatePreview { name, commit, env_revision, pull_request } => {
+            create(observed, name, "Preview", commit, Some(env_revision.clone()), Some(pull_request.clone()));
+        }
+        StoreChange::DeleteRelease { name } | StoreChange::DropPreview { name, .. } => {
             observed.releases.retain(|release| release.metadata.name.as_ref() != Some(name));
         }
     }
+}
+
+fn create(
+    observed: &mut Observed,
+    name: &str,
+    environment: &str,
+    commit: &str,
+    env_revision: Option<String>,
+    pull_request: Option<PullRequestRef>,
+) {
+    let spec = DeploymentSpec {
+        // Which Fork it is of is not what the observation of one Fork tells releases apart by.
+        fork_ref: LocalRef { name: String::new() },
+        source: Source { commit: Some(commit.into()), git_ref: None },
+        environment: environment.into(),
+        strategy: Strategy::default(),
+        gates: None,
+        analysis: None,
+        bake: None,
+        rollback: None,
+        supersede: None,
+        env_revision,
+        pull_request,
+    };
+    observed.releases.insert(0, Arc::new(Deployment::new(name, spec)));
 }

@@ -4,6 +4,7 @@ mod actions;
 mod content;
 mod domains;
 mod env;
+mod previews;
 mod project;
 mod protection;
 mod release;
@@ -36,6 +37,7 @@ pub(super) fn plan_of(facet: Facet, input: Input<'_>) -> Option<FacetPlan> {
         Facet::Env => env::plan(input),
         Facet::Domains => domains::plan(input),
         Facet::Release => Some(release::plan(input)),
+        Facet::Previews => previews::plan(input),
     }
 }
 

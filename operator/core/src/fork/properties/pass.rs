@@ -264,6 +264,7 @@ impl World {
             template: Some((template.owner.clone(), template.repo.clone())),
             paths: ["README.md", "brand.json", MARKER].map(Into::into).into(),
             deep,
+            pull_requests: false,
         };
         let mut views = block_on(self.forge.observe(&[ask])).expect("an observation");
         let view = views.remove(0);

@@ -3,6 +3,7 @@
 use forkable_crds::{
     ForkStatus,
     fork::{EnvironmentStatus, FileStatus, PendingCreate, RepositoryStatus, SecretStatus},
+    rollout::{PreviewComment, PreviewStatus},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,14 +14,18 @@ use crate::{
         Desired, Input, MARKER, Observed, blob,
         desired::ActionsValue,
         ownership::{self, Stand},
-        targets,
+        previews, targets,
     },
 };
 
 /// Most files on record: those of the manifest and the marker.
 const MAX_FILES: usize = 65;
 
-pub(super) fn begin(status: &mut ForkStatus, desired: &Desired, now: Timestamp) {
+pub(super) fn begin(status: &mut ForkStatus, desired: &Desired, change: &ForgeChange, now: Timestamp) {
+    if let ForgeChange::PutComment { pull_request, .. } = change {
+        comment(status, *pull_request).get_or_insert_default();
+        return;
+    }
     let name = format!("{}/{}", desired.repository.owner, desired.repository.name);
     if targets::pending(status, "repository").is_some_and(|pending| pending.name == name) {
         // An earlier try whose fate is not known: what it may have made is as old as it.
@@ -78,6 +83,12 @@ pub(super) fn done(
         ForgeChange::DeleteVariable { environment, name } => {
             remove(&mut status.variables, name, environment.as_deref());
         }
+        ForgeChange::PutComment { pull_request, text, .. } => {
+            if let ForgeDone::Commented { id } = done {
+                let digest = Some(previews::digest(text));
+                *comment(status, *pull_request) = Some(PreviewComment { id: *id, digest });
+            }
+        }
         ForgeChange::SetDependabotAlerts(on) => {
             status.security.get_or_insert_default().dependabot_alerts = Some(*on);
         }
@@ -94,6 +105,15 @@ pub(super) fn done(
         | ForgeChange::Archive
         | ForgeChange::Delete => {}
     }
+}
+
+/// What is on record of the comment on a pull request.
+fn comment(status: &mut ForkStatus, pull_request: i64) -> &mut Option<PreviewComment> {
+    let at = status.previews.binary_search_by_key(&pull_request, |known| known.pull_request).unwrap_or_else(|at| {
+        status.previews.insert(at, PreviewStatus { pull_request, ..PreviewStatus::default() });
+        at
+    });
+    &mut status.previews[at].comment
 }
 
 pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {

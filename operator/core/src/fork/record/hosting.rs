@@ -74,6 +74,7 @@ pub(super) fn done(
         | HostingChange::VerifyDomain { .. }
         | HostingChange::CreateDeployment(_)
         | HostingChange::CancelDeployment { .. }
+        | HostingChange::DeleteDeployment { .. }
         | HostingChange::PauseProject => {}
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use forkable_core::{
     PortError,
     error::Provider,
-    forge::{BranchRules, EnvironmentFacts, Head, RepositoryFacts, RulesetFacts, TemplateFacts},
+    forge::{
+        BranchRules, EnvironmentFacts, Head, PullRequest, PullRequests, RepositoryFacts, RulesetFacts, TemplateFacts,
+    },
 };
 use forkable_crds::fork::Visibility;
 use jiff::Timestamp;
@@ -52,6 +54,8 @@ pub(in crate::github) struct Seen {
     repository_topics: List<SeenTopic>,
     rulesets: Option<List<SeenRuleset>>,
     environments: Option<List<SeenEnvironment>>,
+    /// Absent where it was not asked for.
+    pull_requests: Option<List<SeenPullRequest>>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +115,7 @@ struct Login {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct List<T> {
+pub(in crate::github) struct List<T> {
     /// GraphQL may leave out items that cannot be told.
     nodes: Option<Vec<Option<T>>>,
     page_info: Option<PageInfo>,
@@ -121,15 +125,21 @@ struct List<T> {
 #[serde(rename_all = "camelCase")]
 struct PageInfo {
     has_next_page: bool,
+    end_cursor: Option<String>,
 }
 
 impl<T> List<T> {
-    fn items(self) -> impl Iterator<Item = T> {
+    pub(in crate::github) fn items(self) -> impl Iterator<Item = T> {
         self.nodes.into_iter().flatten().flatten()
     }
 
     fn is_cut(&self) -> bool {
         self.page_info.as_ref().is_some_and(|page| page.has_next_page)
+    }
+
+    /// Where the next page begins, if there is one.
+    pub(in crate::github) fn next(&self) -> Option<String> {
+        self.page_info.as_ref().filter(|page| page.has_next_page)?.end_cursor.clone()
     }
 }
 
@@ -271,6 +281,44 @@ impl Seen {
             dependabot_alerts: self.has_vulnerability_alerts_enabled,
             created_at: Some(self.created_at),
             deep: None,
+            pull_requests: self.pull_requests.map(SeenPullRequest::all),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SeenPullRequest {
+    number: i64,
+    is_cross_repository: bool,
+    head_ref_name: String,
+    head_ref_oid: String,
+    head_ref: Option<HeadRef>,
+}
+
+#[derive(Deserialize)]
+struct HeadRef {
+    target: Option<Commit>,
+}
+
+impl SeenPullRequest {
+    fn all(list: List<Self>) -> PullRequests {
+        let is_cut = list.is_cut();
+        // One that cannot be told may be any of them.
+        let is_hidden = list.nodes.as_ref().is_none_or(|nodes| nodes.iter().any(Option::is_none));
+        let mut open: Vec<_> = list.items().map(Self::facts).collect();
+        open.sort_unstable_by_key(|open| open.number);
+        PullRequests { open, is_cut, is_hidden }
+    }
+
+    fn facts(self) -> PullRequest {
+        let head = self.head_ref.and_then(|head| head.target).map(Commit::head);
+        let head = head.filter(|head| head.oid == self.head_ref_oid && !self.is_cross_repository);
+        PullRequest {
+            number: self.number,
+            head: head.unwrap_or_else(|| Head { oid: self.head_ref_oid, ..Head::default() }),
+            branch: self.head_ref_name,
+            is_cross_repository: self.is_cross_repository,
         }
     }
 }

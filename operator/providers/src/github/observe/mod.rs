@@ -4,11 +4,11 @@ mod deep;
 pub(super) mod facts;
 mod query;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use forkable_core::{
     PortError,
-    forge::{RepositoryAsk, RepositoryView, TemplateFacts},
+    forge::{PullRequests, RepositoryAsk, RepositoryView, TemplateFacts},
 };
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use super::{
     errors,
 };
 use crate::transport::Priority;
-use facts::{Seen, SeenTemplate};
+use facts::SeenTemplate;
 
 /// Repositories in one query.
 const CHUNK: usize = 50;
@@ -39,11 +39,11 @@ pub(super) async fn look(client: &Client, asks: &[RepositoryAsk]) -> Result<Vec<
     let mut views = Vec::with_capacity(asks.len());
     for chunk in asks.chunks(CHUNK) {
         let chunk: Vec<_> = chunk.iter().collect();
-        let mut seen = fleet(client, &chunk, SOME, priority).await?;
+        let mut seen = visible(client, &chunk, SOME, priority).await?;
         let large: Vec<_> = (0..chunk.len()).filter(|i| seen[*i].1).collect();
         if !large.is_empty() {
             let asks: Vec<_> = large.iter().map(|i| chunk[*i]).collect();
-            for (i, again) in large.into_iter().zip(fleet(client, &asks, MANY, priority).await?) {
+            for (i, again) in large.into_iter().zip(visible(client, &asks, MANY, priority).await?) {
                 seen[i] = again;
             }
         }
@@ -61,13 +61,37 @@ pub(super) async fn look(client: &Client, asks: &[RepositoryAsk]) -> Result<Vec<
     Ok(views)
 }
 
-/// One query. Beside each view: whether the repository has more rulesets or environments than were asked for.
+/// Views, and whether each repository has more rulesets or environments than were asked for.
+type Seen = Vec<(RepositoryView, bool)>;
+
+/// One query; a second one without the pull requests of those repositories where they may not be seen, which otherwise
+/// cannot be told from repositories that are not there.
+async fn visible(client: &Client, asks: &[&RepositoryAsk], some: usize, priority: Priority) -> Result<Seen, PortError> {
+    let hidden = match fleet(client, asks, some, priority).await? {
+        Ok(seen) => return Ok(seen),
+        Err(hidden) => hidden,
+    };
+    let shown: Vec<_> = (0..asks.len())
+        .map(|i| RepositoryAsk { pull_requests: asks[i].pull_requests && !hidden.contains(&i), ..asks[i].clone() })
+        .collect();
+    let shown: Vec<_> = shown.iter().collect();
+    let again = fleet(client, &shown, some, priority).await?;
+    let mut seen = again.map_err(|_| errors::unavailable("pull requests cannot be seen any more"))?;
+    for i in hidden {
+        if let Some(repository) = &mut seen[i].0.repository {
+            repository.pull_requests = Some(PullRequests { is_hidden: true, ..PullRequests::default() });
+        }
+    }
+    Ok(seen)
+}
+
+/// One query; which of the asks are about pull requests that may not be seen, if there are any.
 async fn fleet(
     client: &Client,
     asks: &[&RepositoryAsk],
     some: usize,
     priority: Priority,
-) -> Result<Vec<(RepositoryView, bool)>, PortError> {
+) -> Result<Result<Seen, BTreeSet<usize>>, PortError> {
     let query = query::build(asks, some);
     let request = GraphRequest {
         operation: "graphql query ForkFleet",
@@ -78,6 +102,10 @@ async fn fleet(
         priority,
     };
     let mut answer = client.graph(request).await?;
+    let hidden: BTreeSet<_> = answer.errors.iter().filter_map(hides_pull_requests).collect();
+    if !hidden.is_empty() {
+        return Ok(Err(hidden));
+    }
     judge(&answer)?;
     let mut templates = BTreeMap::new();
     for (i, name) in query.templates.iter().enumerate() {
@@ -93,7 +121,7 @@ async fn fleet(
         let (repository, is_cut) = match take(&mut answer, &format!("r{i}"))? {
             Some(found) => {
                 let blobs = facts::blobs(&found, &query.paths);
-                let seen: Seen = facts::read(found)?;
+                let seen: facts::Seen = facts::read(found)?;
                 let is_cut = seen.is_cut();
                 (Some(seen.facts(blobs)), is_cut)
             }
@@ -101,7 +129,17 @@ async fn fleet(
         };
         views.push((RepositoryView { repository, template }, is_cut));
     }
-    Ok(views)
+    Ok(Ok(views))
+}
+
+/// The ask whose pull requests may not be seen. That list is never null, so that the whole repository is instead.
+fn hides_pull_requests(error: &GraphError) -> Option<usize> {
+    match (error.kind.as_deref(), error.path.as_slice()) {
+        (Some("FORBIDDEN"), [alias, field, ..]) if field == "pullRequests" => {
+            alias.as_str()?.strip_prefix('r')?.parse().ok()
+        }
+        _ => None,
+    }
 }
 
 /// Without the blobs that other forks of the template asked for.

@@ -21,6 +21,11 @@ requiredStatusChecks { context integrationId } } } } } } } \
 environments(first: $some) { pageInfo { hasNextPage } nodes { name protectionRules(first: 4) { nodes { type timeout \
 preventSelfReview reviewers(first: 6) { nodes { __typename ... on User { login } ... on Team { slug } } } } } } } } ";
 
+/// The open pull requests that were opened first, which are as many as a page may have.
+const PULLS: &str = "fragment Pulls on Repository { pullRequests(first: 100, states: [OPEN], \
+orderBy: { field: CREATED_AT, direction: ASC }) { pageInfo { hasNextPage } nodes { number isCrossRepository \
+headRefName headRefOid headRef { target { ...Head } } } } } ";
+
 const TEMPLATE: &str = "fragment Template on Repository { databaseId nameWithOwner isTemplate isPrivate ...Branch } ";
 
 const BRANCH: &str = "fragment Branch on Repository { defaultBranchRef { name target { ...Head } } } ";
@@ -70,16 +75,19 @@ pub(super) fn build<'a>(asks: &[&'a RepositoryAsk], some: usize) -> Query<'a> {
         fields
     };
     for (i, ask) in asks.iter().enumerate() {
-        let blobs = blobs(&|path| ask.paths.iter().any(|asked| asked == path));
+        let mut fields = blobs(&|path| ask.paths.iter().any(|asked| asked == path));
+        if ask.pull_requests {
+            fields.push_str(" ...Pulls");
+        }
         if let Some(id) = &ask.node_id {
             declare(format!("i{i}"), "ID!", id);
-            let _ = write!(selected, "r{i}: node(id: $i{i}) {{ ... on Repository {{ ...Repo{blobs} }} }} ");
+            let _ = write!(selected, "r{i}: node(id: $i{i}) {{ ... on Repository {{ ...Repo{fields} }} }} ");
         } else {
             declare(format!("o{i}"), "String!", &ask.owner);
             declare(format!("n{i}"), "String!", &ask.name);
             let _ = write!(
                 selected,
-                "r{i}: repository(owner: $o{i}, name: $n{i}, followRenames: false) {{ ...Repo{blobs} }} "
+                "r{i}: repository(owner: $o{i}, name: $n{i}, followRenames: false) {{ ...Repo{fields} }} "
             );
         }
     }
@@ -95,6 +103,7 @@ pub(super) fn build<'a>(asks: &[&'a RepositoryAsk], some: usize) -> Query<'a> {
         );
     }
     let template = if templates.is_empty() { "" } else { TEMPLATE };
-    let document = format!("query {NAME}({declared}) {{ {selected}}} {REPOSITORY}{template}{BRANCH}{HEAD}");
+    let pulls = if asks.iter().any(|ask| ask.pull_requests) { PULLS } else { "" };
+    let document = format!("query {NAME}({declared}) {{ {selected}}} {REPOSITORY}{pulls}{template}{BRANCH}{HEAD}");
     Query { document, variables: Value::Object(variables), templates, paths }
 }
