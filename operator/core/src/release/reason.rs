@@ -49,7 +49,7 @@ const GATES: [&str; 7] = [
 ];
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 17] = [
+const STOPPED: [&str; 18] = [
     FAILED,
     CANCELED,
     BLOCKED,
