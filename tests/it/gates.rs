@@ -218,7 +218,7 @@ async fn another_environment_is_healthy_first() {
         "preview.yaml",
         &format!(
             "apiVersion: forkable.dev/v1alpha1\nkind: Deployment\nmetadata: {{ name: acme-preview }}\nspec:\n  forkRef: \
-             {{ name: acme }}\n  source: {{ commit: {head} }}\n  environment: Preview\n"
+             {{ name: acme }}\n  source: {{ commit: \"{head}\" }}\n  environment: Preview\n"
         ),
     );
     world.converge().await;

@@ -1,7 +1,7 @@
 //! `forkable history`: the releases of a Fork, how long each phase took, and what became of them.
 
 use forkable_core::{condition, release::rollout::phase, store::Kind as _};
-use forkable_crds::Deployment;
+use forkable_crds::{Deployment, DeploymentStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -57,13 +57,22 @@ fn row(release: &Deployment) -> Vec<String> {
         release.reference().name,
         commit.sha.get(..7).map_or_else(none, str::to_owned),
         commit.author.unwrap_or_else(none),
-        status.approval.and_then(|approval| approval.by).unwrap_or_else(none),
+        approval(&status).unwrap_or_else(none),
         status.phase.unwrap_or_else(|| phase(release).name().into()),
         live.into(),
         durations(release),
         Some(measurements::counts(&status.analysis_runs)).filter(|counts| !counts.is_empty()).unwrap_or_else(none),
         why.and_then(|ready| ready.message.lines().next()).map_or_else(none, str::to_owned),
     ]
+}
+
+/// Who let it go live, and whether that was in a freeze.
+fn approval(status: &DeploymentStatus) -> Option<String> {
+    let by = status.approval.as_ref().and_then(|approval| approval.by.clone());
+    match &status.freeze_override {
+        Some(freeze) => Some(format!("{} (overrode {})", by.unwrap_or_default(), freeze.windows.join(", "))),
+        None => by,
+    }
 }
 
 /// What is told of the time between two conditions.

@@ -281,7 +281,7 @@ mod tests {
             { "__typename": "StatusContext", "context": "lint", "state": "EXPECTED", "targetUrl": null },
         ]);
         let others: Vec<_> = states(others).into_iter().map(|(_, state)| state).collect();
-        use CheckState::{Failed, Passed, Running};
-        assert_eq!(others, [Running, Passed, Passed, Failed]);
+        let (passed, failed) = (CheckState::Passed, CheckState::Failed);
+        assert_eq!(others, [CheckState::Running, passed, passed, failed]);
     }
 }

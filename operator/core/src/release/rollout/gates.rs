@@ -46,9 +46,8 @@ impl Input<'_> {
     /// Who approved the candidate, if somebody did who may; the error says what is wrong with an approval.
     pub(super) fn approval(&self, sight: &Sight) -> Result<Option<ApprovalStatus>, String> {
         let approval = self.named_approval()?;
-        match &approval {
-            Some(approval) if self.separates_duties() => self.is_independent(approval, sight)?,
-            _ => {}
+        if let Some(approval) = approval.as_ref().filter(|_| self.separates_duties()) {
+            self.is_independent(approval, sight)?;
         }
         Ok(approval)
     }
