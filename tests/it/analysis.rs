@@ -59,9 +59,10 @@ impl Monitoring {
     async fn shows(&self, text: &str, query: &str) {
         text.clone_into(&mut self.page.lock().expect("a page"));
         let client = reqwest::Client::new();
+        let mut url = reqwest::Url::parse(&format!("{}/api/v1/query", self.url)).expect("a URL");
+        url.query_pairs_mut().append_pair("query", query);
         eventually(&format!("Prometheus knows {query}"), PATIENCE, || async {
-            let asked =
-                client.get(format!("{}/api/v1/query", self.url)).query(&[("query", query)]).send().await.ok()?;
+            let asked = client.get(url.clone()).send().await.ok()?;
             let answer: Value = asked.json().await.ok()?;
             answer["data"]["result"].as_array().filter(|found| !found.is_empty()).map(drop)
         })
