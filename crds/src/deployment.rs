@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     condition::conditions,
     fork::LocalRef,
-    rollout::{Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Rollback, RollbackTarget, Supersede},
+    rollout::{
+        Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Migration, Rollback, RollbackTarget, Supersede, WorkflowRun,
+    },
 };
 
 /// One release: which commit of which Fork goes where, and how.
@@ -36,7 +38,7 @@ use crate::{
 #[x_kube(
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
-    validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
     validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
     validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen is for the environment Production: only its domains are promoted").field_path(".strategy"),
     validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
@@ -57,6 +59,9 @@ pub struct DeploymentSpec {
     /// What has to be so before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Gates>,
+    /// What changes the data for it before it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
@@ -123,7 +128,7 @@ pub struct DeploymentStatus {
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`; with BlueGreen also `Gated`,
-    /// `Verifying`, `AwaitingApproval`, `Promoting`, `Baking`, `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
+    /// `Verifying`, `AwaitingApproval`, `Migrating`, `Promoting`, `Baking`, `Frozen`, `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
@@ -151,6 +156,9 @@ pub struct DeploymentStatus {
     /// Who let it go live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalStatus>,
+    /// The run of its migration, from the intent to have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<WorkflowRun>,
     /// What served when it was to be promoted, and serves again after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_to: Option<RollbackTarget>,

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod gates;
+mod migration;
 mod status;
 
 use kube::KubeSchema;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     analysis::{Analysis, HttpProbe, OnNoData},
     gates::{Approval, Gates},
+    migration::{Migration, WorkflowRun},
     status::{AnalysisRun, ApprovalStatus, Measurement, RollbackTarget},
 };
 

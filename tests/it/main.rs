@@ -7,6 +7,7 @@ mod create;
 mod examples;
 mod faults;
 mod healing;
+mod migration;
 mod monitoring;
 mod policies;
 mod release;

@@ -8,9 +8,10 @@ use forkable_tests::{
 };
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
 /// The reference fork, whose releases are promoted; `more` goes under `release`. Its first release is live.
-async fn promoting(more: &str) -> World {
+pub(crate) async fn promoting(more: &str) -> World {
     let mut world = World::with_reference_fork().await;
     world.arguments.push("--resync=1s".into());
     world.write("acme.yaml", &promoted_fork(&judged(5, 0)));
@@ -19,18 +20,18 @@ async fn promoting(more: &str) -> World {
     world
 }
 
-async fn push(world: &World, text: &str) -> String {
+pub(crate) async fn push(world: &World, text: &str) -> String {
     world.push_file("acme-inc/acme", "app/page.tsx", &format!("export default () => '{text}'\n")).await
 }
 
 /// The release of a commit, as it is stored.
-async fn release(world: &World, commit: &str) -> Value {
+pub(crate) async fn release(world: &World, commit: &str) -> Value {
     let stored = world.stored().await;
     let of = |stored: &&forkable_tests::Stored| stored.kind == "Deployment" && stored.status["commit"]["sha"] == commit;
     stored.iter().find(of).map_or(Value::Null, |stored| stored.status.clone())
 }
 
-async fn reaches(world: &World, commit: &str, phase: &str) -> Value {
+pub(crate) async fn reaches(world: &World, commit: &str, phase: &str) -> Value {
     eventually(&format!("{commit} is {phase}"), PATIENCE, || async {
         let status = release(world, commit).await;
         (status["phase"] == phase).then_some(status)
@@ -38,18 +39,18 @@ async fn reaches(world: &World, commit: &str, phase: &str) -> Value {
     .await
 }
 
-fn message(status: &Value, type_: &str) -> String {
+pub(crate) fn message(status: &Value, type_: &str) -> String {
     let mut conditions = status["conditions"].as_array().into_iter().flatten();
     let found = conditions.find(|condition| condition["type"] == type_);
     found.map_or_else(String::new, |found| found["message"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn serves(world: &World, commit: &str) -> bool {
+pub(crate) async fn serves(world: &World, commit: &str) -> bool {
     let (status, page) = world.page("acme.example.com").await;
     status == 200 && page.contains(&commit[..7])
 }
 
-async fn current(world: &World) -> String {
+pub(crate) async fn current(world: &World) -> String {
     let commit = world.fork("acme").await["status"]["currentRelease"]["commit"].clone();
     commit.as_str().expect("something serves").to_owned()
 }

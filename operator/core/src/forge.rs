@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use forkable_crds::fork::Visibility;
 use jiff::Timestamp;
 
-use crate::{PortError, Secret};
+use crate::{
+    PortError, Secret,
+    workflows::{Dispatch, RunAsk, RunFacts},
+};
 
 /// Reads and changes repositories. One call of `apply` is one [`ForgeChange`]; most are one request.
 #[async_trait]
@@ -18,6 +21,9 @@ pub trait Forge: Send + Sync {
     /// Makes one change. Taking away what is gone already is no error. Not idempotent for the `Create…` changes that take a name: those answer
     /// [`PortError::Conflict`] when the name is taken, whoever took it.
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError>;
+
+    /// Looks at runs of workflows. A run or workflow that is gone is not among them.
+    async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError>;
 
     /// What the credentials may do, as far as answers have told so far; no request is made.
     fn permissions(&self) -> Permissions;
@@ -242,6 +248,12 @@ pub enum ForgeChange {
     },
     SetDependabotAlerts(bool),
     SetDependabotFixes(bool),
+    /// Begins a run; each time another one.
+    DispatchWorkflow(Dispatch),
+    /// Stops a run, unless it is over.
+    CancelRun {
+        id: i64,
+    },
     Archive,
     Delete,
 }
@@ -312,6 +324,10 @@ pub enum ForgeDone {
     /// A secret or variable was written; GitHub's time of it, if it says so.
     Stored {
         updated_at: Option<Timestamp>,
+    },
+    /// A run was asked for; its id and page, if the answer tells.
+    Dispatched {
+        run: Option<(i64, String)>,
     },
     Nothing,
 }

@@ -110,7 +110,8 @@ impl Step {
                 | ForgeChange::CreateFork { .. }
                 | ForgeChange::CreateCopy { .. }
                 | ForgeChange::CommitFiles { .. }
-                | ForgeChange::CreateRuleset(_) => Effect::Create,
+                | ForgeChange::CreateRuleset(_)
+                | ForgeChange::DispatchWorkflow(_) => Effect::Create,
                 ForgeChange::UpdateRepository(_)
                 | ForgeChange::SetTopics(_)
                 | ForgeChange::UpdateRuleset { .. }
@@ -118,7 +119,8 @@ impl Step {
                 | ForgeChange::PutSecret { .. }
                 | ForgeChange::PutVariable { .. }
                 | ForgeChange::SetDependabotAlerts(_)
-                | ForgeChange::SetDependabotFixes(_) => Effect::Update,
+                | ForgeChange::SetDependabotFixes(_)
+                | ForgeChange::CancelRun { .. } => Effect::Update,
                 ForgeChange::DeleteRuleset { .. }
                 | ForgeChange::DeleteSecret { .. }
                 | ForgeChange::DeleteVariable { .. }

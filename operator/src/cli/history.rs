@@ -65,11 +65,12 @@ fn row(release: &Deployment) -> Vec<String> {
 }
 
 /// What is told of the time between two conditions.
-const SPANS: [(&str, &str); 6] = [
+const SPANS: [(&str, &str); 7] = [
     ("GatesOpen", "gates"),
     ("Built", "build"),
     ("Verified", "verify"),
     ("Approved", "approval"),
+    ("Migrated", "migrate"),
     ("Promoted", "promote"),
     ("Healthy", "bake"),
 ];

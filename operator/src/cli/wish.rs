@@ -54,6 +54,9 @@ pub(super) struct Abort {
     /// The release to stop, as `history` tells it; the one that is at work, by default.
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
+    /// Do it even if its migration cannot be undone.
+    #[arg(long)]
+    yes: bool,
     /// Why, for people who look later.
     #[arg(long, default_value = "")]
     reason: String,
@@ -76,12 +79,31 @@ pub(super) struct Rollback {
     /// The release that is to serve, as `history` tells it; the one before, by default.
     #[arg(long, value_name = "RELEASE")]
     to: Option<String>,
+    /// Do it even if its migration cannot be undone.
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     place: Place,
 }
 
+/// Asks before a release is led back whose migration what served before may not work with.
+fn confirm(release: &Deployment, yes: bool) -> anyhow::Result<()> {
+    let status = release.status.as_ref();
+    let has_migrated = status.and_then(|status| status.migration.as_ref()).is_some();
+    let Some(migration) = release.spec.migration.as_ref().filter(|it| has_migrated && !it.reversible) else {
+        return Ok(());
+    };
+    let question = format!(
+        "the migration {} of {} is irreversible: what served before may not work with the data as it is now. Go on?",
+        migration.workflow,
+        short(release)
+    );
+    ensure!(yes || super::confirm::confirm(&question)?, "nothing was changed: say --yes if what served before works");
+    Ok(())
+}
+
 /// Who runs the command, as the machine tells.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".into())
 }
@@ -132,6 +154,7 @@ impl Abort {
             let wanted = self.release.unwrap_or_default();
             bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
         };
+        confirm(release, self.yes)?;
         let reason = if self.reason.is_empty() { who() } else { format!("{}: {}", who(), self.reason) };
         world.annotate(release, ABORT_ANNOTATION, &reason).await?;
         super::say(format_args!("{} is being stopped", short(release)));
@@ -170,6 +193,7 @@ impl Rollback {
             );
             "previous".into()
         };
+        confirm(serving, self.yes)?;
         world.annotate(serving, ROLLBACK_ANNOTATION, &to).await?;
         super::say(format_args!("{} is being rolled back to {to}", short(serving)));
         Ok(super::DONE)

@@ -71,6 +71,10 @@ fn forge(f: &mut Formatter<'_>, change: &ForgeChange) -> fmt::Result {
         }
         ForgeChange::SetDependabotAlerts(on) => write!(f, "switch Dependabot alerts {}", on_off(*on)),
         ForgeChange::SetDependabotFixes(on) => write!(f, "switch Dependabot fixes {}", on_off(*on)),
+        ForgeChange::DispatchWorkflow(dispatch) => {
+            write!(f, "run workflow {} on {}", dispatch.workflow, dispatch.git_ref)
+        }
+        ForgeChange::CancelRun { id } => write!(f, "cancel workflow run {id}"),
         ForgeChange::Archive => f.write_str("archive the repository"),
         ForgeChange::Delete => f.write_str("DELETE the repository"),
     }

@@ -3,6 +3,7 @@
 
 mod gates;
 mod judgement;
+mod migration;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,10 @@ use super::{
 use crate::{
     condition::is_true,
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move},
+    workflows::{Found, RunAsk},
 };
 pub use judgement::{Round, measured};
+pub use migration::{dispatch, found_run, intends_run};
 pub use status::{Told, status};
 
 /// Stage of an analysis before and after the promotion.
@@ -57,6 +60,10 @@ pub struct Sight {
     pub is_looked_for: bool,
     /// `None`: not looked at.
     pub production: Option<Production>,
+    /// The run of the migration; `None`: not looked at.
+    pub run: Option<Found>,
+    /// The run cannot have been asked for yet: this process has just put on record that it will be.
+    pub is_run_untried: bool,
     /// The provider refused the last call for good; why.
     pub refused: Option<String>,
 }
@@ -64,13 +71,16 @@ pub struct Sight {
 /// What is on record, from conditions.
 pub fn marks(status: &DeploymentStatus) -> Marks {
     let is = |type_| is_true(&status.conditions, type_);
+    let migrates = status.migration.is_some();
     Marks {
         admitted: is("Admitted"),
         building: is("GatesOpen"),
         built: is("Built"),
         verified: is("Verified"),
-        promoting: is("Approved"),
+        migrating: migrates && is("Approved"),
+        promoting: is(if migrates { "Migrated" } else { "Approved" }),
         promoted: is("Promoted"),
+        frozen: is("Frozen"),
         healthy: is("Healthy"),
         rolling_back: is("RollingBack"),
         rolled_back: is("RolledBack"),
@@ -103,7 +113,7 @@ impl<'a> Input<'a> {
 
     fn terms(&self) -> Terms {
         let automatic_rollback = self.release.spec.rollback.as_ref().is_none_or(|rollback| rollback.automatic);
-        Terms { automatic_rollback }
+        Terms { automatic_rollback, migration: self.migration() }
     }
 
     /// When a condition became what it is.
@@ -119,6 +129,8 @@ pub struct Needs<'a> {
     pub build: Look,
     pub production: bool,
     pub round: Option<Round<'a>>,
+    /// Runs of the migration to look at.
+    pub run: Option<RunAsk>,
 }
 
 /// What to look at for this release, given what is on record.
@@ -132,13 +144,15 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     };
     let production = match phase {
         Phase::AwaitingApproval => !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        Phase::Migrating => input.has_migrated(),
         Phase::Promoting | Phase::RollingBack => true,
+        Phase::Frozen => input.wish().is_some(),
         Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
     };
     let round = input.round();
-    Needs { build, production, round }
+    Needs { build, production, round, run: input.ask_for_run() }
 }
 
 /// The deployment among those found that is this release's.
@@ -183,6 +197,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         build,
         verification: input.verification(),
         approved: !input.needs_approval() || matches!(input.approval(), Ok(Some(_))),
+        migration: input.run_of_migration(sight),
         serves: production.is_none_or(|production| own.is_some() && production.serving.as_deref() == own),
         has_previous: match phase {
             Phase::Healthy => matches!(input.rollback_target(), Ok(Some(_))),
@@ -229,9 +244,13 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
             let id = record.deployment_id.clone().unwrap_or_default();
             record.candidate = Some(hex::encode(Sha256::digest(format!("{commit}\n{id}")))[..12].into());
         }
+        Phase::Migrating => {
+            approve(input, &mut record);
+            record.migration = Some(migration::intent(input));
+        }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
-            record.approval = input.approval().ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
+            approve(input, &mut record);
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
             record.rollback_to = serving.map(|deployment_id| {
@@ -259,7 +278,18 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     record
 }
 
-/// The record with what is known of the build.
+fn approve(input: Input<'_>, record: &mut DeploymentStatus) {
+    let by = || {
+        input
+            .approval()
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| ApprovalStatus { by: None, at: Some(whole_seconds(input.now)) })
+    };
+    record.approval.get_or_insert_with(by);
+}
+
+/// The record with what is known of the build and of the migration.
 pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
     let mut record = input.record();
     if input.phase() == Phase::Building
@@ -268,6 +298,7 @@ pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
         record.deployment_id = Some(facts.id.clone());
         record.url = Some(format!("https://{}", facts.url));
     }
+    migration::know(&mut record, sight);
     record
 }
 
@@ -279,6 +310,8 @@ pub enum Recheck {
     Soon,
     /// As its build is polled.
     Build,
+    /// As its migration is polled.
+    Run,
     /// At the next measurement, or at the end of the bake if that is sooner.
     Measure(Option<Duration>),
     /// Others or a person are waited for.
@@ -289,7 +322,8 @@ pub enum Recheck {
 pub fn recheck(input: Input<'_>) -> Recheck {
     match input.phase() {
         Phase::Building => Recheck::Build,
-        Phase::Promoting | Phase::RollingBack => Recheck::Soon,
+        Phase::Migrating if !input.has_migrated() => Recheck::Run,
+        Phase::Migrating | Phase::Promoting | Phase::RollingBack => Recheck::Soon,
         Phase::Verifying => Recheck::Measure(None),
         Phase::Baking => {
             let seconds = input.release.spec.bake.as_ref().map_or(0, |bake| bake.duration_seconds);
@@ -297,9 +331,15 @@ pub fn recheck(input: Input<'_>) -> Recheck {
             let rest = u64::try_from(seconds - baked).ok().filter(|rest| *rest > 0);
             Recheck::Measure(rest.map(Duration::from_secs))
         }
-        Phase::Pending | Phase::Gated | Phase::AwaitingApproval => Recheck::Others,
+        Phase::Pending | Phase::Gated | Phase::AwaitingApproval | Phase::Frozen => Recheck::Others,
         Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,
     }
+}
+
+/// Time until the next look at the run of the migration.
+pub fn poll_run(input: Input<'_>) -> Duration {
+    let asked = input.record().migration.map_or(input.now, |run| run.intended_at.0);
+    super::pause(input.now.duration_since(asked).as_secs())
 }
 
 /// Time until the next look at the build.

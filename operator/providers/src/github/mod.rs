@@ -16,6 +16,7 @@ pub mod permissions;
 mod repositories;
 mod rulesets;
 mod values;
+mod workflows;
 
 use std::{
     collections::HashMap,
@@ -28,6 +29,7 @@ use forkable_core::{
     PortError,
     error::Provider,
     forge::{Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget, RepositoryView},
+    workflows::{RunAsk, RunFacts},
 };
 use serde::Deserialize;
 use url::Url;
@@ -132,6 +134,8 @@ impl GitHub {
             }
             ForgeChange::SetDependabotAlerts(on) => self.switch(target, repositories::ALERTS, *on).await,
             ForgeChange::SetDependabotFixes(on) => self.switch(target, repositories::FIXES, *on).await,
+            ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(target, dispatch).await,
+            ForgeChange::CancelRun { id } => self.cancel_run(target, *id).await,
             ForgeChange::Archive => self.archive(target).await,
             ForgeChange::Delete => self.delete(target).await,
         }
@@ -209,6 +213,11 @@ impl Forge for GitHub {
             self.saw(repository.id, &repository.full_name);
         }
         Ok(done)
+    }
+
+    async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError> {
+        let target = self.located(target, false).await?;
+        self.look_at_runs(&target, ask).await
     }
 
     fn permissions(&self) -> Permissions {

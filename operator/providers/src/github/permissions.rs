@@ -26,12 +26,14 @@ pub enum Feature {
     Variables,
     /// Secret scanning, push protection, Dependabot.
     Security,
+    /// Runs of workflows for releases.
+    WorkflowRuns,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
 
 impl Feature {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
@@ -41,6 +43,7 @@ impl Feature {
         Self::Secrets,
         Self::Variables,
         Self::Security,
+        Self::WorkflowRuns,
         Self::Deletion,
     ];
 
@@ -56,6 +59,7 @@ impl Feature {
             Self::Secrets => "secrets",
             Self::Variables => "variables",
             Self::Security => "security",
+            Self::WorkflowRuns => "release.migration",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -72,6 +76,7 @@ impl Feature {
             | Self::Environments
             | Self::Secrets
             | Self::Variables
+            | Self::WorkflowRuns
             | Self::Security => "repo",
         }
     }
@@ -88,6 +93,7 @@ impl Feature {
             }
             Self::TeamReviewers => &[("members", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
+            Self::WorkflowRuns => &[("actions", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
         }
     }

@@ -5,6 +5,7 @@ mod adapter;
 mod contract;
 mod copies;
 mod faults;
+mod runs;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -47,6 +48,7 @@ in_both_worlds! {
     actions::environments_are_written_whole,
     actions::secrets_and_variables_live_in_their_places,
     actions::security_features_are_switched,
+    runs::a_run_is_begun_found_and_canceled,
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,
     copies::an_interrupted_copy_goes_on,

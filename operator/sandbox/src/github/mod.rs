@@ -23,6 +23,7 @@ mod repos;
 mod rest;
 mod routes;
 mod rulesets;
+pub mod runs;
 mod security;
 mod seed;
 mod state;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::git::Sha;
+use super::runs::Run;
 use crate::webhooks::Receiver;
 
 /// Who can see a repository.
@@ -293,6 +294,9 @@ pub struct Repo {
     pub checks: BTreeMap<Sha, Vec<CheckRun>>,
     /// Statuses, by commit.
     pub statuses: BTreeMap<Sha, Vec<Status>>,
+    /// Runs of workflows, oldest first.
+    #[serde(default)]
+    pub runs: Vec<Run>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its settings last changed.
@@ -330,6 +334,7 @@ impl Repo {
             properties: BTreeMap::new(),
             checks: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            runs: Vec::new(),
             created_at: now,
             updated_at: now,
             pushed_at: now,

@@ -7,6 +7,7 @@ use std::{
 
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
+    forge::{ForgeChange, ForgeDone, RepositoryTarget},
     hosting::{HostingChange, HostingDone, ProjectAsk},
     plan::Outcome,
     release::{
@@ -15,6 +16,7 @@ use forkable_core::{
         rollout::{self, Production, Round},
     },
     store::{EventType, Kind, ObjectRef, Store, StoreError},
+    workflows::{Found, RunFacts, RunState},
 };
 use forkable_crds::{Deployment, DeploymentStatus};
 use futures::future::join_all;
@@ -84,6 +86,10 @@ impl<S: Store> Pass<'_, S> {
         if withheld(self.fork, now).is_some() {
             return Ok(Stepped::Waits);
         }
+        let known = rollout::known(input, &build.sight);
+        if release.status.as_ref().is_some_and(|status| status.migration != known.migration) {
+            return Ok(Stepped::On(self.write_record(input, known, build, None).await?));
+        }
         let needs = rollout::needs(input, build.is_untried);
         if let Some(round) = &needs.round
             && build.measure_at.is_none_or(|at| at <= now)
@@ -98,10 +104,17 @@ impl<S: Store> Pass<'_, S> {
             Decision::Wait => Ok(Stepped::Waits),
             // It was heard, or the next look tells.
             Decision::Make(call) if *made == Some(call) => Ok(Stepped::Waits),
+            Decision::Make(Call::Migrate) if !build.sight.is_run_untried => {
+                // An intent for each try, so that an earlier one that was heard late is told from it.
+                let record = rollout::intends_run(input);
+                let next = self.write_record(input, record, build, None).await?;
+                build.sight.is_run_untried = true;
+                Ok(Stepped::On(next))
+            }
             Decision::Make(call) => {
                 *made = Some(call);
                 match self.make(input, build, call).await {
-                    Ok(()) if call == Call::Build => {
+                    Ok(()) if matches!(call, Call::Build | Call::Migrate) && build.sight.refused.is_none() => {
                         let record = rollout::known(input, &build.sight);
                         Ok(Stepped::On(self.write_record(input, record, build, None).await?))
                     }
@@ -132,6 +145,11 @@ impl<S: Store> Pass<'_, S> {
         let record = rollout::record(input, &build.sight, &row);
         let next = self.write_record(input, record, build, Some(&row)).await?;
         build.sight.refused = None;
+        build.sight.is_run_untried = row.to == Phase::Migrating;
+        if build.sight.is_run_untried {
+            build.sight.run = None;
+            build.look_at = None;
+        }
         build.measure_at = None;
         self.tell(&next, &row).await;
         // Others may have waited for it.
@@ -164,6 +182,11 @@ impl<S: Store> Pass<'_, S> {
                 build.sight.is_looked_for = true;
             }
         }
+        if let Some(ask) = needs.run.filter(|_| is_due && !build.sight.is_run_untried) {
+            let runs = self.account.forge.runs(&self.repository(), &ask).await?;
+            build.sight.run = Some(rollout::found_run(input, &ask, &runs));
+            build.look_at = Some(after(input.now, rollout::poll_run(input)));
+        }
         if needs.production && build.sight.production.is_none() {
             let ask = ProjectAsk {
                 id: self.target.id.clone(),
@@ -187,6 +210,12 @@ impl<S: Store> Pass<'_, S> {
         let status = input.release.status.clone().unwrap_or_default();
         let own = status.deployment_id.unwrap_or_default();
         let change = match call {
+            Call::Migrate => return self.migrate(input, build).await,
+            Call::CancelMigration => {
+                let Some(id) = status.migration.and_then(|run| run.id) else { return Ok(()) };
+                let change = Change::Forge(ForgeChange::CancelRun { id });
+                return self.made(change, |change| self.change_repository(change)).await.map(drop);
+            }
             Call::Build => {
                 build.is_untried = false;
                 match rollout::request(input) {
@@ -218,9 +247,64 @@ impl<S: Store> Pass<'_, S> {
         }
     }
 
-    /// Makes a change at the provider, and tells and writes down what became of it.
+    /// Begins the run of the migration. Its intent is on record.
+    async fn migrate(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
+        build.sight.is_run_untried = false;
+        build.sight.run = None;
+        build.look_at = Some(after(input.now, SOON));
+        let Some(dispatch) = rollout::dispatch(input) else { return Ok(()) };
+        let change = Change::Forge(ForgeChange::DispatchWorkflow(dispatch));
+        match self.made(change, |change| self.change_repository(change)).await {
+            Ok(ForgeDone::Dispatched { run: Some((id, url)) }) => {
+                let title = String::new();
+                let (state, created_at) = (RunState::Running, input.now);
+                let run = RunFacts { id, title, state, conclusion: None, url, created_at };
+                build.sight.run = Some(Found::Run(run));
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) if is_refusal(&error) => {
+                build.sight.refused = Some(error.to_string());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The Fork's repository, as it is on record.
+    fn repository(&self) -> RepositoryTarget {
+        let status = self.fork.status.as_ref().and_then(|status| status.repository.clone());
+        let full_name = status.as_ref().map(|repository| repository.full_name.clone()).unwrap_or_default();
+        let (owner, name) = full_name.split_once('/').unwrap_or_default();
+        RepositoryTarget {
+            id: status.as_ref().map(|repository| repository.id),
+            node_id: status.as_ref().map(|repository| repository.node_id.clone()),
+            owner: owner.into(),
+            name: name.into(),
+            head: None,
+        }
+    }
+
+    async fn change_repository(&self, change: Change) -> Result<ForgeDone, PortError> {
+        let Change::Forge(change) = change else { return Ok(ForgeDone::Nothing) };
+        self.account.change_repository(&self.repository(), &change).await
+    }
+
     async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
-        let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) };
+        let make = async |change: Change| match change {
+            Change::Hosting(change) => self.account.change_project(&self.target, &change).await,
+            _ => Ok(HostingDone::Nothing),
+        };
+        self.made(Change::Hosting(change), make).await
+    }
+
+    /// Makes a change at a provider, and tells and writes down what became of it.
+    async fn made<T>(
+        &self,
+        change: Change,
+        make: impl AsyncFnOnce(Change) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let step = Step { facet: Facet::Release, change: change.clone() };
         let (step, effect, facet) = (step.to_string(), step.effect(), Facet::Release.name());
         let fork = self.fork.reference();
         let at = self.context.clock.now();
@@ -228,7 +312,7 @@ impl<S: Store> Pass<'_, S> {
         span.in_scope(|| tracing::info!("begins"));
         self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet, step: step.clone() });
         let began = Instant::now();
-        let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
+        let result = make(change).instrument(span.clone()).await;
         let took = began.elapsed();
         let error = result.as_ref().err();
         spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
@@ -258,7 +342,7 @@ impl<S: Store> Pass<'_, S> {
     async fn tell(&self, release: &Deployment, row: &Row) {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
         let mut last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
-        let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
+        let is_bad = matches!(row.to, Phase::Failed | Phase::Frozen | Phase::RollingBack | Phase::RolledBack);
         let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
         let by = release.status.as_ref().and_then(|status| status.approval.as_ref()?.by.clone());
         let message = match (row.to, by) {
@@ -296,7 +380,7 @@ impl<S: Store> Pass<'_, S> {
         let due = match recheck {
             rollout::Recheck::Never => None,
             rollout::Recheck::Soon => Some(SOON),
-            rollout::Recheck::Build => Some(build.look_at.map_or(SOON, |at| until(now, at))),
+            rollout::Recheck::Build | rollout::Recheck::Run => Some(build.look_at.map_or(SOON, |at| until(now, at))),
             rollout::Recheck::Measure(rest) => {
                 let next = build.measure_at.map_or(Duration::ZERO, |at| until(now, at));
                 Some(rest.map_or(next, |rest| rest.min(next)))

@@ -69,6 +69,7 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Secrets, !repository.secrets.is_empty()),
         (Feature::Variables, !repository.variables.is_empty()),
         (Feature::Security, repository.security.is_some()),
+        (Feature::WorkflowRuns, spec.release.migration.is_some()),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()

@@ -14,6 +14,7 @@ use crate::{
         RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
+    workflows::{Dispatch, RunAsk, RunFacts, RunState},
 };
 
 /// What an account pays for.
@@ -63,6 +64,8 @@ pub struct Repository {
     heads: BTreeMap<String, Head>,
     /// Values of secrets by environment and name, which no observer sees.
     pub secrets: BTreeMap<(Option<String>, String), Secret>,
+    /// Runs of workflows, oldest first; a test says how they go on.
+    pub runs: Vec<RunFacts>,
     /// How many looks find it empty still, and what comes then, on which branch.
     pub(super) ripening: Option<(u32, String, BTreeMap<String, String>)>,
 }
@@ -204,12 +207,54 @@ impl Repository {
                 self.deep().dependabot_fixes = Some(*on);
                 Ok(ForgeDone::Nothing)
             }
+            ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(dispatch, now, new_id),
+            ForgeChange::CancelRun { id } => self.cancel(*id),
             ForgeChange::Archive => {
                 self.facts.archived = true;
                 Ok(ForgeDone::Nothing)
             }
             _ => self.apply_value(change, now),
         }
+    }
+
+    /// The workflow's `run-name` is `Run for` and its input `release`, the only one beside `commit` that it declares.
+    fn dispatch(&mut self, dispatch: &Dispatch, now: Timestamp, id: i64) -> Result<ForgeDone, PortError> {
+        let path = format!(".github/workflows/{}", dispatch.workflow);
+        let workflow = self.trees.get(&dispatch.git_ref).and_then(|tree| tree.get(&path));
+        let workflow = workflow.ok_or_else(|| not_found(&path))?;
+        if !workflow.contains("workflow_dispatch") {
+            return Err(rejected("Workflow does not have 'workflow_dispatch' trigger"));
+        }
+        if let Some(unexpected) = dispatch.inputs.keys().find(|input| !workflow.contains(&format!("{input}:"))) {
+            return Err(rejected(&format!("Unexpected inputs provided: [\"{unexpected}\"]")));
+        }
+        let name = dispatch.inputs.get("release").cloned().unwrap_or_default();
+        let url = format!("{}/actions/runs/{id}", self.facts.html_url);
+        self.runs.push(RunFacts {
+            id,
+            title: format!("Run for {name}"),
+            state: RunState::Running,
+            conclusion: None,
+            url: url.clone(),
+            created_at: now,
+        });
+        Ok(ForgeDone::Dispatched { run: Some((id, url)) })
+    }
+
+    fn cancel(&mut self, id: i64) -> Result<ForgeDone, PortError> {
+        let run = self.runs.iter_mut().find(|run| run.id == id).ok_or_else(|| not_found(&format!("run {id}")))?;
+        if run.state == RunState::Running {
+            (run.state, run.conclusion) = (RunState::Failed, Some("cancelled".into()));
+        }
+        Ok(ForgeDone::Nothing)
+    }
+
+    pub(super) fn asked_runs(&self, ask: &RunAsk) -> Vec<RunFacts> {
+        let is_asked = |run: &&RunFacts| match ask {
+            RunAsk::Id(id) => run.id == *id,
+            RunAsk::Dispatched { since, .. } => run.created_at >= *since,
+        };
+        self.runs.iter().rev().filter(is_asked).cloned().collect()
     }
 
     fn deep(&mut self) -> &mut DeepFacts {

@@ -155,6 +155,7 @@ pub(super) fn absorb_store(observed: &mut Observed, change: &StoreChange) {
                 environment: "Production".into(),
                 strategy: Strategy::default(),
                 gates: None,
+                migration: None,
                 analysis: None,
                 bake: None,
                 rollback: None,

@@ -91,6 +91,8 @@ pub(super) fn done(
         | ForgeChange::CreateRuleset(_)
         | ForgeChange::UpdateRuleset { .. }
         | ForgeChange::DeleteRuleset { .. }
+        | ForgeChange::DispatchWorkflow(_)
+        | ForgeChange::CancelRun { .. }
         | ForgeChange::Archive
         | ForgeChange::Delete => {}
     }

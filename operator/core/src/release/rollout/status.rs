@@ -1,6 +1,6 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
-use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION};
+use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight,
+    CANDIDATE, LIVE, Sight, migration, phase,
 };
 use crate::{
     PortError, Retry,
@@ -46,7 +46,7 @@ pub fn status(
 
     let mut reports = Vec::new();
     let mut missing = None;
-    for (condition, is_so) in milestones(marks) {
+    for (condition, is_so) in milestones(marks).into_iter().flatten() {
         if !is_so {
             missing = Some(condition);
             break;
@@ -60,6 +60,9 @@ pub fn status(
     let ended = asides.iter().flatten().last();
     let awaited = match (phase, ended) {
         (Phase::Healthy, _) => None,
+        (Phase::Frozen, Some(ended)) if error.is_none() => {
+            Some((State::PersonNeeded, reason::FROZEN.into(), ended.message.clone()))
+        }
         (_, Some(ended)) if phase.is_over() => Some((State::Stalled, ended.reason.clone(), ended.message.clone())),
         _ => Some(awaited(input, &status, sight, phase, error)),
     };
@@ -80,20 +83,22 @@ pub fn status(
     status
 }
 
-fn milestones(marks: Marks) -> [(&'static str, bool); 7] {
+fn milestones(marks: Marks) -> [Option<(&'static str, bool)>; 8] {
     [
-        ("Admitted", marks.admitted),
-        ("GatesOpen", marks.building),
-        ("Built", marks.built),
-        ("Verified", marks.verified),
-        ("Approved", marks.promoting),
-        ("Promoted", marks.promoted),
-        ("Healthy", marks.healthy),
+        Some(("Admitted", marks.admitted)),
+        Some(("GatesOpen", marks.building)),
+        Some(("Built", marks.built)),
+        Some(("Verified", marks.verified)),
+        Some(("Approved", marks.migrating || marks.promoting)),
+        marks.migrating.then_some(("Migrated", marks.promoting)),
+        Some(("Promoted", marks.promoted)),
+        Some(("Healthy", marks.healthy)),
     ]
 }
 
-fn asides(marks: Marks) -> [(&'static str, bool); 4] {
+fn asides(marks: Marks) -> [(&'static str, bool); 5] {
     [
+        ("Frozen", marks.frozen),
         ("RollingBack", marks.rolling_back),
         ("RolledBack", marks.rolled_back),
         ("Aborted", marks.aborted),
@@ -119,6 +124,7 @@ fn default_message(condition: &str) -> &'static str {
         "Built" => "built",
         "Verified" => "good on its own address",
         "Approved" => "may go live",
+        "Migrated" => "the data is as it needs it",
         "Promoted" => "the domains were led to it",
         "Healthy" => "good on the live site",
         _ => "",
@@ -170,6 +176,7 @@ fn awaited(
         Phase::Pending => match (request::request(input), input.turn()) {
             (Err(unready), _) => (unready.state, unready.reason.into(), unready.message),
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
+            (Ok(_), _) if let Some(frozen) = frozen(input) => frozen,
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
         Phase::Gated => going("waits for its gates".into()),
@@ -187,33 +194,53 @@ fn awaited(
             going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
         }
         Phase::AwaitingApproval => approval(input, status),
+        Phase::Migrating => going(format!("{}{}", migration::told(input, status, sight), input.no_way_back())),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
             let name = &input.release.spec.fork_ref.name;
             let wrong = input.rollback_target().err().map_or_else(String::new, |wrong| format!("{wrong}; "));
-            going(format!("{wrong}live and watched: {counts}; undo with: forkable rollback {name}"))
+            going(format!(
+                "{wrong}live and watched: {counts}; undo with: forkable rollback {name}{}",
+                input.no_way_back()
+            ))
         }
         Phase::RollingBack => {
             let to = status.rollback_to.clone().unwrap_or_default();
             going(format!("Vercel leads the domains back to {}", to.release.unwrap_or(to.deployment_id)))
         }
-        Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => going(String::new()),
+        Phase::Frozen | Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => going(String::new()),
     }
+}
+
+/// An older release is bad, serves, and holds this one up.
+fn frozen(input: Input<'_>) -> Option<(State, String, String)> {
+    let frozen = input.older().iter().find(|older| phase(older) == Phase::Frozen)?;
+    let (by, name) = (frozen.reference().name, &input.release.spec.fork_ref.name);
+    let message = format!(
+        "waits, as {by} is bad and serves: let newer releases go on with forkable resume {name}, or lead back with \
+         forkable rollback {name} --yes"
+    );
+    Some((State::PersonNeeded, reason::FROZEN.into(), message))
 }
 
 fn approval(input: Input<'_>, status: &DeploymentStatus) -> (State, String, String) {
     let candidate = status.candidate.as_deref().unwrap_or_default();
     let approval = input.approval();
     if !input.needs_approval() || matches!(approval, Ok(Some(_))) {
-        return (State::Progressing, Phase::AwaitingApproval.name().into(), "is about to be promoted".into());
+        return (
+            State::Progressing,
+            Phase::AwaitingApproval.name().into(),
+            format!("is about to be promoted{}", input.no_way_back()),
+        );
     }
     let wrong = approval.err().map_or_else(String::new, |wrong| format!("{wrong}; "));
     let url = status.url.as_deref().unwrap_or_default();
     let message = format!(
-        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {candidate})",
+        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {candidate}){}",
         describe(status),
         input.release.spec.fork_ref.name,
+        input.no_way_back(),
     );
     (State::PersonNeeded, reason::APPROVAL_REQUIRED.into(), message)
 }
@@ -225,6 +252,33 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
     let keeps = "; what served before goes on serving";
     let commit = describe(status);
     match row.event {
+        Event::Abort if row.phase == Phase::Migrating => {
+            let run = migration::told(input, status, sight);
+            let by = annotation(ABORT_ANNOTATION);
+            told(reason::ABORTED, format!("aborted by a person: {by}; canceled, so look at what it has done: {run}"))
+        }
+        Event::MigrationFailed => {
+            told(reason::MIGRATION_FAILED, format!("{}{keeps}", migration::told(input, status, sight)))
+        }
+        Event::MigrationTimedOut => {
+            let run = migration::told(input, status, sight);
+            told(reason::MIGRATION_FAILED, format!("canceled after migration.timeoutSeconds: {run}{keeps}"))
+        }
+        Event::BakeFailedForGood => {
+            let (counts, name) = (analysis::progress(&input.run(LIVE)), &input.release.spec.fork_ref.name);
+            told(
+                reason::FROZEN,
+                format!(
+                    "{commit} is bad on the live site: {counts}; it goes on serving, as its migration is \
+                     irreversible, and newer releases wait: let them go on with forkable resume {name}, or lead back \
+                     all the same with forkable rollback {name} --yes"
+                ),
+            )
+        }
+        Event::Thawed => {
+            let by = annotation(THAW_ANNOTATION);
+            told(reason::BAKE_FAILED, format!("{commit} is bad and serves; newer releases go on, by word of {by}"))
+        }
         Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
         Event::Superseded => told(reason::ABORTED, "gave way to a newer release, as supersede is Replace".into()),
         Event::GatesTimedOut => {
