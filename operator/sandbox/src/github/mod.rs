@@ -17,6 +17,7 @@ pub mod git;
 mod git_data;
 mod graphql;
 mod protect;
+pub mod pulls;
 mod push;
 pub mod repo;
 mod repos;

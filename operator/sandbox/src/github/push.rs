@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::events;
 use super::git::{Files, Sha};
 use super::state::State;
 use super::view::second;
+use super::{events, pulls};
 use crate::sandbox::World;
 use crate::vercel;
 
@@ -41,6 +41,7 @@ pub(crate) fn push(world: &mut World, push: Push<'_>, now: Timestamp) {
     repo.updated_at = now;
     let event = event(&world.github, &push, before.as_deref());
     events::emit(world, push.repository, "push", push.sender, event);
+    pulls::follow(world, &push, now);
     if let Some(sha) = push.sha {
         vercel::on_push(world, push.repository, push.branch, sha, now);
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::git::Sha;
+use super::pulls::PullRequest;
 use super::runs::Run;
 use crate::webhooks::Receiver;
 
@@ -294,6 +295,9 @@ pub struct Repo {
     pub checks: BTreeMap<Sha, Vec<CheckRun>>,
     /// Statuses, by commit.
     pub statuses: BTreeMap<Sha, Vec<Status>>,
+    /// Pull requests, oldest first.
+    #[serde(default)]
+    pub pulls: Vec<PullRequest>,
     /// Runs of workflows, oldest first.
     #[serde(default)]
     pub runs: Vec<Run>,
@@ -334,6 +338,7 @@ impl Repo {
             properties: BTreeMap::new(),
             checks: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            pulls: Vec::new(),
             runs: Vec::new(),
             created_at: now,
             updated_at: now,

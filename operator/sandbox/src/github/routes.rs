@@ -6,8 +6,8 @@ use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
 use super::{
-    accounts, actions, checks, commits, contents, create, environments, git_data, repos, rulesets, runs, security,
-    teams,
+    accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, rulesets, runs,
+    security, teams,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -33,6 +33,9 @@ const SEE_HOOKS: Need = Need::read("repository_hooks");
 const HOOKS: Need = Need::write("repository_hooks");
 const SEE_PROPERTIES: Need = Need::read("metadata");
 const PROPERTIES: Need = Need::write("repository_custom_properties");
+
+const SEE_PULLS: Need = Need::read("pull_requests");
+const PULLS: Need = Need::write("pull_requests");
 
 const fn at(method: MethodFilter, path: &'static str, handler: Handler) -> Route {
     Route { method, path, handler }
@@ -146,6 +149,15 @@ pub(super) const ROUTES: &[Route] = &[
     at(GET, "/automated-security-fixes", Repo(SEE_ADMIN, security::fixes)),
     at(PUT, "/automated-security-fixes", Repo(ADMIN, security::enable_fixes)),
     at(DELETE, "/automated-security-fixes", Repo(ADMIN, security::disable_fixes)),
+    at(GET, "/pulls", Repo(SEE_PULLS, pulls::list)),
+    at(POST, "/pulls", Repo(PULLS, pulls::create)),
+    at(GET, "/pulls/{pull_number}", Repo(SEE_PULLS, pulls::get)),
+    at(PATCH, "/pulls/{pull_number}", Repo(PULLS, pulls::update)),
+    at(PUT, "/pulls/{pull_number}/merge", Repo(PUSH, pulls::merge)),
+    at(GET, "/issues/{issue_number}/comments", Repo(SEE_PULLS, pulls::comments)),
+    at(POST, "/issues/{issue_number}/comments", Repo(PULLS, pulls::create_comment)),
+    at(PATCH, "/issues/comments/{comment_id}", Repo(PULLS, pulls::update_comment)),
+    at(DELETE, "/issues/comments/{comment_id}", Repo(PULLS, pulls::delete_comment)),
     at(GET, "/hooks", Repo(SEE_HOOKS, security::hooks)),
     at(POST, "/hooks", Repo(HOOKS, security::create_hook)),
     at(DELETE, "/hooks/{hook_id}", Repo(HOOKS, security::delete_hook)),

@@ -4,6 +4,7 @@ mod cost;
 mod environments;
 mod mutation;
 mod objects;
+mod pulls;
 mod query;
 mod repository;
 mod rules;

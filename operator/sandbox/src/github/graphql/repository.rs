@@ -9,6 +9,7 @@ use super::super::repo::{Repo, Visibility};
 use super::super::{node_id, view};
 use super::environments::Environment;
 use super::objects::{GitObject, Ref, object};
+use super::pulls::{self, IssueOrder, PullRequest, PullRequestState};
 use super::query::Owner;
 use super::rules::{RepositoryRuleset, RepositoryRulesetTarget};
 use super::scalars::{Connection, DateTime, Oid, Slice, Uri, int};
@@ -110,6 +111,12 @@ impl Repository {
             updated_at: repo.updated_at.into(),
             repo: Arc::new(repo.clone()),
         }
+    }
+}
+
+impl Repository {
+    pub(super) fn stored(&self) -> &Arc<Repo> {
+        &self.repo
     }
 }
 
@@ -276,6 +283,33 @@ impl Repository {
         last: Option<i32>,
     ) -> Connection<Environment> {
         Slice::new(after, before, first, last).of(self.repo.environments.iter().map(Environment::of))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "GraphQL's arguments are the function's")]
+    async fn pull_requests(
+        &self,
+        ctx: &Context<'_>,
+        states: Option<Vec<PullRequestState>>,
+        head_ref_name: Option<String>,
+        base_ref_name: Option<String>,
+        order_by: Option<IssueOrder>,
+        after: Option<String>,
+        before: Option<String>,
+        first: Option<i32>,
+        last: Option<i32>,
+    ) -> async_graphql::Result<Connection<PullRequest>> {
+        let wanted = pulls::Wanted { states, head: head_ref_name, base: base_ref_name, order: order_by };
+        Ok(Slice::new(after, before, first, last).of(pulls::all(ctx, &self.repo, &wanted)?))
+    }
+
+    async fn pull_request(&self, ctx: &Context<'_>, number: i32) -> async_graphql::Result<Option<PullRequest>> {
+        let wanted = pulls::Wanted { states: None, head: None, base: None, order: None };
+        let found = pulls::all(ctx, &self.repo, &wanted)?.into_iter().find(|pull| pull.is(number));
+        if found.is_none() {
+            let message = format!("Could not resolve to a PullRequest with the number of {number}.");
+            add_error(ctx, "NOT_FOUND", message);
+        }
+        Ok(found)
     }
 
     async fn environment(&self, name: String) -> Option<Environment> {

@@ -48,6 +48,11 @@ text_scalar!(
     "GitObjectID"
 );
 text_scalar!(
+    /// A number of any size, in digits.
+    BigInt,
+    "BigInt"
+);
+text_scalar!(
     /// Bytes.
     Base64String,
     "Base64String"
@@ -84,6 +89,8 @@ pub(super) struct PageInfo {
     params(super::environments::DeploymentProtectionRule)
 ))]
 #[graphql(concrete(name = "DeploymentReviewerConnection", params(super::environments::DeploymentReviewer)))]
+#[graphql(concrete(name = "PullRequestConnection", params(super::pulls::PullRequest)))]
+#[graphql(concrete(name = "IssueCommentConnection", params(super::pulls::IssueComment)))]
 #[graphql(concrete(name = "RefConnection", params(super::objects::Ref)))]
 #[graphql(concrete(name = "CommitHistoryConnection", params(super::objects::Commit)))]
 #[graphql(concrete(name = "StatusCheckRollupContextConnection", params(super::objects::StatusCheckRollupContext)))]
