@@ -11,7 +11,8 @@ use crate::{
     condition::conditions,
     fork::LocalRef,
     rollout::{
-        Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Migration, Rollback, RollbackTarget, Supersede, WorkflowRun,
+        Analysis, AnalysisRun, ApprovalStatus, Bake, Gates, Migration, RevertStatus, Rollback, RollbackTarget,
+        Supersede, WorkflowRun,
     },
 };
 
@@ -162,6 +163,9 @@ pub struct DeploymentStatus {
     /// What served when it was to be promoted, and serves again after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_to: Option<RollbackTarget>,
+    /// What became of it in Git after a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<RevertStatus>,
     /// When its last promotion or rollback was to be asked for, by this program's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended_at: Option<Time>,

@@ -13,7 +13,7 @@ pub use self::{
     analysis::{Analysis, HttpProbe, OnNoData},
     gates::{Approval, Gates},
     migration::{Migration, WorkflowRun},
-    status::{AnalysisRun, ApprovalStatus, Measurement, RollbackTarget},
+    status::{AnalysisRun, ApprovalStatus, Measurement, RevertStatus, RollbackTarget},
 };
 
 /// How long the live site is watched after the promotion.
@@ -32,11 +32,15 @@ pub struct Rollback {
     /// What served before serves again, at once. Otherwise the release fails and goes on serving until a person acts.
     #[serde(default = "yes")]
     pub automatic: bool,
+    /// A pull request is opened that takes the commit back that was rolled back, if it is the newest of the production
+    /// branch, so that Git and production agree.
+    #[serde(default)]
+    pub revert_pull_request: bool,
 }
 
 impl Default for Rollback {
     fn default() -> Self {
-        Self { automatic: true }
+        Self { automatic: true, revert_pull_request: false }
     }
 }
 

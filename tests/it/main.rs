@@ -12,6 +12,7 @@ mod monitoring;
 mod policies;
 mod release;
 mod releases;
+mod revert;
 mod rollout;
 mod secrets;
 mod traces;

@@ -250,12 +250,29 @@ pub enum ForgeChange {
     SetDependabotFixes(bool),
     /// Begins a run; each time another one.
     DispatchWorkflow(Dispatch),
+    /// A pull request that takes a commit back; the one that there is already, if there is. If the branch has moved on
+    /// from the bad commit, the answer is [`PortError::Stale`].
+    OpenRevert(Revert),
     /// Stops a run, unless it is over.
     CancelRun {
         id: i64,
     },
     Archive,
     Delete,
+}
+
+/// A commit to take back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revert {
+    /// The branch that the pull request is from; by its name it is found again.
+    pub branch: String,
+    /// The branch that it is for, and whose newest commit is the bad one.
+    pub base: String,
+    pub bad: String,
+    /// The commit whose files are to be there again.
+    pub good: String,
+    pub title: String,
+    pub body: String,
 }
 
 /// New settings of a repository; `None` is left as it is.
@@ -328,6 +345,10 @@ pub enum ForgeDone {
     /// A run was asked for; its id and page, if the answer tells.
     Dispatched {
         run: Option<(i64, String)>,
+    },
+    PullRequest {
+        number: i64,
+        url: String,
     },
     Nothing,
 }

@@ -111,7 +111,8 @@ impl Step {
                 | ForgeChange::CreateCopy { .. }
                 | ForgeChange::CommitFiles { .. }
                 | ForgeChange::CreateRuleset(_)
-                | ForgeChange::DispatchWorkflow(_) => Effect::Create,
+                | ForgeChange::DispatchWorkflow(_)
+                | ForgeChange::OpenRevert(_) => Effect::Create,
                 ForgeChange::UpdateRepository(_)
                 | ForgeChange::SetTopics(_)
                 | ForgeChange::UpdateRuleset { .. }

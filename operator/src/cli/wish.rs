@@ -66,7 +66,7 @@ pub(super) struct Abort {
 
 /// Let what served before the present release of a Fork serve again.
 ///
-/// The commit is not released again until a person makes a Deployment of it.
+/// The commit is not released again until a person says so with `release`.
 ///
 /// Examples:
 ///   forkable rollback acme

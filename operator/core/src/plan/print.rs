@@ -74,6 +74,9 @@ fn forge(f: &mut Formatter<'_>, change: &ForgeChange) -> fmt::Result {
         ForgeChange::DispatchWorkflow(dispatch) => {
             write!(f, "run workflow {} on {}", dispatch.workflow, dispatch.git_ref)
         }
+        ForgeChange::OpenRevert(revert) => {
+            write!(f, "open a pull request to revert {} on {}", short(&revert.bad), revert.base)
+        }
         ForgeChange::CancelRun { id } => write!(f, "cancel workflow run {id}"),
         ForgeChange::Archive => f.write_str("archive the repository"),
         ForgeChange::Delete => f.write_str("DELETE the repository"),

@@ -4,6 +4,7 @@
 mod gates;
 mod judgement;
 mod migration;
+pub mod revert;
 mod status;
 #[cfg(test)]
 mod tests;

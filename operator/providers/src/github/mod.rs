@@ -14,6 +14,7 @@ mod errors;
 mod observe;
 pub mod permissions;
 mod repositories;
+mod reverts;
 mod rulesets;
 mod values;
 mod workflows;
@@ -135,6 +136,7 @@ impl GitHub {
             ForgeChange::SetDependabotAlerts(on) => self.switch(target, repositories::ALERTS, *on).await,
             ForgeChange::SetDependabotFixes(on) => self.switch(target, repositories::FIXES, *on).await,
             ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(target, dispatch).await,
+            ForgeChange::OpenRevert(revert) => self.open_revert(target, revert).await,
             ForgeChange::CancelRun { id } => self.cancel_run(target, *id).await,
             ForgeChange::Archive => self.archive(target).await,
             ForgeChange::Delete => self.delete(target).await,

@@ -28,12 +28,14 @@ pub enum Feature {
     Security,
     /// Runs of workflows for releases.
     WorkflowRuns,
+    /// Pull requests that take commits back.
+    Reverts,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
 
 impl Feature {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
@@ -44,6 +46,7 @@ impl Feature {
         Self::Variables,
         Self::Security,
         Self::WorkflowRuns,
+        Self::Reverts,
         Self::Deletion,
     ];
 
@@ -60,6 +63,7 @@ impl Feature {
             Self::Variables => "variables",
             Self::Security => "security",
             Self::WorkflowRuns => "release.migration",
+            Self::Reverts => "release.rollback.revertPullRequest",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -77,6 +81,7 @@ impl Feature {
             | Self::Secrets
             | Self::Variables
             | Self::WorkflowRuns
+            | Self::Reverts
             | Self::Security => "repo",
         }
     }
@@ -93,6 +98,7 @@ impl Feature {
             }
             Self::TeamReviewers => &[("members", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
+            Self::Reverts => &[("pull_requests", Access::Write), ("contents", Access::Write)],
             Self::WorkflowRuns => &[("actions", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
         }

@@ -48,6 +48,7 @@ in_both_worlds! {
     actions::environments_are_written_whole,
     actions::secrets_and_variables_live_in_their_places,
     actions::security_features_are_switched,
+    runs::a_commit_is_taken_back_once,
     runs::a_run_is_begun_found_and_canceled,
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,

@@ -1,14 +1,18 @@
-//! What holds for runs of workflows.
+//! What holds for runs of workflows and for commits that are taken back.
 
 use std::collections::BTreeMap;
 
 use forkable_core::{
     PortError,
-    forge::{ForgeChange, ForgeDone, RepositoryTarget},
+    forge::{ForgeChange, ForgeDone, RepositoryTarget, Revert},
     workflows::{Dispatch, RunAsk, RunState},
 };
 
-use super::{Outcome, contract::apply, worlds::World};
+use super::{
+    Outcome,
+    contract::apply,
+    worlds::{World, ask_of, look},
+};
 
 const WORKFLOW: &str = "\
 name: Migrate
@@ -73,5 +77,35 @@ pub(super) async fn a_run_is_begun_found_and_canceled(world: &dyn World) -> Outc
     assert_eq!((run.state, run.conclusion.as_deref()), (RunState::Succeeded, Some("success")));
     let both: Vec<_> = forge.runs(&target, &since(run.created_at)).await?.iter().map(|run| run.id).collect();
     assert_eq!(both.first(), Some(&second), "the newest first: {both:?}");
+    Ok(())
+}
+
+pub(super) async fn a_commit_is_taken_back_once(world: &dyn World) -> Outcome {
+    let forge = world.forge();
+    let (target, facts) = world.repository("acme").await?;
+    let head =
+        async || -> Outcome<String> { Ok(look(forge, &ask_of(&facts)).await?.head.ok_or("a head was expected")?.oid) };
+    let good = head().await?;
+    world.write("acme-inc/acme", "README.md", "bad\n").await?;
+    let bad = head().await?;
+    let revert = |bad: &str| {
+        ForgeChange::OpenRevert(Revert {
+            branch: format!("forkable/revert-{}", &bad[..7]),
+            base: "main".into(),
+            bad: bad.into(),
+            good: good.clone(),
+            title: "Revert \"bad\"".into(),
+            body: "It was rolled back.".into(),
+        })
+    };
+    for _ in 0..2 {
+        let done = apply(forge, &target, revert(&bad)).await?;
+        let ForgeDone::PullRequest { number, url } = done else { return Err("a pull request was expected".into()) };
+        assert_eq!(number, 1, "it is found again");
+        assert!(url.ends_with("/acme-inc/acme/pull/1"), "{url}");
+    }
+    let early = apply(forge, &target, revert(&good)).await;
+    assert!(matches!(early, Err(PortError::Stale { .. })), "there are commits on top: {early:?}");
+    assert_eq!(world.read("acme-inc/acme", "README.md").await?.as_deref(), Some("bad\n"), "a person merges");
     Ok(())
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core_v1;
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::NamespaceResourceScope,
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -149,6 +149,14 @@ impl Cluster {
         let ObjectRef { namespace, name, .. } = fork.reference();
         self.patch(self.api::<Fork>(&namespace), &name, &patch).await?;
         Ok("if the manifest is kept in Git, change it there too, or it may be undone from there".into())
+    }
+
+    /// Makes a release; answers what a person should know.
+    pub(super) async fn create(&self, release: &Deployment) -> anyhow::Result<String> {
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let api = self.api::<Deployment>(&release.reference().namespace);
+        api.create(&params, release).await.map_err(|error| self.explain(error))?;
+        Ok("see `forkable history`".into())
     }
 
     /// Notes a wish of a person on a release.

@@ -1,6 +1,7 @@
 //! The pass of a Deployment: one release is built, waited for without blocking, and told about.
 
 mod builds;
+mod repository;
 mod rollout;
 
 use std::{

@@ -7,7 +7,7 @@ use std::{
 
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
-    forge::{ForgeChange, ForgeDone, RepositoryTarget},
+    forge::ForgeChange,
     hosting::{HostingChange, HostingDone, ProjectAsk},
     plan::Outcome,
     release::{
@@ -16,7 +16,6 @@ use forkable_core::{
         rollout::{self, Production, Round},
     },
     store::{EventType, Kind, ObjectRef, Store, StoreError},
-    workflows::{Found, RunFacts, RunState},
 };
 use forkable_crds::{Deployment, DeploymentStatus};
 use futures::future::join_all;
@@ -34,7 +33,7 @@ use tracing::Instrument as _;
 /// Lines of the table, calls and measurements in one pass; a release has no more phases.
 const ROUNDS: usize = 16;
 /// How often a call is looked at that the provider works on.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// How often a release is looked at that waits for others or for a person, who wake it in any case.
 const SAFETY: Duration = Duration::from_mins(1);
 
@@ -101,7 +100,7 @@ impl<S: Store> Pass<'_, S> {
             return Ok(Stepped::On(measured));
         }
         match rollout::decide(input, &build.sight) {
-            Decision::Wait => Ok(Stepped::Waits),
+            Decision::Wait => self.revert(input, build).await,
             // It was heard, or the next look tells.
             Decision::Make(call) if *made == Some(call) => Ok(Stepped::Waits),
             Decision::Make(Call::Migrate) if !build.sight.is_run_untried => {
@@ -247,49 +246,6 @@ impl<S: Store> Pass<'_, S> {
         }
     }
 
-    /// Begins the run of the migration. Its intent is on record.
-    async fn migrate(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
-        build.sight.is_run_untried = false;
-        build.sight.run = None;
-        build.look_at = Some(after(input.now, SOON));
-        let Some(dispatch) = rollout::dispatch(input) else { return Ok(()) };
-        let change = Change::Forge(ForgeChange::DispatchWorkflow(dispatch));
-        match self.made(change, |change| self.change_repository(change)).await {
-            Ok(ForgeDone::Dispatched { run: Some((id, url)) }) => {
-                let title = String::new();
-                let (state, created_at) = (RunState::Running, input.now);
-                let run = RunFacts { id, title, state, conclusion: None, url, created_at };
-                build.sight.run = Some(Found::Run(run));
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(error) if is_refusal(&error) => {
-                build.sight.refused = Some(error.to_string());
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The Fork's repository, as it is on record.
-    fn repository(&self) -> RepositoryTarget {
-        let status = self.fork.status.as_ref().and_then(|status| status.repository.clone());
-        let full_name = status.as_ref().map(|repository| repository.full_name.clone()).unwrap_or_default();
-        let (owner, name) = full_name.split_once('/').unwrap_or_default();
-        RepositoryTarget {
-            id: status.as_ref().map(|repository| repository.id),
-            node_id: status.as_ref().map(|repository| repository.node_id.clone()),
-            owner: owner.into(),
-            name: name.into(),
-            head: None,
-        }
-    }
-
-    async fn change_repository(&self, change: Change) -> Result<ForgeDone, PortError> {
-        let Change::Forge(change) = change else { return Ok(ForgeDone::Nothing) };
-        self.account.change_repository(&self.repository(), &change).await
-    }
-
     async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
         let make = async |change: Change| match change {
             Change::Hosting(change) => self.account.change_project(&self.target, &change).await,
@@ -299,7 +255,7 @@ impl<S: Store> Pass<'_, S> {
     }
 
     /// Makes a change at a provider, and tells and writes down what became of it.
-    async fn made<T>(
+    pub(super) async fn made<T>(
         &self,
         change: Change,
         make: impl AsyncFnOnce(Change) -> Result<T, PortError>,
@@ -322,7 +278,7 @@ impl<S: Store> Pass<'_, S> {
     }
 
     /// Stores a record with its conditions, after a line of the table if there is one.
-    async fn write_record(
+    pub(super) async fn write_record(
         &self,
         input: Input<'_>,
         record: DeploymentStatus,
@@ -393,14 +349,14 @@ impl<S: Store> Pass<'_, S> {
 }
 
 /// What a step came to.
-enum Stepped {
+pub(super) enum Stepped {
     On(Arc<Deployment>),
     Waits,
     Failed(PortError),
 }
 
 /// Whether the provider will say the same again, whoever asks.
-fn is_refusal(error: &PortError) -> bool {
+pub(super) fn is_refusal(error: &PortError) -> bool {
     let has_lost = matches!(error, PortError::NotFound { .. });
     let is_about_us = matches!(error, PortError::Unauthorized { .. });
     has_lost || (error.retry(jiff::Timestamp::UNIX_EPOCH) == Retry::Never && !is_about_us)

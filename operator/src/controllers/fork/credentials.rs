@@ -70,6 +70,7 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Variables, !repository.variables.is_empty()),
         (Feature::Security, repository.security.is_some()),
         (Feature::WorkflowRuns, spec.release.migration.is_some()),
+        (Feature::Reverts, spec.release.rollback.as_ref().is_some_and(|rollback| rollback.revert_pull_request)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()

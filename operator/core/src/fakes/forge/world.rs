@@ -11,7 +11,7 @@ use crate::{
     error::Provider,
     forge::{
         Branches, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange, ForgeDone, Head, RepositoryAsk,
-        RepositoryFacts, RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
+        RepositoryFacts, RepositoryPatch, RepositoryTarget, Revert, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
     workflows::{Dispatch, RunAsk, RunFacts, RunState},
@@ -64,6 +64,10 @@ pub struct Repository {
     heads: BTreeMap<String, Head>,
     /// Values of secrets by environment and name, which no observer sees.
     pub secrets: BTreeMap<(Option<String>, String), Secret>,
+    /// Trees of all commits that there were.
+    commits: BTreeMap<String, BTreeMap<String, String>>,
+    /// Branches of pull requests; the first has the number 1.
+    pub pulls: Vec<String>,
     /// Runs of workflows, oldest first; a test says how they go on.
     pub runs: Vec<RunFacts>,
     /// How many looks find it empty still, and what comes then, on which branch.
@@ -108,6 +112,7 @@ impl Repository {
         let first_line = message.lines().next().unwrap_or_default();
         let oid = blob::id(format!("{}\n{parent}\n{tree_id}\n{message}", self.facts.id).as_bytes());
         let head = Head { oid, tree: tree_id, message: first_line.into(), author: "octocat".into() };
+        self.commits.insert(head.oid.clone(), tree.clone());
         self.heads.insert(branch.into(), head);
         self.trees.insert(branch.into(), tree);
         self.sync();
@@ -208,6 +213,7 @@ impl Repository {
                 Ok(ForgeDone::Nothing)
             }
             ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(dispatch, now, new_id),
+            ForgeChange::OpenRevert(revert) => self.open_revert(revert),
             ForgeChange::CancelRun { id } => self.cancel(*id),
             ForgeChange::Archive => {
                 self.facts.archived = true;
@@ -239,6 +245,25 @@ impl Repository {
             created_at: now,
         });
         Ok(ForgeDone::Dispatched { run: Some((id, url)) })
+    }
+
+    fn open_revert(&mut self, revert: &Revert) -> Result<ForgeDone, PortError> {
+        let there = self.pulls.iter().position(|branch| *branch == revert.branch);
+        let index = match there {
+            Some(index) => index,
+            None => {
+                if self.heads.get(&revert.base).map(|head| &head.oid) != Some(&revert.bad) {
+                    let message = format!("{} has other commits on top of it by now", revert.base);
+                    return Err(PortError::Stale { provider: Provider::GitHub, message });
+                }
+                let tree = self.commits.get(&revert.good).cloned().ok_or_else(|| not_found(&revert.good))?;
+                self.commit(&revert.branch, &revert.title, tree);
+                self.pulls.push(revert.branch.clone());
+                self.pulls.len() - 1
+            }
+        };
+        let number = i64::try_from(index + 1).unwrap_or_default();
+        Ok(ForgeDone::PullRequest { number, url: format!("{}/pull/{number}", self.facts.html_url) })
     }
 
     fn cancel(&mut self, id: i64) -> Result<ForgeDone, PortError> {

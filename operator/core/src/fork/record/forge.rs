@@ -93,6 +93,7 @@ pub(super) fn done(
         | ForgeChange::DeleteRuleset { .. }
         | ForgeChange::DispatchWorkflow(_)
         | ForgeChange::CancelRun { .. }
+        | ForgeChange::OpenRevert(_)
         | ForgeChange::Archive
         | ForgeChange::Delete => {}
     }

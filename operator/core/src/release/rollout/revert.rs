@@ -85,7 +85,8 @@ pub(super) fn report(input: Input<'_>, status: &DeploymentStatus, phase: Phase) 
     if !asks || phase != Phase::RolledBack {
         return None;
     }
-    let report = |state, reason: &str, message| Report { condition: "RevertProposed", state, reason: reason.into(), message };
+    let report =
+        |state, reason: &str, message| Report { condition: "RevertProposed", state, reason: reason.into(), message };
     Some(match status.revert.clone() {
         None => report(State::Progressing, "Progressing", "a pull request is about to be opened".into()),
         Some(RevertStatus { url: Some(url), .. }) => {

@@ -10,7 +10,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight, migration, phase,
+    CANDIDATE, LIVE, Sight, migration, phase, revert,
 };
 use crate::{
     PortError, Retry,
@@ -57,13 +57,17 @@ pub fn status(
         let news = told.clone().filter(|_| !is_true(&before, condition));
         is_so.then(|| kept(&before, condition, State::Ready, news))
     });
+    let in_git = revert::report(input, &status, phase);
     let ended = asides.iter().flatten().last();
     let awaited = match (phase, ended) {
         (Phase::Healthy, _) => None,
         (Phase::Frozen, Some(ended)) if error.is_none() => {
             Some((State::PersonNeeded, reason::FROZEN.into(), ended.message.clone()))
         }
-        (_, Some(ended)) if phase.is_over() => Some((State::Stalled, ended.reason.clone(), ended.message.clone())),
+        (_, Some(ended)) if phase.is_over() => {
+            let in_git = in_git.as_ref().map_or_else(String::new, |report| format!("; {}", report.message));
+            Some((State::Stalled, ended.reason.clone(), format!("{}{in_git}", ended.message)))
+        }
         _ => Some(awaited(input, &status, sight, phase, error)),
     };
     if let Some((state, reason, message)) = awaited {
@@ -71,7 +75,7 @@ pub fn status(
     }
     let in_reports = reports.iter().any(|report| report.condition == "Live");
     status.conditions = condition::summarize(&before, &reports, generation, input.now);
-    for aside in asides.iter().flatten() {
+    for aside in asides.iter().flatten().chain(&in_git) {
         condition::add_aside(&mut status.conditions, &before, aside, generation, input.now);
     }
     if marks.promoted && !in_reports {
@@ -328,7 +332,9 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
             told(
                 reason::ROLLED_BACK,
                 format!(
-                    "rolled back to {to}: {because}; {commit} is not released again until a person makes a Deployment of it"
+                    "rolled back to {to}: {because}; {commit} is not released again until a person says so: forkable release {} --commit {}",
+                    input.release.spec.fork_ref.name,
+                    status.commit.as_ref().map_or("SHA", |commit| commit.sha.as_str()),
                 ),
             )
         }
