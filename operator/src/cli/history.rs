@@ -76,11 +76,12 @@ fn approval(status: &DeploymentStatus) -> Option<String> {
 }
 
 /// What is told of the time between two conditions.
-const SPANS: [(&str, &str); 6] = [
+const SPANS: [(&str, &str); 7] = [
     ("GatesOpen", "gates"),
     ("Built", "build"),
     ("Verified", "verify"),
     ("Approved", "approval"),
+    ("Migrated", "migrate"),
     ("Promoted", "promote"),
     ("Healthy", "bake"),
 ];

@@ -11,7 +11,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Build, Check, Decision, Gates, Moving, Seen, Terms, Turn, Wish, decide, turn};
+pub use decide::{Build, Check, Decision, Gates, Migration, Moving, Run, Seen, Terms, Turn, Wish, decide, turn};
 pub use docs::document;
 
 /// Where a release is, for people.
@@ -22,8 +22,10 @@ pub enum Phase {
     Building,
     Verifying,
     AwaitingApproval,
+    Migrating,
     Promoting,
     Baking,
+    Frozen,
     Healthy,
     RollingBack,
     RolledBack,
@@ -32,14 +34,16 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Pending,
         Self::Gated,
         Self::Building,
         Self::Verifying,
         Self::AwaitingApproval,
+        Self::Migrating,
         Self::Promoting,
         Self::Baking,
+        Self::Frozen,
         Self::Healthy,
         Self::RollingBack,
         Self::RolledBack,
@@ -54,8 +58,10 @@ impl Phase {
             Self::Building => "Building",
             Self::Verifying => "Verifying",
             Self::AwaitingApproval => "AwaitingApproval",
+            Self::Migrating => "Migrating",
             Self::Promoting => "Promoting",
             Self::Baking => "Baking",
+            Self::Frozen => "Frozen",
             Self::Healthy => "Healthy",
             Self::RollingBack => "RollingBack",
             Self::RolledBack => "RolledBack",
@@ -69,9 +75,10 @@ impl Phase {
         matches!(self, Self::Healthy | Self::RolledBack | Self::Aborted | Self::Failed)
     }
 
-    /// Whether it may change what production serves: at most one release of an environment is in such a phase.
+    /// Whether it may change what production serves or what its data looks like: at most one release of an environment is
+    /// in such a phase.
     pub fn moves_production(self) -> bool {
-        matches!(self, Self::Promoting | Self::Baking | Self::RollingBack)
+        matches!(self, Self::Migrating | Self::Promoting | Self::Baking | Self::Frozen | Self::RollingBack)
     }
 
     /// The call that this phase stands for. It is made when the phase begins and, after a restart, made again unless
@@ -79,6 +86,7 @@ impl Phase {
     pub fn call(self) -> Option<Call> {
         match self {
             Self::Building => Some(Call::Build),
+            Self::Migrating => Some(Call::Migrate),
             Self::Promoting => Some(Call::Promote),
             Self::RollingBack => Some(Call::RollBack),
             _ => None,
@@ -93,6 +101,10 @@ pub enum Call {
     Build,
     /// Stop the build.
     CancelBuild,
+    /// Run the workflow that changes the data for it.
+    Migrate,
+    /// Stop the run of that workflow.
+    CancelMigration,
     /// Lead production's domains to the candidate.
     Promote,
     /// Switch Vercel's automatic assignment of domains off again, which a promotion switches on.
@@ -106,6 +118,8 @@ impl Call {
         match self {
             Self::Build => "build",
             Self::CancelBuild => "cancel the build",
+            Self::Migrate => "run the migration",
+            Self::CancelMigration => "cancel the migration",
             Self::Promote => "promote",
             Self::RestoreAssignment => "restore assignment",
             Self::RollBack => "roll back",
@@ -125,12 +139,22 @@ pub enum Event {
     Verified,
     VerificationFailed,
     Approved,
+    /// Approved, and the data has to be changed first.
+    MigrationDue,
+    Migrated,
+    MigrationFailed,
+    /// It runs for longer than the spec allows.
+    MigrationTimedOut,
     Promoted,
     PromotionFailed,
     Baked,
     BakeFailed,
     /// The bake failed, and there is nothing to go back to, or the spec forbids it.
     Stranded,
+    /// The bake failed after a migration that nothing undoes.
+    BakeFailedForGood,
+    /// A person lets newer releases go on.
+    Thawed,
     /// Something else serves production: somebody acted beside us.
     Displaced,
     RolledBack,
@@ -154,11 +178,17 @@ impl Event {
             Self::Verified => "verified",
             Self::VerificationFailed => "verification failed",
             Self::Approved => "approved",
+            Self::MigrationDue => "approved, migration due",
+            Self::Migrated => "migrated",
+            Self::MigrationFailed => "migration failed",
+            Self::MigrationTimedOut => "migration timed out",
             Self::Promoted => "promoted",
             Self::PromotionFailed => "promotion failed",
             Self::Baked => "baked",
             Self::BakeFailed => "bake failed",
             Self::Stranded => "bake failed, no way back",
+            Self::BakeFailedForGood => "bake failed after an irreversible migration",
+            Self::Thawed => "thawed",
             Self::Displaced => "displaced",
             Self::RolledBack => "rolled back",
             Self::RollbackFailed => "rollback failed",
@@ -209,6 +239,11 @@ pub const TABLE: &[Row] = &[
     row(Phase::AwaitingApproval, Event::GatesTimedOut, Phase::Failed),
     row(Phase::AwaitingApproval, Event::Abort, Phase::Aborted),
     row(Phase::AwaitingApproval, Event::Superseded, Phase::Aborted),
+    row(Phase::AwaitingApproval, Event::MigrationDue, Phase::Migrating),
+    row(Phase::Migrating, Event::Migrated, Phase::Promoting),
+    row(Phase::Migrating, Event::MigrationFailed, Phase::Failed),
+    after(Call::CancelMigration, row(Phase::Migrating, Event::MigrationTimedOut, Phase::Failed)),
+    after(Call::CancelMigration, row(Phase::Migrating, Event::Abort, Phase::Aborted)),
     after(Call::RestoreAssignment, row(Phase::Promoting, Event::Promoted, Phase::Baking)),
     row(Phase::Promoting, Event::PromotionFailed, Phase::RollingBack),
     row(Phase::Promoting, Event::Stranded, Phase::Failed),
@@ -216,9 +251,14 @@ pub const TABLE: &[Row] = &[
     row(Phase::Baking, Event::Baked, Phase::Healthy),
     row(Phase::Baking, Event::BakeFailed, Phase::RollingBack),
     row(Phase::Baking, Event::Stranded, Phase::Failed),
+    row(Phase::Baking, Event::BakeFailedForGood, Phase::Frozen),
     row(Phase::Baking, Event::Displaced, Phase::Failed),
     row(Phase::Baking, Event::Abort, Phase::RollingBack),
     row(Phase::Baking, Event::RollbackAsked, Phase::RollingBack),
+    row(Phase::Frozen, Event::Thawed, Phase::Failed),
+    row(Phase::Frozen, Event::Displaced, Phase::Failed),
+    row(Phase::Frozen, Event::Abort, Phase::RollingBack),
+    row(Phase::Frozen, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::Healthy, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack),
     row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed),
@@ -238,9 +278,13 @@ pub struct Marks {
     pub building: bool,
     pub built: bool,
     pub verified: bool,
+    /// It is approved, and its migration is to run.
+    pub migrating: bool,
     /// It is approved, and to be promoted.
     pub promoting: bool,
     pub promoted: bool,
+    /// It is bad, and only a person may lead it back.
+    pub frozen: bool,
     pub healthy: bool,
     /// What served before is to serve again.
     pub rolling_back: bool,
@@ -257,8 +301,10 @@ impl Marks {
             Self { rolled_back: true, .. } => Phase::RolledBack,
             Self { rolling_back: true, .. } => Phase::RollingBack,
             Self { healthy: true, .. } => Phase::Healthy,
+            Self { frozen: true, .. } => Phase::Frozen,
             Self { promoted: true, .. } => Phase::Baking,
             Self { promoting: true, .. } => Phase::Promoting,
+            Self { migrating: true, .. } => Phase::Migrating,
             Self { verified: true, .. } => Phase::AwaitingApproval,
             Self { built: true, .. } => Phase::Verifying,
             Self { building: true, .. } => Phase::Building,
@@ -277,8 +323,10 @@ impl Marks {
             Phase::Building => &mut marks.building,
             Phase::Verifying => &mut marks.built,
             Phase::AwaitingApproval => &mut marks.verified,
+            Phase::Migrating => &mut marks.migrating,
             Phase::Promoting => &mut marks.promoting,
             Phase::Baking => &mut marks.promoted,
+            Phase::Frozen => &mut marks.frozen,
             Phase::Healthy => &mut marks.healthy,
             Phase::RollingBack => &mut marks.rolling_back,
             Phase::RolledBack => &mut marks.rolled_back,

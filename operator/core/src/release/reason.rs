@@ -27,6 +27,8 @@ pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
 pub(super) const BAKE_FAILED: &str = "BakeFailed";
 pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
+pub(super) const MIGRATION_FAILED: &str = "MigrationFailed";
+pub(super) const FROZEN: &str = "Frozen";
 
 pub(super) const INVALID_GATES: &str = "InvalidGates";
 pub(super) const CHECKS_RUNNING: &str = "ChecksRunning";
@@ -68,6 +70,8 @@ const STOPPED: [&str; 18] = [
     BAKE_FAILED,
     DISPLACED,
     ROLLBACK_FAILED,
+    MIGRATION_FAILED,
+    FROZEN,
 ];
 
 /// The same reason for the Fork: one of ours, or that of an error of a call.
@@ -78,12 +82,13 @@ pub(crate) fn known(reason: &str) -> &'static str {
 
 /// Why a release is not there yet: an error of a call that is tried again, or that it is being built.
 pub(crate) fn under_way(reason: &str) -> &'static str {
-    let phases = ["Pending", "Gated", "Verifying", "AwaitingApproval", "Promoting", "Baking", "RollingBack"];
+    let phases =
+        ["Pending", "Gated", "Verifying", "AwaitingApproval", "Migrating", "Promoting", "Baking", "RollingBack"];
     PortError::REASONS.into_iter().chain(GATES).chain(phases).find(|known| *known == reason).unwrap_or(BUILDING)
 }
 
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
     let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID) || gates.contains(&reason)
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID | FROZEN) || gates.contains(&reason)
 }
