@@ -230,7 +230,7 @@ async fn gates_that_could_never_open_are_refused_before_anything_is_changed() {
     let cases = [
         ("freezeWindows: [{ name: always, start: \"08:00\", end: \"08:00\" }]", "leave no minute of the week open"),
         (
-            "freezeWindows: [{ name: n, timeZone: Europe/Atlantis, start: \"18:00\", end: \"08:00\" }]",
+            "freezeWindows: [{ name: nights, timeZone: Europe/Atlantis, start: \"18:00\", end: \"08:00\" }]",
             "write one such as Europe/Berlin",
         ),
         ("after: [{ environment: staging }]", "there is no environment staging"),
