@@ -46,7 +46,7 @@ pub(super) fn eligible(input: Input<'_>) -> Vec<&PullRequest> {
     seen.open.iter().filter(|open| wanted.cross_repository || !open.is_cross_repository).collect()
 }
 
-pub(super) fn stand<'a>(input: Input<'a>, number: i64) -> Stand<'a> {
+pub(super) fn stand(input: Input<'_>, number: i64) -> Stand<'_> {
     let Some(wanted) = &input.desired.previews else { return Stand::Off };
     let Some(seen) = seen(input) else { return Stand::Unknown };
     let limit = usize::try_from(wanted.limit).unwrap_or_default();
