@@ -121,7 +121,7 @@ async fn a_real_prometheus_server_judges_a_release() {
 
     // What the server says is shown.
     world.edit("acme.yaml", "error_rate{", "error_rate{{");
-    let output = world.run(&["plan", "."]).await;
+    let output = world.run(&["plan"]).await;
     assert!(format!("{output:?}").contains("spec.release.analysis.prometheus[0].query"), "{output:?}");
     world.edit("acme.yaml", "error_rate{{site=\"{{ commit }}\"}", "rate(error_rate)");
     let broken = push(&world, "broken").await;
@@ -150,7 +150,7 @@ async fn a_candidate_behind_a_login_is_judged_with_a_secret_that_nobody_sees() {
                  valueFrom: { secretKeyRef: { name: probes, key: bypass } }\n";
     judged(&mut world, probe).await;
     world.edit("acme.yaml", "login: \"Off\"", "login: Standard");
-    let output = world.run(&["plan", "."]).await;
+    let output = world.run(&["plan"]).await;
     assert!(format!("{output:?}").contains("Secret probes is missing"), "{output:?}");
     let secret = |value: &str| {
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: probes }}\nstringData: {{ bypass: {value} }}\n")
@@ -182,7 +182,7 @@ async fn an_analysis_that_tells_nothing_is_refused() {
     ] {
         let mut world = World::with_reference_fork().await;
         judged(&mut world, analysis).await;
-        let output = world.run(&["plan", "."]).await;
+        let output = world.run(&["plan"]).await;
         assert_ne!(output.code, Some(0), "{analysis}");
         assert!(format!("{output:?}").contains(expected), "{expected}: {output:?}");
         assert_eq!(world.writes().await.len(), 0);
