@@ -145,7 +145,7 @@ async fn a_query_without_a_server_is_told_before_anything_is_built() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_candidate_behind_a_login_is_judged_with_a_secret_that_nobody_sees() {
     let mut world = World::with_reference_fork().await;
-    let bypass = "bypass-bypass-bypass-bypass-3210";
+    let bypass = "bypassbypassbypassbypassbypass32";
     let probe = "      http:\n        - path: /\n          requestHeaders:\n            - name: x-vercel-protection-bypass\n              \
                  valueFrom: { secretKeyRef: { name: probes, key: bypass } }\n";
     judged(&mut world, probe).await;
