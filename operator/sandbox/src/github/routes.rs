@@ -6,8 +6,8 @@ use super::access::Need;
 use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
 use super::{
-    accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, reviews, rulesets, runs,
-    security, teams,
+    accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, reviews, rulesets,
+    runs, security, teams,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
