@@ -51,7 +51,7 @@ const GATES: [&str; 7] = [
 ];
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 18] = [
+const STOPPED: [&str; 20] = [
     FAILED,
     CANCELED,
     BLOCKED,
