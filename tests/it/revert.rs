@@ -95,7 +95,7 @@ async fn a_commit_with_others_on_top_is_left_to_people() {
 async fn a_rollback_that_fails_pages_and_stops() {
     let world = reverting().await;
     let head = rotten(&world).await;
-    let operation = "POST /v1/projects/{projectId}/rollback/{deploymentId}";
+    let operation = "POST /v1/projects/{idOrName}/rollback/{deploymentId}";
     let body = json!({ "error": { "code": "bad_request", "message": "this cannot be rolled back" } });
     let fault =
         json!({ "match": { "operation": operation }, "times": null, "effect": { "status": 400, "body": body } });
