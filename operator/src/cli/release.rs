@@ -47,6 +47,7 @@ fn release(fork: &Fork, name: String, commit: String) -> Deployment {
     let fork_name = fork.reference().name;
     let terms = fork.spec.release.clone();
     let spec = DeploymentSpec {
+        pull_request: None,
         fork_ref: LocalRef { name: fork_name.clone() },
         source: Source { commit: Some(commit), git_ref: None },
         environment: "Production".into(),

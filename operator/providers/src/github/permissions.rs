@@ -43,7 +43,7 @@ pub enum Feature {
 }
 
 impl Feature {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
