@@ -160,7 +160,7 @@ impl Cell {
         match self.phase {
             Phase::Verifying => world.degrade(head, json!({ "status": 500 })).await,
             Phase::Baking | Phase::Frozen | Phase::RollingBack => {
-                world.degrade(head, json!({ "status": 500, "liveOnly": true })).await
+                world.degrade(head, json!({ "status": 500, "liveOnly": true })).await;
             }
             _ => {}
         }

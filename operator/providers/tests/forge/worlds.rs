@@ -1,6 +1,7 @@
 //! The two worlds that the contract runs in.
 
 use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use forkable_core::{
     Secret,
     fakes::forge::FakeForge,
@@ -168,7 +169,9 @@ impl World for Fake {
         let tree = repository.trees.get(branch).cloned().ok_or("no branch")?;
         repository.commit(branch, "Go on", tree);
         let open: Vec<_> = repository.pull_requests.values().filter(|open| open.branch == branch).cloned().collect();
-        open.iter().for_each(|open| repository.open(open.number, branch));
+        for open in &open {
+            repository.open(open.number, branch);
+        }
         Ok(())
     }
 
@@ -316,7 +319,6 @@ impl World for Sandbox {
     }
 
     async fn write(&self, full_name: &str, path: &str, content: &str) -> Outcome {
-        use base64::{Engine as _, prelude::BASE64_STANDARD};
         let mut body = json!({ "message": format!("Change {path}"), "content": BASE64_STANDARD.encode(content) });
         let path = format!("/repos/{full_name}/contents/{path}");
         if let Ok(there) = self.person(&format!("GET {path}"), Value::Null).await {
@@ -345,7 +347,6 @@ impl World for Sandbox {
         let path = format!("/repos/{full_name}/contents/{branch}.txt");
         let there = self.person(&format!("GET {path}?ref={branch}"), Value::Null).await.unwrap_or_default();
         let content = format!("{}\n", there["sha"]);
-        use base64::{Engine as _, prelude::BASE64_STANDARD};
         let mut body = json!({ "message": "Go on", "content": BASE64_STANDARD.encode(content), "branch": branch });
         if !there["sha"].is_null() {
             body["sha"] = there["sha"].clone();

@@ -291,18 +291,17 @@ impl Repository {
 
     fn open_revert(&mut self, revert: &Revert) -> Result<ForgeDone, PortError> {
         let there = self.pulls.iter().position(|branch| *branch == revert.branch);
-        let index = match there {
-            Some(index) => index,
-            None => {
-                if self.heads.get(&revert.base).map(|head| &head.oid) != Some(&revert.bad) {
-                    let message = format!("{} has other commits on top of it by now", revert.base);
-                    return Err(PortError::Stale { provider: Provider::GitHub, message });
-                }
-                let tree = self.commits.get(&revert.good).cloned().ok_or_else(|| not_found(&revert.good))?;
-                self.commit(&revert.branch, &revert.title, tree);
-                self.pulls.push(revert.branch.clone());
-                self.pulls.len() - 1
+        let index = if let Some(index) = there {
+            index
+        } else {
+            if self.heads.get(&revert.base).map(|head| &head.oid) != Some(&revert.bad) {
+                let message = format!("{} has other commits on top of it by now", revert.base);
+                return Err(PortError::Stale { provider: Provider::GitHub, message });
             }
+            let tree = self.commits.get(&revert.good).cloned().ok_or_else(|| not_found(&revert.good))?;
+            self.commit(&revert.branch, &revert.title, tree);
+            self.pulls.push(revert.branch.clone());
+            self.pulls.len() - 1
         };
         let number = i64::try_from(index + 1).unwrap_or_default();
         Ok(ForgeDone::PullRequest { number, url: format!("{}/pull/{number}", self.facts.html_url) })

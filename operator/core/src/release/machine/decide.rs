@@ -212,9 +212,8 @@ fn approval(terms: Terms, seen: &Seen) -> Option<Event> {
 /// A run that may or may not have begun is neither given up nor begun again.
 fn migrating(seen: &Seen) -> Option<Event> {
     match seen.migration {
-        Run::Unknown => None,
         Run::Absent | Run::Running | Run::Passed if seen.wish == Some(Wish::Abort) => Some(Event::Abort),
-        Run::Absent | Run::Running => None,
+        Run::Unknown | Run::Absent | Run::Running => None,
         // As before every promotion, nobody else may be leading the domains somewhere.
         Run::Passed => (seen.moving == Moving::Nothing).then_some(Event::Migrated),
         Run::Failed => Some(Event::MigrationFailed),

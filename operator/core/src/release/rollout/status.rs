@@ -315,7 +315,7 @@ fn proposal(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> Strin
     if !checks.is_empty() {
         parts.push(format!("checks: {}", checks.join(", ")));
     }
-    parts.into_iter().map(|part| format!("; {part}")).collect()
+    [String::new()].into_iter().chain(parts).collect::<Vec<_>>().join("; ")
 }
 
 fn is_live(release: &forkable_crds::Deployment) -> bool {
