@@ -112,7 +112,7 @@ pub struct Cell {
 impl Cell {
     /// Each blow in each phase that is not the end.
     pub fn all() -> Vec<Self> {
-        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_over() && *phase != Phase::Gated);
+        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_over());
         phases
             .flat_map(|phase| [Blow::Kill, Blow::Abort, Blow::AbortWhileDown].map(|blow| Self { phase, blow }))
             .collect()
@@ -133,6 +133,7 @@ impl Cell {
     fn manifest(self) -> String {
         let more = match self.phase {
             Phase::Pending | Phase::AwaitingApproval => "    gates: { approval: Required }\n",
+            Phase::Gated => "    gates: { checks: [{ name: licence }] }\n",
             Phase::Migrating | Phase::Frozen => "    migration: { workflow: migrate.yml, reversible: false }\n",
             _ => "",
         };
@@ -174,6 +175,11 @@ impl Cell {
                 let latencies = json!({ "buildMs": 0, "runMs": 0, "promoteMs": 0 });
                 world.settings(json!({ "latencies": latencies })).await;
                 world.advance(7200).await;
+            }
+            Phase::Gated => {
+                let path = format!("/repos/{REPOSITORY}/statuses/{}", commits.last().expect("a commit"));
+                let passed = json!({ "state": "success", "context": "licence" });
+                world.person("github", reqwest::Method::POST, &path, Some(passed)).await;
             }
             Phase::Frozen if self.blow == Blow::Kill => {
                 let output = host.run(&["resume", "acme"]).await;

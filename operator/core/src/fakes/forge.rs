@@ -1,5 +1,6 @@
 //! An in-memory GitHub: it keeps what is written to it, and refuses what GitHub refuses.
 
+mod runs;
 mod world;
 
 use std::{
