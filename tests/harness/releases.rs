@@ -243,6 +243,9 @@ impl Cell {
         self.let_go(host, &commits).await;
         let end = self.end();
         reaches(host, head, end).await?;
+        if self.phase == Phase::Frozen {
+            world.mend(head).await;
+        }
         let expected = match end {
             // What failed in Frozen goes on serving.
             Phase::Healthy | Phase::Failed => head,

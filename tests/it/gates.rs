@@ -132,7 +132,7 @@ async fn what_others_reviewed_goes_live_and_its_author_cannot_approve_it_alone()
     assert!(serves(&world, &head).await, "octo-reviewer looked at it too");
     assert_eq!(release(&world, &head).await["approval"]["by"], "octo-founder");
     let journal = world.journal().await;
-    assert!(journal.iter().any(|step| step.contains("was approved by octo-founder")), "{journal:#?}");
+    assert!(journal.iter().any(|(step, _)| step.contains("was approved by octo-founder")), "{journal:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

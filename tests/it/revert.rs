@@ -104,7 +104,7 @@ async fn a_rollback_that_fails_pages_and_stops() {
     let status = release(&world, &head).await;
     assert_eq!(status["phase"], "Failed", "{status:#}");
     assert!(message(&status, "Ready").contains("a person must act there now"), "{status:#}");
-    assert!(serves(&world, &head).await, "it goes on serving");
+    assert_eq!(world.page("acme.example.com").await.0, 503, "it goes on serving, bad as it is");
     let tries = async || world.calls().await.iter().filter(|call| call.operation == operation).count();
     assert_eq!(tries().await, 1);
     world.up_once().await;
