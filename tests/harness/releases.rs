@@ -297,7 +297,8 @@ impl Cell {
     }
 }
 
-async fn push(world: &World, text: &str) -> String {
+/// Pushes a commit with this text to the repository of `acme`.
+pub async fn push(world: &World, text: &str) -> String {
     world.push_file(REPOSITORY, "app/page.tsx", &format!("export default () => '{text}'\n")).await
 }
 
@@ -307,7 +308,8 @@ async fn release(host: &impl Host, commit: &str) -> (String, Value) {
     releases.into_iter().find(|(_, status)| status["commit"]["sha"] == commit).unwrap_or_default()
 }
 
-async fn status(host: &impl Host, commit: &str) -> Value {
+/// The status of the release of a commit; `Null` if there is none yet.
+pub async fn status(host: &impl Host, commit: &str) -> Value {
     release(host, commit).await.1
 }
 

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deployment::Strategy,
-    rollout::{Analysis, Bake, Gates, Migration, Previews, Rollback, Supersede},
+    rollout::{self, Analysis, Bake, Gates, Migration, Previews, Rollback, Supersede},
 };
 
 /// How a Fork makes Deployments for new commits of its production branch.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built").field_path(".strategy"),
-    validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake")
+    validation = rollout::needs_promotion(),
+    validation = rollout::bake_needs_analysis()
 )]
 pub struct Release {
     /// Finished Deployments that are kept beside the current one.
