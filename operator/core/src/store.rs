@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 
-use forkable_crds::{Deployment, DeploymentStatus, Fork, ForkStatus};
+use forkable_crds::{AlertRule, AlertRuleStatus, Deployment, DeploymentStatus, Fork, ForkStatus};
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
@@ -65,6 +65,7 @@ macro_rules! kind {
 
 kind!(Fork, ForkStatus);
 kind!(Deployment, DeploymentStatus);
+kind!(AlertRule, AlertRuleStatus);
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
