@@ -58,6 +58,10 @@ metrics! {
     WEBHOOK_TIME = "forkable_webhook_duration_seconds"
         Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0]), ["provider"],
         "Time from a webhook's whole body to its answer.";
+    ALERTS = "forkable_alerts" Kind::Gauge, ["severity", "state"], "Alerts that wait or fire now.";
+    ALERTS_FIRED = "forkable_alerts_fired_total" Kind::Counter, ["severity"], "Alerts that began to fire.";
+    ALERT_EVALUATION = "forkable_alert_evaluation_duration_seconds" Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.2, 0.5, 1.0, 5.0]), [],
+        "Time of one pass over all AlertRules, without what is asked for elsewhere.";
     BUILD_INFO = "forkable_build_info" Kind::Gauge, ["version"], "Always 1; the label tells.";
 }
 

@@ -1,7 +1,7 @@
 //! A release that is promoted (`strategy.type: BlueGreen`): from its object and what was seen to what [`machine`]
 //! decides on, and from its decision to what is put on record.
 
-mod freeze;
+pub mod freeze;
 mod gates;
 mod judgement;
 mod migration;
@@ -75,6 +75,8 @@ pub struct Sight {
     pub refused: Option<String>,
     /// A deployment that was to serve again, and is not there any more.
     pub gone: Option<String>,
+    /// The AlertRule that keeps releases from going live.
+    pub frozen_by: Option<String>,
     /// What checks and people say of the commit; `None`: not looked at, or GitHub does not know the commit.
     pub commit: Option<CommitFacts>,
 }
