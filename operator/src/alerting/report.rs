@@ -74,6 +74,10 @@ fn status<S: Store>(
             (_, Some(why)) => {
                 report(EVALUATED, State::Retrying, "NotRecorded", format!("people cannot be told: {why}"))
             }
+            // A query that is wrong stays wrong.
+            (Some((_, why)), None) if why.contains("was refused by") || why.starts_with("signal.prometheus:") => {
+                report(EVALUATED, State::PersonNeeded, "QueryFailed", why.clone())
+            }
             (Some((fork, why)), None) => report(EVALUATED, State::Progressing, "NoData", format!("{fork}: {why}")),
             (None, None) => report(EVALUATED, State::Ready, "Evaluated", "the signal is known of every Fork".into()),
         });
