@@ -195,6 +195,14 @@ impl<S: Store> Driver<S> {
             }
             return Ok(changed);
         }
+        if object.kind == AlertRule::KIND {
+            match store.get::<AlertRule>(&object.namespace, &object.name).await? {
+                Some(rule) => fleet.put_rule(rule),
+                None => fleet.remove_rule(object),
+            }
+            self.context.alerts.wake();
+            return Ok(false);
+        }
         let fork = match store.get::<Deployment>(&object.namespace, &object.name).await? {
             Some(release) => {
                 let fork = fleet::fork_of(&release);
