@@ -52,7 +52,7 @@ metrics! {
         "1 while destructive steps are withheld because there were too many at once, until a person lets them go on.";
     JOURNAL_ERRORS = "forkable_journal_errors_total" Kind::Counter, [], "Entries that the journal did not take.";
     WATCH_ERRORS = "forkable_watch_errors_total" Kind::Counter, ["resource"],
-        "Watches of the Kubernetes API that broke and were begun anew, by resource (forks, deployments, secrets, configmaps).";
+        "Watches of the Kubernetes API that broke and were begun anew, by resource (forks, deployments, alertrules, secrets, configmaps).";
     WEBHOOKS = "forkable_webhooks_total" Kind::Counter, ["provider", "outcome"],
         "Webhooks by provider and what became of them: taken, repeated, stale, unsigned, malformed, limited, off, standby.";
     WEBHOOK_TIME = "forkable_webhook_duration_seconds"
