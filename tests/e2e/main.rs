@@ -1,5 +1,6 @@
 //! A real kube-apiserver: what it makes of the CRDs and of manifests, and the chart with its controller in it.
 
+mod alerts;
 mod approvals;
 mod controller;
 mod crds;

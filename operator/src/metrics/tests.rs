@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use forkable_providers::metric;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -117,6 +120,8 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     metrics.watch_broke("forks");
     metrics.stepped("env", Effect::Update, Some("Rejected"));
     metrics.webhook("github", "taken", Duration::ZERO);
+    metrics.alert_fired(Severity::Critical);
+    metrics.alerts(Duration::ZERO, &BTreeMap::new());
     let clock = Arc::new(crate::clock::Clock::default());
     let timeouts = forkable_providers::transport::Timeouts::default();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
