@@ -1,6 +1,7 @@
 //! How a release that is promoted goes live: what it waits for, how it is judged, what happens when it is bad.
 
 mod analysis;
+mod canary;
 mod gates;
 mod metrics;
 mod previews;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     analysis::{Analysis, OnNoData},
+    canary::{CanaryStatus, CanaryStep},
     gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
     metrics::{Comparison, HeaderMatch, HeaderSource, HttpProbe, Latency, PrometheusQuery, RequestHeader},
     previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
@@ -27,7 +29,7 @@ pub struct Bake {
     pub duration_seconds: i64,
 }
 
-/// What happens to a release that turns out bad while it bakes.
+/// What happens to a release that turns out bad while it bakes. One that is bad in a step of a canary always goes back.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollback {

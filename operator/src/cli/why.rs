@@ -6,6 +6,7 @@ use anyhow::bail;
 use forkable_core::{
     condition,
     journal::{Entry, Journal},
+    release::rollout::canary,
     store::{Kind, ObjectRef},
 };
 use forkable_crds::{Deployment, Fork, rollout::AnalysisRun};
@@ -59,6 +60,8 @@ struct Told {
     release: Option<ObjectRef>,
     /// How it was judged.
     runs: Vec<AnalysisRun>,
+    /// At which step a canary is, and for how long.
+    canary: Option<String>,
 }
 
 impl Arguments {
@@ -69,6 +72,9 @@ impl Arguments {
         };
         let now = Timestamp::now();
         tell_standing(&told);
+        if let Some(canary) = &told.canary {
+            super::say(format_args!("  {canary}"));
+        }
         tell_causes(&told.conditions);
         measurements::table(&told.runs).iter().for_each(super::say);
         super::say(format_args!("who must act: {}", who(&told)));
@@ -102,6 +108,7 @@ impl Arguments {
             let releases = world.list::<Deployment>().await?;
             let own = releases.iter().filter(|release| crate::fleet::fork_of(release) == fork.reference());
             let release = own.max_by_key(|release| crate::fleet::revision(release));
+            let canary = release.and_then(|release| canary::standing(release, Timestamp::now()));
             let status = fork.status.clone().unwrap_or_default();
             let suspended = fork.spec.suspend.as_ref();
             return Ok(Some(Told {
@@ -112,6 +119,7 @@ impl Arguments {
                 conditions: status.conditions,
                 release: release.map(|release| release.reference()),
                 runs: release.and_then(|release| Some(release.status.clone()?.analysis_runs)).unwrap_or_default(),
+                canary,
             }));
         }
         if asked == Some(What::Fork) {
@@ -127,6 +135,7 @@ impl Arguments {
                 withheld: None,
                 conditions: status.conditions,
                 release: None,
+                canary: canary::standing(&release, Timestamp::now()),
                 runs: status.analysis_runs,
             }
         }))
@@ -291,6 +300,7 @@ mod tests {
             withheld: None,
             release: None,
             runs: Vec::new(),
+            canary: None,
         }
     }
 

@@ -149,7 +149,7 @@ fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_
         login: spec.protection.as_ref().map(|protection| protection.login),
     };
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
-    let holds_domains = release.strategy.strategy_type == StrategyType::BlueGreen;
+    let holds_domains = release.strategy.strategy_type != StrategyType::Immediate;
     desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments, holds_domains }
 }
 

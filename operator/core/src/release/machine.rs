@@ -23,6 +23,10 @@ pub enum Phase {
     Verifying,
     AwaitingApproval,
     Promoting,
+    /// A canary has a step's part of the visitors, and is watched.
+    Shifting,
+    /// It is being led to the next step.
+    Advancing,
     Baking,
     Healthy,
     RollingBack,
@@ -32,13 +36,15 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Pending,
         Self::Gated,
         Self::Building,
         Self::Verifying,
         Self::AwaitingApproval,
         Self::Promoting,
+        Self::Shifting,
+        Self::Advancing,
         Self::Baking,
         Self::Healthy,
         Self::RollingBack,
@@ -55,6 +61,8 @@ impl Phase {
             Self::Verifying => "Verifying",
             Self::AwaitingApproval => "AwaitingApproval",
             Self::Promoting => "Promoting",
+            Self::Shifting => "Shifting",
+            Self::Advancing => "Advancing",
             Self::Baking => "Baking",
             Self::Healthy => "Healthy",
             Self::RollingBack => "RollingBack",
@@ -71,7 +79,7 @@ impl Phase {
 
     /// Whether it may change what production serves: at most one release of an environment is in such a phase.
     pub fn moves_production(self) -> bool {
-        matches!(self, Self::Promoting | Self::Baking | Self::RollingBack)
+        matches!(self, Self::Promoting | Self::Shifting | Self::Advancing | Self::Baking | Self::RollingBack)
     }
 
     /// The call that this phase stands for. It is made when the phase begins and, after a restart, made again unless
@@ -80,6 +88,7 @@ impl Phase {
         match self {
             Self::Building => Some(Call::Build),
             Self::Promoting => Some(Call::Promote),
+            Self::Advancing => Some(Call::Advance),
             Self::RollingBack => Some(Call::RollBack),
             _ => None,
         }
@@ -93,10 +102,14 @@ pub enum Call {
     Build,
     /// Stop the build.
     CancelBuild,
-    /// Lead production's domains to the candidate.
+    /// Lead production's domains to the candidate; of a canary, the first step's part of the visitors.
     Promote,
-    /// Switch Vercel's automatic assignment of domains off again, which a promotion switches on.
+    /// Lead the next step's part of the visitors to a canary, or all of them.
+    Advance,
+    /// Switch Vercel's automatic assignment of domains off again, which a promotion switches on, and remove the steps.
     RestoreAssignment,
+    /// Remove a canary's steps from the project; nothing for other releases.
+    RemoveSteps,
     /// Lead production's domains back to what served before.
     RollBack,
 }
@@ -107,7 +120,9 @@ impl Call {
             Self::Build => "build",
             Self::CancelBuild => "cancel the build",
             Self::Promote => "promote",
+            Self::Advance => "advance",
             Self::RestoreAssignment => "restore assignment",
+            Self::RemoveSteps => "remove steps",
             Self::RollBack => "roll back",
         }
     }
@@ -125,6 +140,11 @@ pub enum Event {
     Verified,
     VerificationFailed,
     Approved,
+    /// A canary has the part of the visitors that its step says.
+    StepReached,
+    /// It was good for as long as its step says, and approved if that is asked for.
+    StepPassed,
+    StepFailed,
     Promoted,
     PromotionFailed,
     Baked,
@@ -154,6 +174,9 @@ impl Event {
             Self::Verified => "verified",
             Self::VerificationFailed => "verification failed",
             Self::Approved => "approved",
+            Self::StepReached => "step reached",
+            Self::StepPassed => "step passed",
+            Self::StepFailed => "step failed",
             Self::Promoted => "promoted",
             Self::PromotionFailed => "promotion failed",
             Self::Baked => "baked",
@@ -210,9 +233,19 @@ pub const TABLE: &[Row] = &[
     row(Phase::AwaitingApproval, Event::Abort, Phase::Aborted),
     row(Phase::AwaitingApproval, Event::Superseded, Phase::Aborted),
     after(Call::RestoreAssignment, row(Phase::Promoting, Event::Promoted, Phase::Baking)),
+    row(Phase::Promoting, Event::StepReached, Phase::Shifting),
     row(Phase::Promoting, Event::PromotionFailed, Phase::RollingBack),
-    row(Phase::Promoting, Event::Stranded, Phase::Failed),
+    after(Call::RemoveSteps, row(Phase::Promoting, Event::Stranded, Phase::Failed)),
     row(Phase::Promoting, Event::Abort, Phase::RollingBack),
+    row(Phase::Shifting, Event::StepPassed, Phase::Advancing),
+    row(Phase::Shifting, Event::StepFailed, Phase::RollingBack),
+    after(Call::RemoveSteps, row(Phase::Shifting, Event::Displaced, Phase::Failed)),
+    row(Phase::Shifting, Event::Abort, Phase::RollingBack),
+    row(Phase::Advancing, Event::StepReached, Phase::Shifting),
+    after(Call::RestoreAssignment, row(Phase::Advancing, Event::Promoted, Phase::Baking)),
+    row(Phase::Advancing, Event::PromotionFailed, Phase::RollingBack),
+    after(Call::RemoveSteps, row(Phase::Advancing, Event::Displaced, Phase::Failed)),
+    row(Phase::Advancing, Event::Abort, Phase::RollingBack),
     row(Phase::Baking, Event::Baked, Phase::Healthy),
     row(Phase::Baking, Event::BakeFailed, Phase::RollingBack),
     row(Phase::Baking, Event::Stranded, Phase::Failed),
@@ -220,7 +253,7 @@ pub const TABLE: &[Row] = &[
     row(Phase::Baking, Event::Abort, Phase::RollingBack),
     row(Phase::Baking, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::Healthy, Event::RollbackAsked, Phase::RollingBack),
-    row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack),
+    after(Call::RemoveSteps, row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack)),
     row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed),
 ];
 
@@ -240,6 +273,10 @@ pub struct Marks {
     pub verified: bool,
     /// It is approved, and to be promoted.
     pub promoting: bool,
+    /// Step that a canary is at or is being led to, from 1.
+    pub step: Option<u8>,
+    /// It is being led there.
+    pub advancing: bool,
     pub promoted: bool,
     pub healthy: bool,
     /// What served before is to serve again.
@@ -258,6 +295,8 @@ impl Marks {
             Self { rolling_back: true, .. } => Phase::RollingBack,
             Self { healthy: true, .. } => Phase::Healthy,
             Self { promoted: true, .. } => Phase::Baking,
+            Self { step: Some(_), advancing: true, .. } => Phase::Advancing,
+            Self { step: Some(_), .. } => Phase::Shifting,
             Self { promoting: true, .. } => Phase::Promoting,
             Self { verified: true, .. } => Phase::AwaitingApproval,
             Self { built: true, .. } => Phase::Verifying,
@@ -278,6 +317,15 @@ impl Marks {
             Phase::Verifying => &mut marks.built,
             Phase::AwaitingApproval => &mut marks.verified,
             Phase::Promoting => &mut marks.promoting,
+            Phase::Shifting => {
+                marks.step.get_or_insert(1);
+                marks.advancing = false;
+                return marks;
+            }
+            Phase::Advancing => {
+                marks.step = marks.step.map(|step| step + 1);
+                &mut marks.advancing
+            }
             Phase::Baking => &mut marks.promoted,
             Phase::Healthy => &mut marks.healthy,
             Phase::RollingBack => &mut marks.rolling_back,

@@ -5,8 +5,8 @@ mod adapter;
 mod contract;
 mod copies;
 mod faults;
-mod said;
 mod pulls;
+mod said;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;

@@ -16,7 +16,7 @@ use forkable_core::{
         analysis::{self, Secrets},
         machine::{Call, Decision, Event, Phase, Row},
         reason::UNKNOWN_CHECK,
-        rollout::{self, Production, Round},
+        rollout::{self, Production, Round, canary},
     },
     sites::Visit,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
@@ -40,6 +40,8 @@ const ROUNDS: usize = 16;
 const SOON: Duration = Duration::from_secs(1);
 /// How often a release is looked at that waits for others or for a person, who wake it in any case.
 const SAFETY: Duration = Duration::from_mins(1);
+/// How often it is asked whether what was refused is allowed by now.
+const REFUSED: Duration = Duration::from_mins(5);
 
 impl<S: Store> Pass<'_, S> {
     pub(super) async fn roll_out(&self, owner: &ObjectRef, build: &mut Build) -> Result<Passed, StoreError> {
@@ -56,6 +58,10 @@ impl<S: Store> Pass<'_, S> {
             return Ok(Passed::after(build.holds.until(began).map(|at| until(began, at))));
         }
         build.sight.production = None;
+        // A plan or a project may be changed by a person.
+        if matches!(build.sight.offer, Some(Err(_))) && build.look_at.is_none_or(|at| at <= began) {
+            build.sight.offer = None;
+        }
         let mut failed = None;
         let mut made = None;
         for _ in 0..ROUNDS {
@@ -197,6 +203,12 @@ impl<S: Store> Pass<'_, S> {
                 build.commit_at = Some(input.now);
             }
         }
+        if needs.offer && build.sight.offer.is_none() {
+            let allowed = self.account.hosting.allows_steps(&self.target).await;
+            let present = self.account.hosting.steps(&self.target).await?;
+            build.sight.offer = Some(canary::offer(allowed, present.as_deref())?);
+            build.look_at = matches!(build.sight.offer, Some(Err(_))).then(|| after(input.now, REFUSED));
+        }
         if needs.production && build.sight.production.is_none() {
             let ask = ProjectAsk {
                 id: self.target.id.clone(),
@@ -204,9 +216,10 @@ impl<S: Store> Pass<'_, S> {
                 team: self.target.team.clone(),
                 environments: false,
             };
+            let split = if needs.split { self.account.hosting.split(&self.target).await? } else { None };
             let seen = self.account.hosting.observe(&[ask]).await?.into_iter().next().flatten();
             build.sight.production =
-                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved });
+                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved, split });
         }
         Ok(())
     }
@@ -244,6 +257,14 @@ impl<S: Store> Pass<'_, S> {
     /// Makes a call. One that is refused for good is no error, but seen.
     async fn make(&self, input: Input<'_>, build: &mut Build, call: Call) -> Result<(), PortError> {
         let status = input.release.status.clone().unwrap_or_default();
+        let steps = canary::weights(input.release);
+        let is_stepwise = !steps.is_empty() && status.rollback_to.is_some();
+        if matches!(call, Call::RestoreAssignment | Call::RemoveSteps) && is_stepwise {
+            // Only those that this release made.
+            if self.account.hosting.steps(&self.target).await?.as_ref() == Some(&steps) {
+                self.change(HostingChange::SetSteps(None)).await?;
+            }
+        }
         let own = status.deployment_id.unwrap_or_default();
         let change = match call {
             Call::Build => {
@@ -255,7 +276,33 @@ impl<S: Store> Pass<'_, S> {
             }
             Call::CancelBuild if own.is_empty() => return Ok(()),
             Call::CancelBuild => HostingChange::CancelDeployment { id: own },
+            Call::Promote if is_stepwise => {
+                let set = match self.account.hosting.steps(&self.target).await? {
+                    Some(present) if present == steps => Ok(HostingDone::Nothing),
+                    Some(present) => {
+                        build.sight.refused = Some(canary::taken(&present).message);
+                        return Ok(());
+                    }
+                    None => self.change(HostingChange::SetSteps(Some(steps))).await,
+                };
+                match set {
+                    Ok(_) => HostingChange::StartSteps { id: own },
+                    Err(error) if is_refusal(&error) => {
+                        build.sight.refused = Some(error.to_string());
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             Call::Promote => HostingChange::Promote { id: own },
+            Call::Advance => {
+                let step = status.canary.map_or(0, |canary| canary.step);
+                match usize::try_from(step - 1) {
+                    Ok(stage) if stage < steps.len() => HostingChange::NextStep { id: own, stage },
+                    _ => HostingChange::CompleteSteps { id: own },
+                }
+            }
+            Call::RemoveSteps => return Ok(()),
             Call::RestoreAssignment => HostingChange::AssignDomains(false),
             Call::RollBack => {
                 HostingChange::RollBack { id: status.rollback_to.map(|to| to.deployment_id).unwrap_or_default() }
@@ -270,7 +317,7 @@ impl<S: Store> Pass<'_, S> {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(error) if matches!(call, Call::Promote | Call::RollBack) && is_refusal(&error) => {
+            Err(error) if matches!(call, Call::Promote | Call::Advance | Call::RollBack) && is_refusal(&error) => {
                 build.sight.refused = Some(error.to_string());
                 Ok(())
             }
@@ -332,7 +379,9 @@ impl<S: Store> Pass<'_, S> {
             };
             self.context.record(entry).await;
         }
-        let message = let_live.unwrap_or_else(|| format!("{}: {}", row.event.name(), message.unwrap_or_default()));
+        let step = matches!(row.to, Phase::Shifting | Phase::Advancing).then(|| canary::news(release)).flatten();
+        let message =
+            let_live.or(step).unwrap_or_else(|| format!("{}: {}", row.event.name(), message.unwrap_or_default()));
         let event_type = if is_bad { EventType::Warning } else { EventType::Normal };
         self.context.store.event(self.object, event_type, row.to.name(), &message).await;
     }
@@ -382,6 +431,7 @@ impl<S: Store> Pass<'_, S> {
                 let next = build.measure_at.map_or(Duration::ZERO, |at| until(now, at));
                 Some(rest.map_or(next, |rest| rest.min(next)))
             }
+            rollout::Recheck::Later(rest) => Some(rest),
             rollout::Recheck::Others => Some(SAFETY),
             rollout::Recheck::Gates(wait) => Some(wait),
         };

@@ -11,8 +11,8 @@ use crate::{
     error::Provider,
     forge::{
         Branches, CommitAsk, CommitFacts, DeepFacts, Environment, EnvironmentFacts, FileContent, ForgeChange,
-        ForgeDone, Head, MAX_PULL_REQUESTS, PullRequest, PullRequests, RepositoryAsk, RepositoryFacts,
-        RepositoryPatch, RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
+        ForgeDone, Head, MAX_PULL_REQUESTS, PullRequest, PullRequests, RepositoryAsk, RepositoryFacts, RepositoryPatch,
+        RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
 };

@@ -74,6 +74,10 @@ impl<'a> Input<'a> {
         let analysis = self.release.spec.analysis.as_ref()?;
         let (stage, host) = match phase {
             Phase::Verifying if self.verification() == Check::Running => (CANDIDATE, host_of(record.url.as_deref()?)),
+            Phase::Shifting if self.watch() == Check::Running => {
+                let stage = self.step_stage()?;
+                (stage, self.step_host(stage)?)
+            }
             Phase::Baking if self.bake() == Check::Running => (LIVE, self.live_host()?),
             _ => return None,
         };
@@ -82,7 +86,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     url.trim_start_matches("https://").trim_end_matches('/').into()
 }
 

@@ -10,7 +10,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight,
+    CANDIDATE, LIVE, Sight, canary,
 };
 use crate::{
     PortError, Retry,
@@ -193,6 +193,9 @@ fn awaited(
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
+        Phase::Gated if let Some(Err(told)) = &sight.offer => {
+            (State::Stalled, told.reason.into(), told.message.clone())
+        }
         Phase::Gated => match held_up(input, sight) {
             Some((state, reason, message)) => (state, reason, format!("is not built yet: {message}")),
             None => going("is about to be built".into()),
@@ -211,6 +214,7 @@ fn awaited(
             going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
         }
         Phase::AwaitingApproval => approval(input, status, sight),
+        Phase::Shifting | Phase::Advancing => canary::awaited(input, status, phase),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
@@ -300,6 +304,9 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
     let commit = describe(status);
     match row.event {
         Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
+        Event::Superseded if let Some(Err(refused)) = &sight.offer => {
+            told(reason::ABORTED, format!("gave way to a newer release: {}", refused.message))
+        }
         Event::Superseded => told(reason::ABORTED, "gave way to a newer release, as supersede is Replace".into()),
         Event::GatesTimedOut => {
             told(reason::GATES_TIMED_OUT, format!("waited longer than gates.timeoutSeconds{keeps}"))
@@ -318,6 +325,11 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
         }
         Event::PromotionFailed => {
             told(reason::PROMOTION_FAILED, refused(sight, "Vercel could not lead the domains to it"))
+        }
+        Event::StepFailed => {
+            let canary = status.canary.clone().unwrap_or_default();
+            let counts = analysis::progress(&input.run(input.step_stage().unwrap_or(LIVE)));
+            told(reason::STEP_FAILED, format!("{commit} is bad at {} % of the visitors: {counts}", canary.weight))
         }
         Event::BakeFailed => {
             let counts = analysis::progress(&input.run(LIVE));

@@ -55,11 +55,11 @@ fn what_is_on_record_leads_from_the_object_to_the_live_site() {
     let request = with(&release, request).expect("it can be built");
     assert!(!request.goes_live, "it stays away from the domains");
     sight.build.deployment = Some(built());
-    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));
     let status = release.status.clone().expect("a status");
     assert_eq!(status.rollback_to.map(|to| to.deployment_id).as_deref(), Some("dpl_1"));
-    sight.production = Some(Production { serving: Some("dpl_2".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_2".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Wait);
     assert_eq!(phase(&release), Phase::Healthy);
     assert!(is_true(&release.status.expect("a status").conditions, "Live"));
@@ -72,7 +72,7 @@ fn an_approval_counts_for_the_very_candidate_only() {
     let mut sight = Sight { is_looked_for: true, ..Sight::default() };
     go(&mut release, &sight);
     sight.build.deployment = Some(built());
-    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Wait);
     assert_eq!(phase(&release), Phase::AwaitingApproval);
     let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).expect("a candidate");
@@ -99,7 +99,7 @@ fn an_old_failure_of_the_provider_is_not_taken_for_a_new_one() {
     };
     let failed = |requested_at| {
         let moved = Move { to: "dpl_2".into(), is_rollback: false, succeeded: Some(false), requested_at };
-        moving(&record, &Production { serving: None, moved: Some(moved) }, &Sight::default())
+        moving(&record, &Production { serving: None, moved: Some(moved), split: None }, &Sight::default())
     };
     assert_eq!(failed(1_000_000_000), Moving::PromotionFailed);
     assert_eq!(failed(900_000_000), Moving::Nothing);
