@@ -93,7 +93,9 @@ pub struct Cell {
 impl Cell {
     /// Each blow in each phase that is not the end.
     pub fn all() -> Vec<Self> {
-        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_over() && *phase != Phase::Gated);
+        let phases = Phase::ALL
+            .into_iter()
+            .filter(|phase| !phase.is_over() && !matches!(phase, Phase::Gated | Phase::Shifting | Phase::Advancing));
         phases
             .flat_map(|phase| [Blow::Kill, Blow::Abort, Blow::AbortWhileDown].map(|blow| Self { phase, blow }))
             .collect()

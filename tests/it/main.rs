@@ -2,6 +2,7 @@
 
 mod analysis;
 mod bad_input;
+mod canary;
 mod commands;
 mod crash;
 mod create;
