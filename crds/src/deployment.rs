@@ -11,8 +11,8 @@ use crate::{
     condition::conditions,
     fork::LocalRef,
     rollout::{
-        Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, PullRequestRef,
-        Rollback, RollbackTarget, Supersede,
+        Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, Migration,
+        PullRequestRef, RevertStatus, Rollback, RollbackTarget, Supersede, WorkflowRun,
     },
 };
 
@@ -39,7 +39,8 @@ use crate::{
 #[x_kube(
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
-    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible").message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data").field_path(".migration"),
     validation = Rule::new("has(self.source.commit) || !has(self.gates) || (!has(self.gates.checks) && !has(self.gates.reviews) && !has(self.gates.after) && !(has(self.gates.separationOfDuties) && self.gates.separationOfDuties))").message("gates.checks, reviews, after and separationOfDuties are about a commit: name it in source.commit").field_path(".source"),
     validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
     validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen and Canary are for the environment Production: only its domains are promoted").field_path(".strategy"),
@@ -63,6 +64,9 @@ pub struct DeploymentSpec {
     /// What has to be so before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Gates>,
+    /// What changes the data for it before it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
@@ -142,7 +146,8 @@ pub struct DeploymentStatus {
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`; with BlueGreen also `Gated`,
-    /// `Verifying`, `AwaitingApproval`, `Promoting`, with Canary `Shifting` and `Advancing`, `Baking`, `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
+    /// `Verifying`, `AwaitingApproval`, `Migrating`, `Promoting`, with Canary `Shifting` and `Advancing`, `Baking`, `Frozen`,
+    /// `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
@@ -173,9 +178,15 @@ pub struct DeploymentStatus {
     /// The freeze that it went live in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze_override: Option<FreezeOverride>,
+    /// The run of its migration, from the intent to have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<WorkflowRun>,
     /// What served when it was to be promoted, and serves again after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_to: Option<RollbackTarget>,
+    /// What became of it in Git after a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<RevertStatus>,
     /// When its last promotion or rollback was to be asked for, by this program's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended_at: Option<Time>,

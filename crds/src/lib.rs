@@ -35,5 +35,7 @@ pub const OVERRIDE_FREEZE_ANNOTATION: &str = "forkable.dev/override-freeze";
 pub const ABORT_ANNOTATION: &str = "forkable.dev/abort";
 /// Annotation on Deployments: a person wants another release to serve in place of this one: its name, or `previous`.
 pub const ROLLBACK_ANNOTATION: &str = "forkable.dev/rollback";
+/// Annotation on Deployments: a person lets newer releases go on though this one is bad and frozen; the value says who.
+pub const THAW_ANNOTATION: &str = "forkable.dev/thaw";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

@@ -4,6 +4,7 @@ mod analysis;
 mod canary;
 mod gates;
 mod metrics;
+mod migration;
 mod previews;
 mod status;
 
@@ -16,8 +17,9 @@ pub use self::{
     canary::{CanaryStatus, CanaryStep},
     gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
     metrics::{Comparison, HeaderMatch, HeaderSource, HttpProbe, Latency, PrometheusQuery, RequestHeader},
+    migration::{Migration, WorkflowRun},
     previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
-    status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RollbackTarget},
+    status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RevertStatus, RollbackTarget},
 };
 
 /// How long the live site is watched after the promotion.
@@ -36,11 +38,15 @@ pub struct Rollback {
     /// What served before serves again, at once. Otherwise the release fails and goes on serving until a person acts.
     #[serde(default = "yes")]
     pub automatic: bool,
+    /// A pull request is opened that takes the commit back that was rolled back, if it is the newest of the production
+    /// branch, so that Git and production agree.
+    #[serde(default)]
+    pub revert_pull_request: bool,
 }
 
 impl Default for Rollback {
     fn default() -> Self {
-        Self { automatic: true }
+        Self { automatic: true, revert_pull_request: false }
     }
 }
 

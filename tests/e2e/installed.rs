@@ -67,6 +67,8 @@ impl<'a> Installed<'a> {
                 "githubApiUrl": environment["GITHUB_API_URL"],
                 "vercelApiUrl": environment["VERCEL_API_URL"],
             },
+            // Releases are judged at the sites that the sandbox serves.
+            "extraEnv": [{ "name": "FORKABLE_SITES_URL", "value": environment["FORKABLE_SITES_URL"] }],
         });
         let from = |key: &str, variable: &str| format!("--from-literal={key}={}", environment[variable]);
         let keys =

@@ -14,6 +14,25 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// What a push may not be held up by here.
 const RULES: &str = "      requiredReviews: 1\n      requiredChecks:\n        - context: build\n          appId: 15368 # GitHub Actions\n";
 const REPOSITORY: &str = "acme-inc/acme";
+/// A workflow that changes the data for a release.
+pub const MIGRATE: &str = "\
+name: Migrate
+run-name: Migrate for ${{ inputs.release }}
+on:
+  workflow_dispatch:
+    inputs:
+      commit: { required: true, type: string }
+      release: { required: true, type: string }
+jobs:
+  migrate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with: { ref: \"${{ inputs.commit }}\" }
+      - run: npm run migrate
+";
+/// Where it is.
+pub const MIGRATE_PATH: &str = ".github/workflows/migrate.yml";
 
 /// The reference fork, whose releases are promoted; `more` goes under `release`.
 pub fn promoted_fork(more: &str) -> String {
@@ -93,9 +112,9 @@ pub struct Cell {
 impl Cell {
     /// Each blow in each phase that is not the end.
     pub fn all() -> Vec<Self> {
-        let phases = Phase::ALL
-            .into_iter()
-            .filter(|phase| !phase.is_over() && !matches!(phase, Phase::Gated | Phase::Shifting | Phase::Advancing));
+        // Canaries have a test of their own.
+        let is_canary = |phase: &Phase| matches!(phase, Phase::Shifting | Phase::Advancing);
+        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_over() && !is_canary(phase));
         phases
             .flat_map(|phase| [Blow::Kill, Blow::Abort, Blow::AbortWhileDown].map(|blow| Self { phase, blow }))
             .collect()
@@ -106,6 +125,8 @@ impl Cell {
         let aborted = (self.blow != Blow::Kill).then(|| next(self.phase, Event::Abort)).flatten();
         match aborted.map_or(self.phase, |row| row.to) {
             Phase::RollingBack => Phase::RolledBack,
+            // A person lets newer releases go on.
+            Phase::Frozen => Phase::Failed,
             end if end.is_over() => end,
             _ => Phase::Healthy,
         }
@@ -114,16 +135,24 @@ impl Cell {
     fn manifest(self) -> String {
         let more = match self.phase {
             Phase::Pending | Phase::AwaitingApproval => "    gates: { approval: Required }\n",
+            Phase::Gated => "    gates: { checks: [{ name: licence }] }\n",
+            Phase::Migrating | Phase::Frozen => "    migration: { workflow: migrate.yml, reversible: false }\n",
             _ => "",
         };
         // What holds it in a phase is a site that is bad, and put up with.
-        promoted_fork(&format!("{}{more}", judged(5, 100)))
+        let failure_limit = if self.phase == Phase::Frozen { 0 } else { 100 };
+        promoted_fork(&format!("{}{more}", judged(5, failure_limit)))
     }
 
     /// Before the commit is pushed.
     async fn prepare(self, world: &World) {
         match self.phase {
             Phase::Building => world.settings(json!({ "latencies": { "buildMs": 3_600_000 } })).await,
+            Phase::Migrating | Phase::Frozen => {
+                world.push_file(REPOSITORY, MIGRATE_PATH, MIGRATE).await;
+                let run_ms = if self.phase == Phase::Migrating { 3_600_000 } else { 0 };
+                world.settings(json!({ "latencies": { "runMs": run_ms } })).await;
+            }
             Phase::Promoting => world.settings(json!({ "latencies": { "promoteMs": 3_600_000 } })).await,
             _ => {}
         }
@@ -133,7 +162,9 @@ impl Cell {
     async fn hold(self, world: &World, head: &str) {
         match self.phase {
             Phase::Verifying => world.degrade(head, json!({ "status": 500 })).await,
-            Phase::Baking | Phase::RollingBack => world.degrade(head, json!({ "status": 500, "liveOnly": true })).await,
+            Phase::Baking | Phase::Frozen | Phase::RollingBack => {
+                world.degrade(head, json!({ "status": 500, "liveOnly": true })).await;
+            }
             _ => {}
         }
     }
@@ -142,9 +173,19 @@ impl Cell {
     async fn let_go(self, host: &impl Host, commits: &[String]) {
         let world = host.world();
         match self.phase {
-            Phase::Building | Phase::Promoting | Phase::RollingBack => {
-                world.settings(json!({ "latencies": { "buildMs": 0, "promoteMs": 0 } })).await;
+            Phase::Building | Phase::Migrating | Phase::Promoting | Phase::RollingBack => {
+                let latencies = json!({ "buildMs": 0, "runMs": 0, "promoteMs": 0 });
+                world.settings(json!({ "latencies": latencies })).await;
                 world.advance(7200).await;
+            }
+            Phase::Gated => {
+                let path = format!("/repos/{REPOSITORY}/statuses/{}", commits.last().expect("a commit"));
+                let passed = json!({ "state": "success", "context": "licence" });
+                world.person("github", reqwest::Method::POST, &path, Some(passed)).await;
+            }
+            Phase::Frozen if self.blow == Blow::Kill => {
+                let output = host.run(&["resume", "acme"]).await;
+                assert_eq!(output.code, Some(0), "{}", output.stderr);
             }
             Phase::Verifying | Phase::Baking => world.mend(commits.last().expect("a commit")).await,
             Phase::Pending | Phase::AwaitingApproval => {
@@ -183,7 +224,7 @@ impl Cell {
         let head = commits.last().expect("a commit");
         let abort = async || {
             let (name, _) = release(host, head).await;
-            let output = host.run(&["abort", "acme", "--release", &name, "--reason", "a mistake"]).await;
+            let output = host.run(&["abort", "acme", "--release", &name, "--yes", "--reason", "a mistake"]).await;
             if output.code == Some(0) { Ok(()) } else { Err(format!("cannot be aborted: {}", output.stderr)) }
         };
         let running = match self.blow {
@@ -204,8 +245,12 @@ impl Cell {
         self.let_go(host, &commits).await;
         let end = self.end();
         reaches(host, head, end).await?;
+        if self.phase == Phase::Frozen {
+            world.mend(head).await;
+        }
         let expected = match end {
-            Phase::Healthy => head,
+            // What failed in Frozen goes on serving.
+            Phase::Healthy | Phase::Failed => head,
             // The one that it waited for went live.
             _ => commits.iter().rev().nth(1).unwrap_or(&before),
         };
@@ -283,6 +328,8 @@ pub fn excess(calls: &[Call]) -> Vec<String> {
             *seen.entry(format!("build of {}", call.body["gitSource"]["sha"])).or_default() += 1;
         } else if call.operation.contains("/promote/") {
             *seen.entry(format!("promotion {}", call.path)).or_default() += 1;
+        } else if call.operation.ends_with("/dispatches") {
+            *seen.entry(format!("run for {}", call.body["inputs"]["release"])).or_default() += 1;
         }
     }
     seen.into_iter().filter(|(_, count)| *count > 1).map(|(what, count)| format!("{what}: {count} times")).collect()

@@ -239,13 +239,13 @@ impl World {
         rows.into_iter().map(read).collect()
     }
 
-    /// What became of every step that was tried, oldest first.
-    pub async fn journal(&self) -> Vec<String> {
+    /// Every step that was tried and what became of it, oldest first.
+    pub async fn journal(&self) -> Vec<(String, String)> {
         let options = SqliteConnectOptions::new().filename(self.path(".forkable/journal.db"));
         let Ok(mut connection) = options.read_only(true).busy_timeout(PATIENCE).connect().await else {
             return Vec::new();
         };
-        sqlx::query_scalar("SELECT outcome FROM entries ORDER BY id")
+        sqlx::query_as("SELECT step, outcome FROM entries ORDER BY id")
             .fetch_all(&mut connection)
             .await
             .unwrap_or_default()

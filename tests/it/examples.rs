@@ -35,7 +35,8 @@ async fn hold(example: &Path) {
     // `--once` waits for Forks; a release that no Fork made may still be under way.
     let going_on = world.up();
     eventually(&format!("{name}: every release is ready"), Duration::from_mins(1), || async {
-        world.stored().await.iter().all(|o| o.kind != "Deployment" || o.is_ready()).then_some(())
+        let stored = world.stored().await;
+        stored.iter().all(|o| o.kind != "Deployment" || o.is_ready() || !all_ready).then_some(())
     })
     .await;
     going_on.kill().await;

@@ -193,7 +193,7 @@ async fn meets(scenario: Scenario, call: &Call, fault: &Fault, expected: &Expect
     let is_named = async || match fault.lets_through {
         true => {
             let outcomes = world.journal().await;
-            outcomes.iter().any(|text| text.contains(&format!("{provider} is unavailable")))
+            outcomes.iter().any(|(_, text)| text.contains(&format!("{provider} is unavailable")))
         }
         false => is_said(&world, fault.reason, provider).await,
     };

@@ -132,7 +132,7 @@ async fn what_others_reviewed_goes_live_and_its_author_cannot_approve_it_alone()
     assert!(serves(&world, &head).await, "octo-reviewer looked at it too");
     assert_eq!(release(&world, &head).await["approval"]["by"], "octo-founder");
     let journal = world.journal().await;
-    assert!(journal.iter().any(|step| step.contains("was approved by octo-founder")), "{journal:#?}");
+    assert!(journal.iter().any(|(step, _)| step.contains("was approved by octo-founder")), "{journal:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +218,7 @@ async fn another_environment_is_healthy_first() {
         "preview.yaml",
         &format!(
             "apiVersion: forkable.dev/v1alpha1\nkind: Deployment\nmetadata: {{ name: acme-preview }}\nspec:\n  forkRef: \
-             {{ name: acme }}\n  source: {{ commit: {head} }}\n  environment: Preview\n"
+             {{ name: acme }}\n  source: {{ commit: \"{head}\" }}\n  environment: Preview\n"
         ),
     );
     world.converge().await;
@@ -230,7 +230,7 @@ async fn gates_that_could_never_open_are_refused_before_anything_is_changed() {
     let cases = [
         ("freezeWindows: [{ name: always, start: \"08:00\", end: \"08:00\" }]", "leave no minute of the week open"),
         (
-            "freezeWindows: [{ name: n, timeZone: Europe/Atlantis, start: \"18:00\", end: \"08:00\" }]",
+            "freezeWindows: [{ name: nights, timeZone: Europe/Atlantis, start: \"18:00\", end: \"08:00\" }]",
             "write one such as Europe/Berlin",
         ),
         ("after: [{ environment: staging }]", "there is no environment staging"),

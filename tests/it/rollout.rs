@@ -8,7 +8,8 @@ use forkable_tests::{
 };
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
 /// The reference fork, whose releases are promoted; `more` goes under `release`. Its first release is live.
 pub(super) async fn promoting(more: &str) -> World {
     promoting_in(World::with_reference_fork().await, more).await

@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deployment::Strategy,
-    rollout::{Analysis, Bake, Gates, Previews, Rollback, Supersede},
+    rollout::{Analysis, Bake, Gates, Migration, Previews, Rollback, Supersede},
 };
 
 /// How a Fork makes Deployments for new commits of its production branch.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible").message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data").field_path(".migration"),
     validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake")
 )]
 pub struct Release {
@@ -30,6 +31,9 @@ pub struct Release {
     /// What has to be so before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Gates>,
+    /// What changes the data for it before it goes live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Analysis>,
@@ -54,6 +58,7 @@ impl Default for Release {
             on_env_change: OnEnvChange::default(),
             strategy: Strategy::default(),
             gates: None,
+            migration: None,
             analysis: None,
             bake: None,
             rollback: None,

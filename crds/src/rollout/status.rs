@@ -100,3 +100,19 @@ pub struct RollbackTarget {
     #[schemars(length(max = 253))]
     pub release: Option<String>,
 }
+
+/// The pull request that takes a commit back, or why there is none.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct RevertStatus {
+    /// Its number in the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i64>,
+    /// Its page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub reason: Option<String>,
+}

@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use forkable_crds::fork::Visibility;
 use jiff::Timestamp;
 
-use crate::{PortError, Secret};
+use crate::{
+    PortError, Secret,
+    workflows::{Dispatch, RunAsk, RunFacts},
+};
 pub use commit::{CheckFacts, CheckState, CommitAsk, CommitFacts, Pull, Review};
 
 /// Reads and changes repositories. One call of `apply` is one [`ForgeChange`]; most are one request.
@@ -25,6 +28,9 @@ pub trait Forge: Send + Sync {
     /// Makes one change. Taking away what is gone already is no error. Not idempotent for the `Create…` changes that take a name: those answer
     /// [`PortError::Conflict`] when the name is taken, whoever took it.
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError>;
+
+    /// Looks at runs of workflows. A run or workflow that is gone is not among them.
+    async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError>;
 
     /// What the credentials may do, as far as answers have told so far; no request is made.
     fn permissions(&self) -> Permissions;
@@ -295,8 +301,31 @@ pub enum ForgeChange {
     },
     SetDependabotAlerts(bool),
     SetDependabotFixes(bool),
+    /// Begins a run; each time another one.
+    DispatchWorkflow(Dispatch),
+    /// A pull request that takes a commit back; the one that there is already, if there is. If the branch has moved on
+    /// from the bad commit, the answer is [`PortError::Stale`].
+    OpenRevert(Revert),
+    /// Stops a run, unless it is over.
+    CancelRun {
+        id: i64,
+    },
     Archive,
     Delete,
+}
+
+/// A commit to take back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revert {
+    /// The branch that the pull request is from; by its name it is found again.
+    pub branch: String,
+    /// The branch that it is for, and whose newest commit is the bad one.
+    pub base: String,
+    pub bad: String,
+    /// The commit whose files are to be there again.
+    pub good: String,
+    pub title: String,
+    pub body: String,
 }
 
 /// New settings of a repository; `None` is left as it is.
@@ -369,6 +398,14 @@ pub enum ForgeDone {
     /// A comment was written; `None`: nobody may comment there.
     Commented {
         id: Option<i64>,
+    },
+    /// A run was asked for; its id and page, if the answer tells.
+    Dispatched {
+        run: Option<(i64, String)>,
+    },
+    PullRequest {
+        number: i64,
+        url: String,
     },
     Nothing,
 }

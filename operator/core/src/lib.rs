@@ -16,6 +16,7 @@ pub mod release;
 pub mod secret;
 pub mod sites;
 pub mod store;
+pub mod workflows;
 
 pub use error::{PortError, Retry};
 pub use plan::{Change, Facet, Plan, Step};

@@ -133,7 +133,9 @@ impl Step {
                 | ForgeChange::CreateFork { .. }
                 | ForgeChange::CreateCopy { .. }
                 | ForgeChange::CommitFiles { .. }
-                | ForgeChange::CreateRuleset(_) => Effect::Create,
+                | ForgeChange::CreateRuleset(_)
+                | ForgeChange::DispatchWorkflow(_)
+                | ForgeChange::OpenRevert(_) => Effect::Create,
                 ForgeChange::UpdateRepository(_)
                 | ForgeChange::SetTopics(_)
                 | ForgeChange::UpdateRuleset { .. }
@@ -142,7 +144,8 @@ impl Step {
                 | ForgeChange::PutVariable { .. }
                 | ForgeChange::PutComment { .. }
                 | ForgeChange::SetDependabotAlerts(_)
-                | ForgeChange::SetDependabotFixes(_) => Effect::Update,
+                | ForgeChange::SetDependabotFixes(_)
+                | ForgeChange::CancelRun { .. } => Effect::Update,
                 ForgeChange::DeleteRuleset { .. }
                 | ForgeChange::DeleteSecret { .. }
                 | ForgeChange::DeleteVariable { .. }

@@ -104,6 +104,8 @@ pub struct Latencies {
     pub fork_ms: u64,
     /// A build, from its start to its end.
     pub build_ms: u64,
+    /// A run of a workflow.
+    pub run_ms: u64,
     /// A promotion or rollback.
     pub promote_ms: u64,
     /// From a DNS change to its being seen.

@@ -5,7 +5,7 @@ use forkable_core::{
     release::rollout::{canary, phase},
     store::Kind as _,
 };
-use forkable_crds::Deployment;
+use forkable_crds::{Deployment, DeploymentStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -62,7 +62,7 @@ fn row(release: &Deployment) -> Vec<String> {
         release.reference().name,
         commit.sha.get(..7).map_or_else(none, str::to_owned),
         commit.author.unwrap_or_else(none),
-        status.approval.and_then(|approval| approval.by).unwrap_or_else(none),
+        approval(&status).unwrap_or_else(none),
         status.phase.unwrap_or_else(|| phase(release).name().into()),
         live.into(),
         durations(release),
@@ -71,12 +71,22 @@ fn row(release: &Deployment) -> Vec<String> {
     ]
 }
 
+/// Who let it go live, and whether that was in a freeze.
+fn approval(status: &DeploymentStatus) -> Option<String> {
+    let by = status.approval.as_ref().and_then(|approval| approval.by.clone());
+    match &status.freeze_override {
+        Some(freeze) => Some(format!("{} (overrode {})", by.unwrap_or_default(), freeze.windows.join(", "))),
+        None => by,
+    }
+}
+
 /// What is told of the time between two conditions.
-const SPANS: [(&str, &str); 6] = [
+const SPANS: [(&str, &str); 7] = [
     ("GatesOpen", "gates"),
     ("Built", "build"),
     ("Verified", "verify"),
     ("Approved", "approval"),
+    ("Migrated", "migrate"),
     ("Promoted", "promote"),
     ("Healthy", "bake"),
 ];

@@ -15,6 +15,7 @@ mod measurements;
 mod place;
 mod plan;
 mod preview;
+mod release;
 mod resume;
 mod sandbox;
 mod state;
@@ -67,6 +68,7 @@ enum Command {
     Approve(wish::Approve),
     Abort(wish::Abort),
     Rollback(wish::Rollback),
+    Release(release::Arguments),
     History(history::Arguments),
     Delete(delete::Arguments),
     Sandbox(sandbox::Arguments),
@@ -172,6 +174,7 @@ impl Cli {
             Command::Approve(arguments) => arguments.run().await,
             Command::Abort(arguments) => arguments.run().await,
             Command::Rollback(arguments) => arguments.run().await,
+            Command::Release(arguments) => arguments.run().await,
             Command::History(arguments) => arguments.run().await,
             Command::Get(arguments) => arguments.run().await,
             Command::Why(arguments) => arguments.run().await,

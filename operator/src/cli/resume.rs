@@ -1,18 +1,25 @@
 //! `forkable resume`: a person lets a suspended Fork go on, or destructive steps that the brake withholds.
 
 use anyhow::{Context as _, ensure};
+use forkable_core::{
+    release::{machine::Phase, rollout::phase},
+    store::Kind as _,
+};
+use forkable_crds::THAW_ANNOTATION;
 
 use super::{
     place::Place,
     state,
     suspend::edit_all,
     target::Target,
+    wish::who,
     world::{Edit, World},
 };
 
-/// Let suspended Forks go on; without a name, let destructive steps go on.
+/// Let suspended or frozen Forks go on; without a name, let destructive steps go on.
 ///
-/// With names, spec.suspend is taken away, as `suspend` has put it there. Without, steps go on that were withheld with
+/// With names, newer releases go on that wait for one that is bad, serves and cannot be rolled back by itself; where
+/// there is none, spec.suspend is taken away, as `suspend` has put it there. Without, steps go on that were withheld with
 /// MassChangeBlocked: the running `forkable up` of the folder takes note within a second (or the next start does), and
 /// in a cluster the controller within a few.
 ///
@@ -25,7 +32,7 @@ use super::{
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// Names of suspended Forks.
+    /// Names of suspended or frozen Forks.
     #[arg(value_name = "NAME")]
     names: Vec<Target>,
     #[command(flatten)]
@@ -35,7 +42,8 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         if !self.names.is_empty() {
-            return edit_all(&self.place, &self.names, &Edit::Resume, "no longer suspended").await;
+            let rest = thaw(&self.place, self.names).await?;
+            return edit_all(&self.place, &rest, &Edit::Resume, "no longer suspended").await;
         }
         match self.place.open().await? {
             World::Folder(folder) => {
@@ -53,4 +61,24 @@ impl Arguments {
         }
         Ok(super::DONE)
     }
+}
+
+/// Lets newer releases of frozen Forks go on; answers the names of the others.
+async fn thaw(place: &Place, names: Vec<Target>) -> anyhow::Result<Vec<Target>> {
+    let world = place.open().await?;
+    let mut rest = Vec::new();
+    for name in names {
+        let fork = world.fork(&name).await?;
+        let releases = state::releases(&world, &fork).await?;
+        let Some(frozen) = releases.iter().find(|release| phase(release) == Phase::Frozen) else {
+            rest.push(name);
+            continue;
+        };
+        world.annotate(frozen, THAW_ANNOTATION, &who(&world).await).await?;
+        super::say(format_args!("{} no longer holds newer releases up", frozen.reference()));
+        if fork.spec.suspend.is_some() {
+            super::say_note(&format!("{} is suspended as well: `resume` again takes that away", fork.reference()));
+        }
+    }
+    Ok(rest)
 }

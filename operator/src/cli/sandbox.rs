@@ -69,6 +69,7 @@ impl SettingsArguments {
                 generate_ms: self.generate_ms,
                 fork_ms: self.generate_ms,
                 build_ms: self.build_ms,
+                run_ms: self.build_ms,
                 promote_ms: self.request_ms,
                 dns_ms: 0,
                 cert_ms: self.cert_ms,

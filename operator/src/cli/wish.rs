@@ -61,6 +61,9 @@ pub(super) struct Abort {
     /// The release to stop, as `history` tells it; the one that is at work, by default.
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
+    /// Do it even if its migration cannot be undone.
+    #[arg(long)]
+    yes: bool,
     /// Why, for people who look later.
     #[arg(long, default_value = "")]
     reason: String,
@@ -70,7 +73,7 @@ pub(super) struct Abort {
 
 /// Let what served before the present release of a Fork serve again.
 ///
-/// The commit is not released again until a person makes a Deployment of it.
+/// The commit is not released again until a person says so with `release`.
 ///
 /// Examples:
 ///   forkable rollback acme
@@ -83,12 +86,31 @@ pub(super) struct Rollback {
     /// The release that is to serve, as `history` tells it; the one before, by default.
     #[arg(long, value_name = "RELEASE")]
     to: Option<String>,
+    /// Do it even if its migration cannot be undone.
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     place: Place,
 }
 
+/// Asks before a release is led back whose migration what served before may not work with.
+fn confirm(release: &Deployment, yes: bool) -> anyhow::Result<()> {
+    let status = release.status.as_ref();
+    let has_migrated = status.and_then(|status| status.migration.as_ref()).is_some();
+    let Some(migration) = release.spec.migration.as_ref().filter(|it| has_migrated && !it.reversible) else {
+        return Ok(());
+    };
+    let question = format!(
+        "the migration {} of {} is irreversible: what served before may not work with the data as it is now. Go on?",
+        migration.workflow,
+        short(release)
+    );
+    ensure!(yes || super::confirm::confirm(&question)?, "nothing was changed: say --yes if what served before works");
+    Ok(())
+}
+
 /// Who runs the command: the account at the cluster, or the user of the machine.
-async fn who(world: &World) -> String {
+pub(super) async fn who(world: &World) -> String {
     if let World::Cluster(cluster) = world
         && let Some(name) = cluster.whoami().await
     {
@@ -147,6 +169,7 @@ impl Abort {
             let wanted = self.release.unwrap_or_default();
             bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
         };
+        confirm(release, self.yes)?;
         let reason = match who(&world).await {
             who if self.reason.is_empty() => who,
             who => format!("{who}: {}", self.reason),
@@ -189,6 +212,7 @@ impl Rollback {
             );
             "previous".into()
         };
+        confirm(serving, self.yes)?;
         world.annotate(serving, ROLLBACK_ANNOTATION, &to).await?;
         super::say(format_args!("{} is being rolled back to {to}", short(serving)));
         Ok(super::DONE)

@@ -1,5 +1,6 @@
 //! An in-memory GitHub: it keeps what is written to it, and refuses what GitHub refuses.
 
+mod runs;
 mod world;
 
 use std::{
@@ -17,6 +18,7 @@ use crate::{
         CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts,
         RepositoryTarget, RepositoryView, TemplateFacts,
     },
+    workflows::{RunAsk, RunFacts},
 };
 pub use world::{Plan, Repository};
 
@@ -84,6 +86,12 @@ impl Forge for FakeForge {
 
     async fn apply(&self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {
         self.world().apply(target, change)
+    }
+
+    async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError> {
+        let world = self.world();
+        let repository = target.id.and_then(|id| world.repositories.get(&id));
+        Ok(repository.map(|repository| repository.asked_runs(ask)).unwrap_or_default())
     }
 
     fn permissions(&self) -> Permissions {

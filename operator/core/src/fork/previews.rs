@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use forkable_crds::{Deployment, rollout::PreviewStatus};
+use forkable_crds::{
+    Deployment,
+    rollout::{PreviewComment, PreviewStatus},
+};
 
 use super::{Input, Observed, blob};
 use crate::{
@@ -43,7 +46,7 @@ pub(super) fn eligible(input: Input<'_>) -> Vec<&PullRequest> {
     seen.open.iter().filter(|open| wanted.cross_repository || !open.is_cross_repository).collect()
 }
 
-pub(super) fn stand<'a>(input: Input<'a>, number: i64) -> Stand<'a> {
+pub(super) fn stand(input: Input<'_>, number: i64) -> Stand<'_> {
     let Some(wanted) = &input.desired.previews else { return Stand::Off };
     let Some(seen) = seen(input) else { return Stand::Unknown };
     let limit = usize::try_from(wanted.limit).unwrap_or_default();
@@ -159,14 +162,8 @@ pub(super) fn status(input: Input<'_>) -> Vec<PreviewStatus> {
         let comment = recorded.and_then(|recorded| recorded.comment.clone());
         let all = of(input.observed, number);
         let is_over = matches!(stand(input, number), Stand::Closed | Stand::Off);
-        let is_said = || {
-            comment
-                .as_ref()?
-                .digest
-                .as_ref()
-                .map(|said| Some(said) == text(input, number).as_deref().map(digest).as_ref())
-        };
-        if all.is_empty() && (comment.is_none() || (is_over && is_said() == Some(true))) {
+        let is_told = comment.as_ref().is_none_or(|comment| is_over && says(input, number, comment));
+        if all.is_empty() && is_told {
             return None;
         }
         let live = all.iter().find(|release| is_live(release));
@@ -178,4 +175,9 @@ pub(super) fn status(input: Input<'_>) -> Vec<PreviewStatus> {
         })
     };
     known(input).into_iter().filter_map(entry).take(MAX_STATUS).collect()
+}
+
+/// Whether a comment says what it has to say.
+pub(super) fn says(input: Input<'_>, number: i64, comment: &PreviewComment) -> bool {
+    text(input, number).is_none_or(|text| comment.digest.as_ref() == Some(&digest(&text)))
 }

@@ -57,6 +57,18 @@ pub(super) fn is_outdated(newest: &Deployment, current: &str) -> bool {
     revision != current && is_same_project(revision, current)
 }
 
+/// The newest release for production, if a person made it of this commit.
+pub(super) fn by_hand<'a>(observed: &'a Observed, commit: &str) -> Option<&'a Deployment> {
+    let mut releases = observed.releases.iter().map(Arc::as_ref);
+    let newest = releases.find(|release| release.spec.environment == "Production")?;
+    (newest.spec.env_revision.is_none() && is_of(newest, commit)).then_some(newest)
+}
+
+/// Whether a release is of a commit.
+pub(super) fn is_of(release: &Deployment, commit: &str) -> bool {
+    release.spec.source.commit.as_deref() == Some(commit)
+}
+
 /// Whether a release of `commit` with these variables is due.
 pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &str, current: &str) -> bool {
     let Some(newest) = newest else { return true };
@@ -70,7 +82,18 @@ pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &st
     });
     // What could not be built may well be built with other variables, and replaces nothing that serves.
     let again = desired.on_env_change == OnEnvChange::Redeploy || has_failed(newest);
-    newest.spec.source.commit.as_deref() != Some(commit) || moved || (revision != current && again && !stopped)
+    !is_of(newest, commit) || moved || (revision != current && again && !stopped)
+}
+
+/// The newest release of a commit, if it was rolled back: the commit is not released again by itself, whatever was
+/// released in between.
+pub(super) fn rejected<'a>(observed: &'a Observed, commit: &str) -> Option<&'a Deployment> {
+    let mut releases = observed.releases.iter().map(Arc::as_ref);
+    let is_of = |release: &&Deployment| release.spec.environment == "Production" && is_of(release, commit);
+    releases.find(is_of).filter(|release| {
+        let conditions = release.status.iter().flat_map(|status| &status.conditions);
+        conditions.into_iter().any(|one| one.type_ == "RollingBack" && one.status == "True")
+    })
 }
 
 /// Whether it has come to an end without being live.

@@ -78,6 +78,13 @@ fn forge(f: &mut Formatter<'_>, change: &ForgeChange) -> fmt::Result {
         ForgeChange::PutComment { pull_request, .. } => write!(f, "comment on pull request #{pull_request}"),
         ForgeChange::SetDependabotAlerts(on) => write!(f, "switch Dependabot alerts {}", on_off(*on)),
         ForgeChange::SetDependabotFixes(on) => write!(f, "switch Dependabot fixes {}", on_off(*on)),
+        ForgeChange::DispatchWorkflow(dispatch) => {
+            write!(f, "run workflow {} on {}", dispatch.workflow, dispatch.git_ref)
+        }
+        ForgeChange::OpenRevert(revert) => {
+            write!(f, "open a pull request to revert {} on {}", short(&revert.bad), revert.base)
+        }
+        ForgeChange::CancelRun { id } => write!(f, "cancel workflow run {id}"),
         ForgeChange::Archive => f.write_str("archive the repository"),
         ForgeChange::Delete => f.write_str("DELETE the repository"),
     }

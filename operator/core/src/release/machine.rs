@@ -11,7 +11,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Build, Check, Decision, Gates, Moving, Seen, Terms, Turn, Wish, decide, turn};
+pub use decide::{Build, Check, Decision, Gates, Migration, Moving, Run, Seen, Terms, Turn, Wish, decide, turn};
 pub use docs::document;
 
 /// Where a release is, for people.
@@ -22,12 +22,14 @@ pub enum Phase {
     Building,
     Verifying,
     AwaitingApproval,
+    Migrating,
     Promoting,
     /// A canary has a step's part of the visitors, and is watched.
     Shifting,
     /// It is being led to the next step.
     Advancing,
     Baking,
+    Frozen,
     Healthy,
     RollingBack,
     RolledBack,
@@ -36,16 +38,18 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Pending,
         Self::Gated,
         Self::Building,
         Self::Verifying,
         Self::AwaitingApproval,
+        Self::Migrating,
         Self::Promoting,
         Self::Shifting,
         Self::Advancing,
         Self::Baking,
+        Self::Frozen,
         Self::Healthy,
         Self::RollingBack,
         Self::RolledBack,
@@ -60,10 +64,12 @@ impl Phase {
             Self::Building => "Building",
             Self::Verifying => "Verifying",
             Self::AwaitingApproval => "AwaitingApproval",
+            Self::Migrating => "Migrating",
             Self::Promoting => "Promoting",
             Self::Shifting => "Shifting",
             Self::Advancing => "Advancing",
             Self::Baking => "Baking",
+            Self::Frozen => "Frozen",
             Self::Healthy => "Healthy",
             Self::RollingBack => "RollingBack",
             Self::RolledBack => "RolledBack",
@@ -77,9 +83,19 @@ impl Phase {
         matches!(self, Self::Healthy | Self::RolledBack | Self::Aborted | Self::Failed)
     }
 
-    /// Whether it may change what production serves: at most one release of an environment is in such a phase.
+    /// Whether it may change what production serves or what its data looks like: at most one release of an environment is
+    /// in such a phase.
     pub fn moves_production(self) -> bool {
-        matches!(self, Self::Promoting | Self::Shifting | Self::Advancing | Self::Baking | Self::RollingBack)
+        matches!(
+            self,
+            Self::Migrating
+                | Self::Promoting
+                | Self::Shifting
+                | Self::Advancing
+                | Self::Baking
+                | Self::Frozen
+                | Self::RollingBack
+        )
     }
 
     /// The call that this phase stands for. It is made when the phase begins and, after a restart, made again unless
@@ -87,6 +103,7 @@ impl Phase {
     pub fn call(self) -> Option<Call> {
         match self {
             Self::Building => Some(Call::Build),
+            Self::Migrating => Some(Call::Migrate),
             Self::Promoting => Some(Call::Promote),
             Self::Advancing => Some(Call::Advance),
             Self::RollingBack => Some(Call::RollBack),
@@ -102,6 +119,10 @@ pub enum Call {
     Build,
     /// Stop the build.
     CancelBuild,
+    /// Run the workflow that changes the data for it.
+    Migrate,
+    /// Stop the run of that workflow.
+    CancelMigration,
     /// Lead production's domains to the candidate; of a canary, the first step's part of the visitors.
     Promote,
     /// Lead the next step's part of the visitors to a canary, or all of them.
@@ -119,6 +140,8 @@ impl Call {
         match self {
             Self::Build => "build",
             Self::CancelBuild => "cancel the build",
+            Self::Migrate => "run the migration",
+            Self::CancelMigration => "cancel the migration",
             Self::Promote => "promote",
             Self::Advance => "advance",
             Self::RestoreAssignment => "restore assignment",
@@ -145,12 +168,22 @@ pub enum Event {
     /// It was good for as long as its step says, and approved if that is asked for.
     StepPassed,
     StepFailed,
+    /// Approved, and the data has to be changed first.
+    MigrationDue,
+    Migrated,
+    MigrationFailed,
+    /// It runs for longer than the spec allows.
+    MigrationTimedOut,
     Promoted,
     PromotionFailed,
     Baked,
     BakeFailed,
     /// The bake failed, and there is nothing to go back to, or the spec forbids it.
     Stranded,
+    /// The bake failed after a migration that nothing undoes.
+    BakeFailedForGood,
+    /// A person lets newer releases go on.
+    Thawed,
     /// Something else serves production: somebody acted beside us.
     Displaced,
     RolledBack,
@@ -177,11 +210,17 @@ impl Event {
             Self::StepReached => "step reached",
             Self::StepPassed => "step passed",
             Self::StepFailed => "step failed",
+            Self::MigrationDue => "approved, migration due",
+            Self::Migrated => "migrated",
+            Self::MigrationFailed => "migration failed",
+            Self::MigrationTimedOut => "migration timed out",
             Self::Promoted => "promoted",
             Self::PromotionFailed => "promotion failed",
             Self::Baked => "baked",
             Self::BakeFailed => "bake failed",
             Self::Stranded => "bake failed, no way back",
+            Self::BakeFailedForGood => "bake failed after an irreversible migration",
+            Self::Thawed => "thawed",
             Self::Displaced => "displaced",
             Self::RolledBack => "rolled back",
             Self::RollbackFailed => "rollback failed",
@@ -232,6 +271,11 @@ pub const TABLE: &[Row] = &[
     row(Phase::AwaitingApproval, Event::GatesTimedOut, Phase::Failed),
     row(Phase::AwaitingApproval, Event::Abort, Phase::Aborted),
     row(Phase::AwaitingApproval, Event::Superseded, Phase::Aborted),
+    row(Phase::AwaitingApproval, Event::MigrationDue, Phase::Migrating),
+    row(Phase::Migrating, Event::Migrated, Phase::Promoting),
+    row(Phase::Migrating, Event::MigrationFailed, Phase::Failed),
+    after(Call::CancelMigration, row(Phase::Migrating, Event::MigrationTimedOut, Phase::Failed)),
+    after(Call::CancelMigration, row(Phase::Migrating, Event::Abort, Phase::Aborted)),
     after(Call::RestoreAssignment, row(Phase::Promoting, Event::Promoted, Phase::Baking)),
     row(Phase::Promoting, Event::StepReached, Phase::Shifting),
     row(Phase::Promoting, Event::PromotionFailed, Phase::RollingBack),
@@ -249,9 +293,14 @@ pub const TABLE: &[Row] = &[
     row(Phase::Baking, Event::Baked, Phase::Healthy),
     row(Phase::Baking, Event::BakeFailed, Phase::RollingBack),
     row(Phase::Baking, Event::Stranded, Phase::Failed),
+    row(Phase::Baking, Event::BakeFailedForGood, Phase::Frozen),
     row(Phase::Baking, Event::Displaced, Phase::Failed),
     row(Phase::Baking, Event::Abort, Phase::RollingBack),
     row(Phase::Baking, Event::RollbackAsked, Phase::RollingBack),
+    row(Phase::Frozen, Event::Thawed, Phase::Failed),
+    row(Phase::Frozen, Event::Displaced, Phase::Failed),
+    row(Phase::Frozen, Event::Abort, Phase::RollingBack),
+    row(Phase::Frozen, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::Healthy, Event::RollbackAsked, Phase::RollingBack),
     after(Call::RemoveSteps, row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack)),
     row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed),
@@ -271,6 +320,8 @@ pub struct Marks {
     pub building: bool,
     pub built: bool,
     pub verified: bool,
+    /// It is approved, and its migration is to run.
+    pub migrating: bool,
     /// It is approved, and to be promoted.
     pub promoting: bool,
     /// Step that a canary is at or is being led to, from 1.
@@ -278,6 +329,8 @@ pub struct Marks {
     /// It is being led there.
     pub advancing: bool,
     pub promoted: bool,
+    /// It is bad, and only a person may lead it back.
+    pub frozen: bool,
     pub healthy: bool,
     /// What served before is to serve again.
     pub rolling_back: bool,
@@ -294,10 +347,12 @@ impl Marks {
             Self { rolled_back: true, .. } => Phase::RolledBack,
             Self { rolling_back: true, .. } => Phase::RollingBack,
             Self { healthy: true, .. } => Phase::Healthy,
+            Self { frozen: true, .. } => Phase::Frozen,
             Self { promoted: true, .. } => Phase::Baking,
             Self { step: Some(_), advancing: true, .. } => Phase::Advancing,
             Self { step: Some(_), .. } => Phase::Shifting,
             Self { promoting: true, .. } => Phase::Promoting,
+            Self { migrating: true, .. } => Phase::Migrating,
             Self { verified: true, .. } => Phase::AwaitingApproval,
             Self { built: true, .. } => Phase::Verifying,
             Self { building: true, .. } => Phase::Building,
@@ -316,6 +371,7 @@ impl Marks {
             Phase::Building => &mut marks.building,
             Phase::Verifying => &mut marks.built,
             Phase::AwaitingApproval => &mut marks.verified,
+            Phase::Migrating => &mut marks.migrating,
             Phase::Promoting => &mut marks.promoting,
             Phase::Shifting => {
                 marks.step.get_or_insert(1);
@@ -327,6 +383,7 @@ impl Marks {
                 &mut marks.advancing
             }
             Phase::Baking => &mut marks.promoted,
+            Phase::Frozen => &mut marks.frozen,
             Phase::Healthy => &mut marks.healthy,
             Phase::RollingBack => &mut marks.rolling_back,
             Phase::RolledBack => &mut marks.rolled_back,

@@ -183,7 +183,11 @@ const GONE: Duration = Duration::from_mins(5);
 fn poll(input: Input<'_>, facts: &DeploymentFacts) -> Duration {
     let created = Timestamp::from_millisecond(facts.created_at).unwrap_or(input.now);
     let since = input.record().requested_at.map_or(created, |requested| requested.0);
-    let age = input.now.duration_since(since).as_secs();
+    pause(input.now.duration_since(since).as_secs())
+}
+
+/// Time until the next look at what has gone on for so many seconds.
+fn pause(age: i64) -> Duration {
     Duration::from_secs(match age {
         ..2 => 1,
         2..60 => 5,

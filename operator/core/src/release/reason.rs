@@ -29,6 +29,8 @@ pub(super) const STEP_FAILED: &str = "StepFailed";
 pub(super) const STEPS_TAKEN: &str = "RollingReleaseConfigured";
 pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
+pub(super) const MIGRATION_FAILED: &str = "MigrationFailed";
+pub(super) const FROZEN: &str = "Frozen";
 
 pub(super) const INVALID_GATES: &str = "InvalidGates";
 pub(super) const CHECKS_RUNNING: &str = "ChecksRunning";
@@ -51,7 +53,7 @@ const GATES: [&str; 7] = [
 ];
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 20] = [
+const STOPPED: [&str; 22] = [
     FAILED,
     CANCELED,
     BLOCKED,
@@ -72,6 +74,8 @@ const STOPPED: [&str; 20] = [
     STEPS_TAKEN,
     DISPLACED,
     ROLLBACK_FAILED,
+    MIGRATION_FAILED,
+    FROZEN,
 ];
 
 /// The same reason for the Fork: one of ours, or that of an error of a call.
@@ -87,6 +91,7 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
         "Gated",
         "Verifying",
         "AwaitingApproval",
+        "Migrating",
         "Promoting",
         "Shifting",
         "Advancing",
@@ -99,5 +104,5 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
     let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID) || gates.contains(&reason)
+    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID | FROZEN) || gates.contains(&reason)
 }

@@ -5,7 +5,9 @@ pub mod canary;
 mod freeze;
 mod gates;
 mod judgement;
+mod migration;
 mod requirements;
+pub mod revert;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -31,8 +33,10 @@ use crate::{
     condition::is_true,
     forge::{CommitAsk, CommitFacts},
     hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move, Split, SplitState},
+    workflows::{Found, RunAsk},
 };
 pub use judgement::{Round, asks, measured, unready};
+pub use migration::{dispatch, found_run, intends_run};
 pub use requirements::problems;
 pub use status::{Told, status};
 
@@ -66,6 +70,10 @@ pub struct Sight {
     pub production: Option<Production>,
     /// Why it could not be judged later: it does not begin before that is mended.
     pub unready: Option<String>,
+    /// The run of the migration; `None`: not looked at.
+    pub run: Option<Found>,
+    /// The run cannot have been asked for yet: this process has just put on record that it will be.
+    pub is_run_untried: bool,
     /// The provider refused the last call for good; why.
     pub refused: Option<String>,
     /// Whether the project may be given the steps of a canary. `None`: not looked at.
@@ -86,15 +94,18 @@ impl Sight {
 pub fn marks(status: &DeploymentStatus) -> Marks {
     let is = |type_| is_true(&status.conditions, type_);
     let canary = status.canary.as_ref();
+    let migrates = status.migration.is_some();
     Marks {
         admitted: is("Admitted"),
         building: is("GatesOpen"),
         built: is("Built"),
         verified: is("Verified"),
-        promoting: is("Approved"),
+        migrating: migrates && is("Approved"),
+        promoting: is(if migrates { "Migrated" } else { "Approved" }),
         step: canary.map(|canary| u8::try_from(canary.step).unwrap_or(u8::MAX)),
         advancing: canary.is_some_and(|canary| canary.reached_at.is_none()),
         promoted: is("Promoted"),
+        frozen: is("Frozen"),
         healthy: is("Healthy"),
         rolling_back: is("RollingBack"),
         rolled_back: is("RolledBack"),
@@ -127,7 +138,7 @@ impl<'a> Input<'a> {
 
     fn terms(&self) -> Terms {
         let automatic_rollback = self.release.spec.rollback.as_ref().is_none_or(|rollback| rollback.automatic);
-        Terms { automatic_rollback }
+        Terms { automatic_rollback, migration: self.migration() }
     }
 
     /// When a condition became what it is.
@@ -149,6 +160,8 @@ pub struct Needs<'a> {
     /// What to ask GitHub of the commit, should what is known of it be too old.
     pub commit: Option<CommitAsk>,
     pub round: Option<Round<'a>>,
+    /// Runs of the migration to look at.
+    pub run: Option<RunAsk>,
 }
 
 /// What to look at for this release, given what is on record.
@@ -162,8 +175,10 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     };
     let production = match phase {
         Phase::AwaitingApproval => !input.needs_approval() || matches!(input.named_approval(), Ok(Some(_))),
+        Phase::Migrating => input.has_migrated(),
         Phase::Promoting | Phase::Advancing | Phase::RollingBack => true,
         Phase::Shifting => input.wish().is_some() || input.watch() != Check::Running,
+        Phase::Frozen => input.wish().is_some(),
         Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
@@ -171,7 +186,8 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     let round = input.round();
     let is_canary = input.is_canary();
     let offer = is_canary && phase == Phase::Gated;
-    Needs { build, production, split: production && is_canary, offer, commit: input.commit_ask(), round }
+    let split = production && is_canary;
+    Needs { build, production, split, offer, commit: input.commit_ask(), round, run: input.ask_for_run() }
 }
 
 /// The deployment among those found that is this release's.
@@ -223,6 +239,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         build,
         verification: input.verification(),
         approved: !input.needs_approval() || matches!(input.approval(sight), Ok(Some(_))),
+        migration: input.run_of_migration(sight),
         serves: production
             .is_none_or(|production| step.is_some() || (own.is_some() && production.serving.as_deref() == own)),
         has_previous: match phase {
@@ -297,11 +314,14 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
             let id = record.deployment_id.clone().unwrap_or_default();
             record.candidate = Some(hex::encode(Sha256::digest(format!("{commit}\n{id}")))[..12].into());
         }
+        Phase::Migrating => {
+            approve(input, sight, &mut record);
+            record.migration = Some(migration::intent(input));
+        }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
             record.freeze_override = input.freeze_override();
-            record.approval =
-                input.approval(sight).ok().flatten().or(Some(ApprovalStatus { by: None, at: now.clone() }));
+            approve(input, sight, &mut record);
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
             record.rollback_to = serving.map(|deployment_id| {
@@ -326,7 +346,18 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     record
 }
 
-/// The record with what is known of the build.
+fn approve(input: Input<'_>, sight: &Sight, record: &mut DeploymentStatus) {
+    let by = || {
+        input
+            .approval(sight)
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| ApprovalStatus { by: None, at: Some(whole_seconds(input.now)) })
+    };
+    record.approval.get_or_insert_with(by);
+}
+
+/// The record with what is known of the build and of the migration.
 pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
     let mut record = input.record();
     if input.phase() == Phase::Building
@@ -335,6 +366,7 @@ pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
         record.deployment_id = Some(facts.id.clone());
         record.url = Some(format!("https://{}", facts.url));
     }
+    migration::know(&mut record, sight);
     record
 }
 
@@ -346,6 +378,8 @@ pub enum Recheck {
     Soon,
     /// As its build is polled.
     Build,
+    /// As its migration is polled.
+    Run,
     /// At the next measurement, or at the end of the bake if that is sooner.
     Measure(Option<Duration>),
     /// When the time of a step is over.
@@ -360,7 +394,8 @@ pub enum Recheck {
 pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
     match input.phase() {
         Phase::Building => Recheck::Build,
-        Phase::Promoting | Phase::Advancing | Phase::RollingBack => Recheck::Soon,
+        Phase::Migrating if !input.has_migrated() => Recheck::Run,
+        Phase::Migrating | Phase::Promoting | Phase::Advancing | Phase::RollingBack => Recheck::Soon,
         Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.pause()),
         Phase::Shifting => input.pause().map_or(Recheck::Others, Recheck::Later),
         Phase::Verifying => Recheck::Measure(None),
@@ -370,10 +405,16 @@ pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
             let rest = u64::try_from(seconds - baked).ok().filter(|rest| *rest > 0);
             Recheck::Measure(rest.map(Duration::from_secs))
         }
-        Phase::Pending => Recheck::Others,
+        Phase::Pending | Phase::Frozen => Recheck::Others,
         Phase::Gated | Phase::AwaitingApproval => Recheck::Gates(input.gates_recheck(sight)),
         Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,
     }
+}
+
+/// Time until the next look at the run of the migration.
+pub fn poll_run(input: Input<'_>) -> Duration {
+    let asked = input.record().migration.map_or(input.now, |run| run.intended_at.0);
+    super::pause(input.now.duration_since(asked).as_secs())
 }
 
 /// Time until the next look at the build.

@@ -15,9 +15,11 @@ mod errors;
 mod observe;
 pub mod permissions;
 mod repositories;
+mod reverts;
 mod rulesets;
 mod said;
 mod values;
+mod workflows;
 
 use std::{
     collections::HashMap,
@@ -33,6 +35,7 @@ use forkable_core::{
         CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget,
         RepositoryView,
     },
+    workflows::{RunAsk, RunFacts},
 };
 use serde::Deserialize;
 use url::Url;
@@ -140,6 +143,9 @@ impl GitHub {
             }
             ForgeChange::SetDependabotAlerts(on) => self.switch(target, repositories::ALERTS, *on).await,
             ForgeChange::SetDependabotFixes(on) => self.switch(target, repositories::FIXES, *on).await,
+            ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(target, dispatch).await,
+            ForgeChange::OpenRevert(revert) => self.open_revert(target, revert).await,
+            ForgeChange::CancelRun { id } => self.cancel_run(target, *id).await,
             ForgeChange::Archive => self.archive(target).await,
             ForgeChange::Delete => self.delete(target).await,
         }
@@ -221,6 +227,11 @@ impl Forge for GitHub {
             self.saw(repository.id, &repository.full_name);
         }
         Ok(done)
+    }
+
+    async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError> {
+        let target = self.located(target, false).await?;
+        self.look_at_runs(&target, ask).await
     }
 
     fn permissions(&self) -> Permissions {

@@ -34,12 +34,16 @@ pub enum Feature {
     Previews,
     /// Commenting on them.
     PreviewComments,
+    /// Runs of workflows for releases.
+    WorkflowRuns,
+    /// Pull requests that take commits back.
+    Reverts,
     /// `deletionPolicy: Delete`.
     Deletion,
 }
 
 impl Feature {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Repository,
         Self::Files,
         Self::Workflows,
@@ -53,6 +57,8 @@ impl Feature {
         Self::Reviews,
         Self::Previews,
         Self::PreviewComments,
+        Self::WorkflowRuns,
+        Self::Reverts,
         Self::Deletion,
     ];
 
@@ -72,6 +78,8 @@ impl Feature {
             Self::Reviews => "release.gates.reviews and separationOfDuties",
             Self::Previews => "release.previews",
             Self::PreviewComments => "release.previews.comment",
+            Self::WorkflowRuns => "release.migration",
+            Self::Reverts => "release.rollback.revertPullRequest",
             Self::Deletion => "deletionPolicy: Delete",
         }
     }
@@ -92,7 +100,9 @@ impl Feature {
             | Self::Checks
             | Self::Reviews
             | Self::Previews
-            | Self::PreviewComments => "repo",
+            | Self::PreviewComments
+            | Self::WorkflowRuns
+            | Self::Reverts => "repo",
         }
     }
 
@@ -110,6 +120,8 @@ impl Feature {
             Self::Checks => &[("contents", Access::Read), ("checks", Access::Read), ("statuses", Access::Read)],
             Self::Reviews => &[("contents", Access::Read), ("pull_requests", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
+            Self::Reverts => &[("pull_requests", Access::Write), ("contents", Access::Write)],
+            Self::WorkflowRuns => &[("actions", Access::Write)],
             Self::Variables => &[("variables", Access::Write)],
             Self::Previews => &[("pull_requests", Access::Read)],
             Self::PreviewComments => &[("pull_requests", Access::Write)],

@@ -146,8 +146,8 @@ enum Context {
         details_url: Option<String>,
         check_suite: Option<Suite>,
     },
-    #[serde(rename_all = "camelCase")]
-    StatusContext { context: String, state: String, target_url: Option<String> },
+    #[serde(rename = "StatusContext", rename_all = "camelCase")]
+    Status { context: String, state: String, target_url: Option<String> },
     #[serde(other)]
     Other,
 }
@@ -207,7 +207,7 @@ impl Context {
                     *newest = run;
                 }
             }
-            Self::StatusContext { context, state, target_url } => {
+            Self::Status { context, state, target_url } => {
                 let state = match state.as_str() {
                     "SUCCESS" => CheckState::Passed,
                     "FAILURE" | "ERROR" => CheckState::Failed,
@@ -255,7 +255,9 @@ mod tests {
     fn noted(contexts: Value) -> Vec<CheckFacts> {
         let contexts: Vec<Context> = serde_json::from_value(contexts).expect("contexts");
         let (mut checks, mut runs) = (Vec::new(), Runs::new());
-        contexts.into_iter().for_each(|context| context.note(&mut checks, &mut runs));
+        for context in contexts {
+            context.note(&mut checks, &mut runs);
+        }
         checks.into_iter().chain(runs.into_values().map(|(_, check)| check)).collect()
     }
 
@@ -281,7 +283,7 @@ mod tests {
             { "__typename": "StatusContext", "context": "lint", "state": "EXPECTED", "targetUrl": null },
         ]);
         let others: Vec<_> = states(others).into_iter().map(|(_, state)| state).collect();
-        use CheckState::{Failed, Passed, Running};
-        assert_eq!(others, [Running, Passed, Passed, Failed]);
+        let (passed, failed) = (CheckState::Passed, CheckState::Failed);
+        assert_eq!(others, [CheckState::Running, passed, passed, failed]);
     }
 }

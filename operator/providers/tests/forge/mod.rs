@@ -6,6 +6,7 @@ mod contract;
 mod copies;
 mod faults;
 mod pulls;
+mod runs;
 mod said;
 mod worlds;
 
@@ -51,6 +52,8 @@ in_both_worlds! {
     actions::security_features_are_switched,
     pulls::open_pull_requests_are_seen_until_they_are_closed,
     pulls::one_comment_is_kept_up_to_date,
+    runs::a_commit_is_taken_back_once,
+    runs::a_run_is_begun_found_and_canceled,
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,
     copies::an_interrupted_copy_goes_on,

@@ -140,15 +140,17 @@ async fn lists_may_leave_out_variables_and_go_round_in_circles() -> Outcome {
     let seen = hosting.observe(&asks).await?;
     assert_eq!(seen[0].as_ref().map(|facts| &facts.env), Some(&whole.env));
     let calls = sandbox.calls().await?;
-    assert_eq!(calls[1]["query"], "teamId=team_acme&limit=100&from=MFRGG", "opaque cursors are passed on");
-    let mut after: Vec<&str> = calls[2..].iter().filter_map(|call| call["operation"].as_str()).collect();
-    after.sort_unstable();
+    let (pages, others): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call["operation"] == "GET /v10/projects");
+    assert_eq!(pages.len(), 2, "the same cursor again ends the pages");
+    assert_eq!(pages[1]["query"], "teamId=team_acme&limit=100&from=MFRGG", "opaque cursors are passed on");
+    let mut others: Vec<&str> = others.iter().filter_map(|call| call["operation"].as_str()).collect();
+    others.sort_unstable();
     let read = [
         "GET /v10/projects/{idOrName}/env",
         "GET /v9/projects/{idOrName}",
         "GET /v9/projects/{idOrName}/custom-environments",
     ];
-    assert_eq!(after, read, "the same cursor again ends the pages");
+    assert_eq!(others, read);
     Ok(())
 }
 

@@ -25,6 +25,7 @@ mod rest;
 pub mod reviews;
 mod routes;
 mod rulesets;
+pub mod runs;
 mod security;
 mod seed;
 mod state;

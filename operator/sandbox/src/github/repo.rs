@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::git::Sha;
 use super::pulls::PullRequest;
 use super::reviews::Review;
+use super::runs::Run;
 use crate::webhooks::Receiver;
 
 /// Who can see a repository.
@@ -301,6 +302,9 @@ pub struct Repo {
     /// Reviews of pull requests by number, oldest first.
     #[serde(default)]
     pub reviews: BTreeMap<u64, Vec<Review>>,
+    /// Runs of workflows, oldest first.
+    #[serde(default)]
+    pub runs: Vec<Run>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its settings last changed.
@@ -340,6 +344,7 @@ impl Repo {
             statuses: BTreeMap::new(),
             pulls: Vec::new(),
             reviews: BTreeMap::new(),
+            runs: Vec::new(),
             created_at: now,
             updated_at: now,
             pushed_at: now,

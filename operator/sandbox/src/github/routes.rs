@@ -7,7 +7,7 @@ use super::rest::Handler::{Plain, Repo};
 use super::rest::{Handler, Route};
 use super::{
     accounts, actions, checks, commits, contents, create, environments, git_data, pulls, repos, reviews, rulesets,
-    security, teams,
+    runs, security, teams,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -22,6 +22,7 @@ const PUSH: Need = Need::write("contents");
 const ADMIN: Need = Need::write("administration");
 const SEE_ADMIN: Need = Need::read("administration");
 const SEE_ACTIONS: Need = Need::read("actions");
+const ACTIONS: Need = Need::write("actions");
 const SEE_SECRETS: Need = Need::read("secrets");
 const SECRETS: Need = Need::write("secrets");
 const SEE_VARIABLES: Need = Need::read("variables");
@@ -138,6 +139,10 @@ pub(super) const ROUTES: &[Route] = &[
     at(GET, "/actions/variables/{name}", Repo(SEE_VARIABLES, actions::variable)),
     at(PATCH, "/actions/variables/{name}", Repo(VARIABLES, actions::update_variable)),
     at(DELETE, "/actions/variables/{name}", Repo(VARIABLES, actions::delete_variable)),
+    at(POST, "/actions/workflows/{workflow_id}/dispatches", Repo(ACTIONS, runs::dispatch)),
+    at(GET, "/actions/workflows/{workflow_id}/runs", Repo(SEE_ACTIONS, runs::list)),
+    at(GET, "/actions/runs/{run_id}", Repo(SEE_ACTIONS, runs::get)),
+    at(POST, "/actions/runs/{run_id}/cancel", Repo(ACTIONS, runs::cancel)),
     at(GET, "/vulnerability-alerts", Repo(SEE_ADMIN, security::alerts)),
     at(PUT, "/vulnerability-alerts", Repo(ADMIN, security::enable_alerts)),
     at(DELETE, "/vulnerability-alerts", Repo(ADMIN, security::disable_alerts)),

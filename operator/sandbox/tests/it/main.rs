@@ -7,6 +7,7 @@ mod client;
 mod domains;
 mod github;
 mod graphql;
+mod pulls;
 mod sites;
 mod vercel;
 mod webhooks;

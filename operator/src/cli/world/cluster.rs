@@ -158,6 +158,14 @@ impl Cluster {
         review.status?.user_info?.username
     }
 
+    /// Makes a release; answers what a person should know.
+    pub(super) async fn create(&self, release: &Deployment) -> anyhow::Result<String> {
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let api = self.api::<Deployment>(&release.reference().namespace);
+        api.create(&params, release).await.map_err(|error| self.explain(error))?;
+        Ok("see `forkable history`".into())
+    }
+
     /// Notes a wish of a person on a release.
     pub(super) async fn annotate(&self, release: &Deployment, name: &str, value: &str) -> anyhow::Result<()> {
         let uid = release.metadata.uid.clone();

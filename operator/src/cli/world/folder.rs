@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use forkable_core::store::{Kind, ObjectRef};
-use forkable_crds::ADOPT_ANNOTATION;
+use forkable_crds::{ADOPT_ANNOTATION, Deployment};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -95,6 +95,15 @@ impl Folder {
 
     pub(super) async fn events(&self, object: &ObjectRef) -> anyhow::Result<Vec<Event>> {
         Ok(Reader::open(&self.dir).await?.events(object).await?)
+    }
+
+    /// Writes the manifest of a release; answers what a person should know.
+    pub(super) fn create(&self, release: &Deployment) -> anyhow::Result<String> {
+        let path = self.dir.join(format!("{}.yaml", release.reference().name));
+        let text = crate::cli::state::yaml(release)?;
+        ensure!(!path.exists(), "{} is there already", path.display());
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(format!("{} says so; commit it if manifests are kept in Git", path.display()))
     }
 
     /// Edits the manifest in place where that is sure to change nothing else; else says what to write.

@@ -127,6 +127,14 @@ impl World {
         }
     }
 
+    /// Makes a release; answers what a person should know.
+    pub(super) async fn create(&self, release: &Deployment) -> anyhow::Result<String> {
+        match self {
+            Self::Folder(folder) => folder.create(release),
+            Self::Cluster(cluster) => cluster.create(release).await,
+        }
+    }
+
     /// Changes the manifest of a Fork.
     pub(super) async fn edit(&self, fork: &Fork, edit: &Edit) -> anyhow::Result<Edited> {
         match self {

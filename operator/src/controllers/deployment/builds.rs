@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Builds {
     /// Boxed: most of the map is room for more of them.
-    builds: Mutex<HashMap<ObjectRef, Box<Build>>>,
+    seen: Mutex<HashMap<ObjectRef, Box<Build>>>,
     turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
     pub(super) polls: Polls,
 }
@@ -64,17 +64,17 @@ impl Builds {
     }
 
     pub(super) fn take(&self, release: &ObjectRef) -> Build {
-        let known = self.builds.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
         known.map(|build| *build).unwrap_or_default()
     }
 
     pub(super) fn put(&self, release: &ObjectRef, build: Build) {
-        self.builds.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), Box::new(build));
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), Box::new(build));
     }
 
     /// Notes that this process made the object just now, unless a pass of it was faster and knows more.
     pub(crate) fn made(&self, release: &ObjectRef) {
-        let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut builds = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         builds.entry(release.clone()).or_insert_with(|| Box::new(Build { is_untried: true, ..Build::default() }));
     }
 
@@ -85,7 +85,7 @@ impl Builds {
 
     /// Something happened to the build or to its commit: the next pass looks at it.
     pub(crate) fn hint(&self, release: &ObjectRef) {
-        if let Some(build) = self.builds.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
+        if let Some(build) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
             build.look_at = None;
             build.commit_at = None;
             build.seen_at = None;

@@ -2,6 +2,7 @@
 
 mod builds;
 mod polls;
+mod repository;
 mod rollout;
 
 use std::{

@@ -21,9 +21,12 @@ use crate::{
 /// The shortest time between two looks at the builds of a team.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// The looks at each team, by account and team.
+/// Key of an account, and a team.
+type Team = (String, Option<String>);
+
+/// The looks at each team.
 #[derive(Debug, Default)]
-pub(super) struct Polls(Mutex<HashMap<(String, Option<String>), Arc<tokio::sync::Mutex<Poll>>>>);
+pub(super) struct Polls(Mutex<HashMap<Team, Arc<tokio::sync::Mutex<Poll>>>>);
 
 /// The last look at the builds of one team.
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ struct Poll {
 /// What a look at a build came to.
 enum Polled {
     /// It is under way, as was seen then.
-    UnderWay(DeploymentFacts, Timestamp),
+    UnderWay(Box<DeploymentFacts>, Timestamp),
     /// It is not, or not to be seen yet: it has to be read by itself.
     Elsewhere,
     /// The team may not be looked at before then.
@@ -58,7 +61,7 @@ impl Polls {
         if let Some(since) = seen_at.filter(|_| is_under_way) {
             match self.poll(account, target.team.as_deref(), id, since, clock).await? {
                 Polled::UnderWay(facts, at) => {
-                    observed.deployment = Some(facts);
+                    observed.deployment = Some(*facts);
                     *seen_at = Some(at);
                     return Ok(None);
                 }
@@ -93,6 +96,6 @@ impl Polls {
             poll.seen = Some((now, builds.into_iter().map(|facts| (facts.id.clone(), facts)).collect()));
         }
         let seen = poll.seen.as_ref().and_then(|(at, builds)| Some((builds.get(id)?.clone(), *at)));
-        Ok(seen.map_or(Polled::Elsewhere, |(facts, at)| Polled::UnderWay(facts, at)))
+        Ok(seen.map_or(Polled::Elsewhere, |(facts, at)| Polled::UnderWay(Box::new(facts), at)))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
-    forge::RepositoryTarget,
+    forge::ForgeChange,
     hosting::{HostingChange, HostingDone, ProjectAsk},
     journal::Entry,
     plan::Outcome,
@@ -37,7 +37,7 @@ use tracing::Instrument as _;
 /// Lines of the table, calls and measurements in one pass; a release has no more phases.
 const ROUNDS: usize = 16;
 /// How often a call is looked at that the provider works on.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// How often a release is looked at that waits for others or for a person, who wake it in any case.
 const SAFETY: Duration = Duration::from_mins(1);
 /// How often it is asked whether what was refused is allowed by now.
@@ -99,6 +99,10 @@ impl<S: Store> Pass<'_, S> {
         if withheld(self.fork, now).is_some() {
             return Ok(Stepped::Waits);
         }
+        let known = rollout::known(input, &build.sight);
+        if release.status.as_ref().is_some_and(|status| status.migration != known.migration) {
+            return Ok(Stepped::On(self.write_record(input, known, build, None).await?));
+        }
         let needs = rollout::needs(input, build.is_untried);
         if let Some(round) = &needs.round
             && build.measure_at.is_none_or(|at| at <= now)
@@ -111,13 +115,20 @@ impl<S: Store> Pass<'_, S> {
             return Ok(Stepped::On(measured));
         }
         match rollout::decide(input, &build.sight) {
-            Decision::Wait => Ok(Stepped::Waits),
+            Decision::Wait => self.revert(input, build).await,
             // It was heard, or the next look tells.
             Decision::Make(call) if *made == Some(call) => Ok(Stepped::Waits),
+            Decision::Make(Call::Migrate) if !build.sight.is_run_untried => {
+                // An intent for each try, so that an earlier one that was heard late is told from it.
+                let record = rollout::intends_run(input);
+                let next = self.write_record(input, record, build, None).await?;
+                build.sight.is_run_untried = true;
+                Ok(Stepped::On(next))
+            }
             Decision::Make(call) => {
                 *made = Some(call);
                 match self.make(input, build, call).await {
-                    Ok(()) if call == Call::Build => {
+                    Ok(()) if matches!(call, Call::Build | Call::Migrate) && build.sight.refused.is_none() => {
                         let record = rollout::known(input, &build.sight);
                         Ok(Stepped::On(self.write_record(input, record, build, None).await?))
                     }
@@ -160,6 +171,11 @@ impl<S: Store> Pass<'_, S> {
         let record = rollout::record(input, &build.sight, &row);
         let next = self.write_record(input, record, build, Some(&row)).await?;
         build.sight.refused = None;
+        build.sight.is_run_untried = row.to == Phase::Migrating;
+        if build.sight.is_run_untried {
+            build.sight.run = None;
+            build.look_at = None;
+        }
         build.measure_at = None;
         self.tell(&next, &row).await;
         // Others may have waited for it.
@@ -209,6 +225,11 @@ impl<S: Store> Pass<'_, S> {
             build.sight.offer = Some(canary::offer(allowed, present.as_deref())?);
             build.look_at = matches!(build.sight.offer, Some(Err(_))).then(|| after(input.now, REFUSED));
         }
+        if let Some(ask) = needs.run.filter(|_| is_due && !build.sight.is_run_untried) {
+            let runs = self.account.forge.runs(&self.repository(), &ask).await?;
+            build.sight.run = Some(rollout::found_run(input, &ask, &runs));
+            build.look_at = Some(after(input.now, rollout::poll_run(input)));
+        }
         if needs.production && build.sight.production.is_none() {
             let ask = ProjectAsk {
                 id: self.target.id.clone(),
@@ -222,15 +243,6 @@ impl<S: Store> Pass<'_, S> {
                 seen.map(|project| Production { serving: project.production_deployment, moved: project.moved, split });
         }
         Ok(())
-    }
-
-    fn repository(&self) -> RepositoryTarget {
-        let known = self.fork.status.as_ref().and_then(|status| status.repository.as_ref());
-        known.map_or_else(RepositoryTarget::default, |known| {
-            let (owner, name) = known.full_name.split_once('/').unwrap_or_default();
-            let (id, node_id) = (Some(known.id), Some(known.node_id.clone()));
-            RepositoryTarget { id, node_id, owner: owner.into(), name: name.into(), head: None }
-        })
     }
 
     /// The Secrets that an analysis needs; what is missing is absent.
@@ -267,6 +279,12 @@ impl<S: Store> Pass<'_, S> {
         }
         let own = status.deployment_id.unwrap_or_default();
         let change = match call {
+            Call::Migrate => return self.migrate(input, build).await,
+            Call::CancelMigration => {
+                let Some(id) = status.migration.and_then(|run| run.id) else { return Ok(()) };
+                let change = Change::Forge(ForgeChange::CancelRun { id });
+                return self.made(change, |change| self.change_repository(change)).await.map(drop);
+            }
             Call::Build => {
                 build.is_untried = false;
                 match rollout::request(input) {
@@ -325,9 +343,21 @@ impl<S: Store> Pass<'_, S> {
         }
     }
 
-    /// Makes a change at the provider, and tells and writes down what became of it.
     async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
-        let step = Step { facet: Facet::Release, change: Change::Hosting(change.clone()) };
+        let make = async |change: Change| match change {
+            Change::Hosting(change) => self.account.change_project(&self.target, &change).await,
+            _ => Ok(HostingDone::Nothing),
+        };
+        self.made(Change::Hosting(change), make).await
+    }
+
+    /// Makes a change at a provider, and tells and writes down what became of it.
+    pub(super) async fn made<T>(
+        &self,
+        change: Change,
+        make: impl AsyncFnOnce(Change) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let step = Step { facet: Facet::Release, change: change.clone() };
         let (step, effect, facet) = (step.to_string(), step.effect(), Facet::Release.name());
         let fork = self.fork.reference();
         let at = self.context.clock.now();
@@ -335,7 +365,7 @@ impl<S: Store> Pass<'_, S> {
         span.in_scope(|| tracing::info!("begins"));
         self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet, step: step.clone() });
         let began = Instant::now();
-        let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
+        let result = make(change).instrument(span.clone()).await;
         let took = began.elapsed();
         let error = result.as_ref().err();
         spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
@@ -345,7 +375,7 @@ impl<S: Store> Pass<'_, S> {
     }
 
     /// Stores a record with its conditions, after a line of the table if there is one.
-    async fn write_record(
+    pub(super) async fn write_record(
         &self,
         input: Input<'_>,
         record: DeploymentStatus,
@@ -365,7 +395,7 @@ impl<S: Store> Pass<'_, S> {
     async fn tell(&self, release: &Deployment, row: &Row) {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
         let mut last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
-        let is_bad = matches!(row.to, Phase::Failed | Phase::RollingBack | Phase::RolledBack);
+        let is_bad = matches!(row.to, Phase::Failed | Phase::Frozen | Phase::RollingBack | Phase::RolledBack);
         let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
         let let_live = release.status.as_ref().filter(|_| row.to == Phase::Promoting).and_then(let_live);
         if let Some(step) = &let_live {
@@ -426,7 +456,7 @@ impl<S: Store> Pass<'_, S> {
         let due = match recheck {
             rollout::Recheck::Never => None,
             rollout::Recheck::Soon => Some(SOON),
-            rollout::Recheck::Build => Some(build.look_at.map_or(SOON, |at| until(now, at))),
+            rollout::Recheck::Build | rollout::Recheck::Run => Some(build.look_at.map_or(SOON, |at| until(now, at))),
             rollout::Recheck::Measure(rest) => {
                 let next = build.measure_at.map_or(Duration::ZERO, |at| until(now, at));
                 Some(rest.map_or(next, |rest| rest.min(next)))
@@ -453,14 +483,14 @@ fn let_live(status: &DeploymentStatus) -> Option<String> {
 }
 
 /// What a step came to.
-enum Stepped {
+pub(super) enum Stepped {
     On(Arc<Deployment>),
     Waits,
     Failed(PortError),
 }
 
 /// Whether the provider will say the same again, whoever asks.
-fn is_refusal(error: &PortError) -> bool {
+pub(super) fn is_refusal(error: &PortError) -> bool {
     let has_lost = matches!(error, PortError::NotFound { .. });
     let is_about_us = matches!(error, PortError::Unauthorized { .. });
     has_lost || (error.retry(jiff::Timestamp::UNIX_EPOCH) == Retry::Never && !is_about_us)

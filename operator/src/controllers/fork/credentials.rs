@@ -74,6 +74,8 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Reviews, gates.is_some_and(|gates| gates.reviews.is_some() || gates.separation_of_duties)),
         (Feature::Previews, spec.release.previews.is_some()),
         (Feature::PreviewComments, spec.release.previews.as_ref().is_some_and(|previews| previews.comment)),
+        (Feature::WorkflowRuns, spec.release.migration.is_some()),
+        (Feature::Reverts, spec.release.rollback.as_ref().is_some_and(|rollback| rollback.revert_pull_request)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()

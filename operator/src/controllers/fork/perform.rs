@@ -119,6 +119,7 @@ fn production(fork: &Fork, commit: &str, env_revision: Option<String>) -> Deploy
         bake: terms.bake.clone(),
         rollback: terms.rollback.clone(),
         supersede: terms.supersede,
+        migration: terms.migration.clone(),
         env_revision,
         ..immediate(fork, commit, "Production")
     }
@@ -143,6 +144,7 @@ fn immediate(fork: &Fork, commit: &str, environment: &str) -> DeploymentSpec {
         bake: None,
         rollback: None,
         supersede: None,
+        migration: None,
         env_revision: None,
         pull_request: None,
     }

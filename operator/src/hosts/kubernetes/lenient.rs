@@ -85,15 +85,15 @@ mod tests {
                 format!(r#""apiVersion":"forkable.dev/v1alpha1","kind":"Fork","metadata":{{{meta}}},"spec":{spec}"#);
             let event = format!(r#"{{"type":"ADDED","object":{{{object}}}}}"#);
             match serde_json::from_str::<WatchEvent<Lenient<Fork>>>(&event).expect("an event") {
-                WatchEvent::Added(Lenient(told)) => told,
+                WatchEvent::Added(told) => told,
                 other => panic!("{other:?}"),
             }
         };
         let spec =
             r#"{"template":{"owner":"o","repo":"t"},"repository":{"owner":"o","name":"r"},"project":{"name":"p"}}"#;
-        let read = event(spec).expect("a Fork");
+        let read = event(spec).0.expect("a Fork");
         assert_eq!((read.metadata.name.as_deref(), read.metadata.managed_fields), (Some("acme"), None));
-        let broken = event(r#"{"template":7}"#).expect_err("no Fork");
+        let broken = event(r#"{"template":7}"#).0.expect_err("no Fork");
         assert_eq!(broken.metadata.name.as_deref(), Some("acme"), "it is known which one cannot be read");
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
+    workflows::RunFacts,
 };
 
 /// What an account pays for.
@@ -61,11 +62,17 @@ pub struct Repository {
     pub facts: Facts,
     /// Path to content, by branch.
     pub trees: BTreeMap<String, BTreeMap<String, String>>,
-    heads: BTreeMap<String, Head>,
+    pub(super) heads: BTreeMap<String, Head>,
     /// What is said of commits, by commit.
     pub said: BTreeMap<String, CommitFacts>,
     /// Values of secrets by environment and name, which no observer sees.
     pub secrets: BTreeMap<(Option<String>, String), Secret>,
+    /// Trees of all commits that there were.
+    pub(super) commits: BTreeMap<String, BTreeMap<String, String>>,
+    /// Branches of pull requests; the first has the number 1.
+    pub pulls: Vec<String>,
+    /// Runs of workflows, oldest first; a test says how they go on.
+    pub runs: Vec<RunFacts>,
     /// How many looks find it empty still, and what comes then, on which branch.
     /// Open pull requests, by number.
     pub pull_requests: BTreeMap<i64, PullRequest>,
@@ -112,6 +119,7 @@ impl Repository {
         let first_line = message.lines().next().unwrap_or_default();
         let oid = blob::id(format!("{}\n{parent}\n{tree_id}\n{message}", self.facts.id).as_bytes());
         let head = Head { oid, tree: tree_id, message: first_line.into(), author: "octocat".into() };
+        self.commits.insert(head.oid.clone(), tree.clone());
         self.heads.insert(branch.into(), head);
         self.trees.insert(branch.into(), tree);
         self.sync();
@@ -246,6 +254,9 @@ impl Repository {
                 }
                 Ok(ForgeDone::Commented { id: Some(id) })
             }
+            ForgeChange::DispatchWorkflow(dispatch) => self.dispatch(dispatch, now, new_id),
+            ForgeChange::OpenRevert(revert) => self.open_revert(revert),
+            ForgeChange::CancelRun { id } => self.cancel(*id),
             ForgeChange::Archive => {
                 self.facts.archived = true;
                 Ok(ForgeDone::Nothing)

@@ -179,6 +179,7 @@ fn create(
         bake: None,
         rollback: None,
         supersede: None,
+        migration: None,
         env_revision,
         pull_request,
     };

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use forkable_crds::{Deployment, rollout::PullRequestRef};
 
@@ -33,7 +33,7 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
     let revision = revision::current(input.desired, project);
     let (mut creates, mut drops, mut comments) = (Vec::new(), Vec::new(), Vec::new());
     let chosen = previews::eligible(input).into_iter().map(|open| open.number);
-    for number in chosen.chain(known).collect::<std::collections::BTreeSet<_>>() {
+    for number in chosen.chain(known).collect::<BTreeSet<_>>() {
         let all = previews::of(input.observed, number);
         match previews::stand(input, number) {
             Stand::Chosen(open) => {
@@ -46,11 +46,11 @@ pub(super) fn plan(input: Input<'_>) -> Option<FacetPlan> {
                     !previews::is_live(old) || all.first().is_some_and(|newest| previews::is_live(newest))
                 };
                 let old = if newest.is_some() { &all[1..] } else { &[] };
-                drops.extend(old.iter().filter(is_replaced).map(|old| drop_(old, number)));
+                drops.extend(old.iter().filter(is_replaced).map(|old| take_away(old, number)));
             }
             Stand::Unknown => {}
             Stand::Waiting | Stand::CrossRepository | Stand::Closed | Stand::Off => {
-                drops.extend(all.iter().map(|old| drop_(old, number)));
+                drops.extend(all.iter().map(|old| take_away(old, number)));
             }
         }
         comments.extend(comment(input, number));
@@ -94,7 +94,7 @@ fn create(input: Input<'_>, open: &PullRequest, revision: &str) -> StoreChange {
     }
 }
 
-fn drop_(release: &Deployment, pull_request: i64) -> StoreChange {
+fn take_away(release: &Deployment, pull_request: i64) -> StoreChange {
     StoreChange::DropPreview { name: release.metadata.name.clone().unwrap_or_default(), pull_request }
 }
 
@@ -107,10 +107,10 @@ fn comment(input: Input<'_>, number: i64) -> Option<ForgeChange> {
     if there.is_none() && !begins {
         return None;
     }
-    let text = previews::text(input, number)?;
-    if there.is_some_and(|there| there.digest.as_ref() == Some(&previews::digest(&text))) {
+    if there.is_some_and(|there| previews::says(input, number, there)) {
         return None;
     }
+    let text = previews::text(input, number)?;
     let id = there.and_then(|there| there.id);
     Some(ForgeChange::PutComment { pull_request: number, id, marker: previews::marker(input), text })
 }

@@ -30,7 +30,10 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
     };
     let commit = head.map_or(UNKNOWN_COMMIT, |head| head.oid.as_str());
     let mut changes = Vec::new();
-    let is_due = revision::is_due(desired, newest, commit, &current);
+    let is_newer = newest.is_some_and(|newest| !revision::is_of(newest, commit));
+    let rejected = revision::rejected(observed, commit).filter(|_| is_newer);
+    let by_hand = revision::by_hand(observed, commit);
+    let is_due = rejected.is_none() && by_hand.is_none() && revision::is_due(desired, newest, commit, &current);
     if is_due {
         changes.push(StoreChange::CreateRelease {
             name: name(input, commit, &current),
@@ -39,12 +42,27 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
         });
     }
     changes.extend(history(input).map(|release| StoreChange::DeleteRelease { name: release.reference().name }));
-    let verdict = match newest {
+    let verdict = match by_hand.or(newest) {
+        Some(_) if let Some(rejected) = rejected => quarantined(input, rejected, commit),
         Some(newest) if !is_due => verdict(input, newest),
         _ => building("the newest commit is about to be built".into()),
     };
     let steps = changes.into_iter().map(|change| Step { facet: Facet::Release, change: Change::Store(change) });
     FacetPlan { steps: steps.collect(), verdict }
+}
+
+/// The head of the branch is a commit that was rolled back before.
+fn quarantined(input: Input<'_>, rejected: &Deployment, commit: &str) -> Verdict {
+    let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
+    let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
+    let (by, fork) = (rejected.reference().name, &input.desired.name);
+    Verdict::Refused {
+        reason: reason::known("RolledBack"),
+        message: format!(
+            "{serves}the newest commit was rolled back in {by}, and is not released again until a person says so: \
+             forkable release {fork} --commit {commit}"
+        ),
+    }
 }
 
 /// As the newest release stands.

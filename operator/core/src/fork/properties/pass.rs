@@ -338,6 +338,7 @@ impl World {
 fn comparable(facts: Option<&RepositoryFacts>) -> Option<RepositoryFacts> {
     let mut facts = facts?.clone();
     facts.dependabot_alerts = facts.dependabot_alerts.filter(|on| *on);
+    facts.pull_requests = None; // Not looked at here; that there is none at first is known all the same.
     if let Some(deep) = &mut facts.deep {
         deep.secrets.iter_mut().chain(&mut deep.variables).for_each(|value| value.updated_at = None);
     }

@@ -102,6 +102,9 @@ pub(super) fn done(
         | ForgeChange::CreateRuleset(_)
         | ForgeChange::UpdateRuleset { .. }
         | ForgeChange::DeleteRuleset { .. }
+        | ForgeChange::DispatchWorkflow(_)
+        | ForgeChange::CancelRun { .. }
+        | ForgeChange::OpenRevert(_)
         | ForgeChange::Archive
         | ForgeChange::Delete => {}
     }

@@ -7,6 +7,31 @@ use super::{Call, Event, Marks, Phase, Row, next};
 pub struct Terms {
     /// A failed bake leads back to what served before.
     pub automatic_rollback: bool,
+    /// What its migration does to the data, if it has one.
+    pub migration: Option<Migration>,
+}
+
+/// What a migration does to the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// What served before goes on working with it.
+    Reversible,
+    /// What served before may not work any more: only a person leads back.
+    Irreversible,
+}
+
+/// How a run of a workflow stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It may have been asked for, and is not seen yet.
+    Unknown,
+    /// There is none for certain.
+    Absent,
+    Running,
+    Passed,
+    /// It failed, was canceled or refused, or cannot be told from others.
+    Failed,
+    TimedOut,
 }
 
 /// Whose turn it is in an environment.
@@ -64,6 +89,8 @@ pub enum Moving {
 pub enum Wish {
     Abort,
     RollBack,
+    /// Newer releases may go on, though this one is bad and serves.
+    Thaw,
 }
 
 /// What was just seen of everything that a release depends on.
@@ -75,6 +102,8 @@ pub struct Seen {
     pub verification: Check,
     /// It is approved, or needs no approval.
     pub approved: bool,
+    /// The run of its migration.
+    pub migration: Run,
     /// Production's domains serve this release.
     pub serves: bool,
     /// There is something that a rollback can lead to.
@@ -128,6 +157,7 @@ pub fn decide(marks: Marks, terms: Terms, seen: &Seen) -> Decision {
 fn is_unanswered(phase: Phase, seen: &Seen) -> bool {
     match phase {
         Phase::Building => seen.build == Build::Absent,
+        Phase::Migrating => seen.migration == Run::Absent,
         Phase::Promoting | Phase::Advancing => matches!(seen.moving, Moving::Nothing | Moving::RollbackFailed),
         Phase::RollingBack => matches!(seen.moving, Moving::Nothing | Moving::PromotionFailed),
         _ => false,
@@ -137,7 +167,7 @@ fn is_unanswered(phase: Phase, seen: &Seen) -> bool {
 fn event(phase: Phase, step: Option<u8>, terms: Terms, seen: &Seen) -> Option<Event> {
     let leaves = || match (seen.wish, seen.turn) {
         (Some(Wish::Abort), _) => Some(Event::Abort),
-        (None | Some(Wish::RollBack), Turn::Superseded) => Some(Event::Superseded),
+        (None | Some(Wish::RollBack | Wish::Thaw), Turn::Superseded) => Some(Event::Superseded),
         _ => None,
     };
     let checked = |check, passed, failed| match check {
@@ -158,11 +188,13 @@ fn event(phase: Phase, step: Option<u8>, terms: Terms, seen: &Seen) -> Option<Ev
             Build::Failed => Some(Event::BuildFailed),
         }),
         Phase::Verifying => leaves().or(checked(seen.verification, Event::Verified, Event::VerificationFailed)),
-        Phase::AwaitingApproval => leaves().or_else(|| approval(seen)),
-        Phase::Promoting => promoting(seen),
+        Phase::AwaitingApproval => leaves().or_else(|| approval(terms, seen)),
+        Phase::Migrating => migrating(seen),
+        Phase::Promoting => promoting(terms, seen),
         Phase::Shifting => shifting(seen),
         Phase::Advancing => advancing(step, seen),
         Phase::Baking => baking(terms, seen),
+        Phase::Frozen => frozen(seen),
         // Only what serves can be rolled back, and nobody else may be about to move production.
         Phase::Healthy => {
             let can = seen.serves && seen.has_previous && seen.moving == Moving::Nothing && seen.turn != Turn::Waits;
@@ -173,23 +205,36 @@ fn event(phase: Phase, step: Option<u8>, terms: Terms, seen: &Seen) -> Option<Ev
     }
 }
 
-fn approval(seen: &Seen) -> Option<Event> {
+fn approval(terms: Terms, seen: &Seen) -> Option<Event> {
     let free = seen.turn == Turn::Ours && seen.moving == Moving::Nothing;
     match seen.gates {
         Gates::TimedOut => Some(Event::GatesTimedOut),
+        Gates::Open if seen.approved && free && terms.migration.is_some() => Some(Event::MigrationDue),
         Gates::Open if seen.approved && free => Some(Event::Approved),
         Gates::Open | Gates::Closed => None,
     }
 }
 
-fn promoting(seen: &Seen) -> Option<Event> {
+/// A run that may or may not have begun is neither given up nor begun again.
+fn migrating(seen: &Seen) -> Option<Event> {
+    match seen.migration {
+        Run::Absent | Run::Running | Run::Passed if seen.wish == Some(Wish::Abort) => Some(Event::Abort),
+        Run::Unknown | Run::Absent | Run::Running => None,
+        // As before every promotion, nobody else may be leading the domains somewhere.
+        Run::Passed => (seen.moving == Moving::Nothing).then_some(Event::Migrated),
+        Run::Failed => Some(Event::MigrationFailed),
+        Run::TimedOut => Some(Event::MigrationTimedOut),
+    }
+}
+
+fn promoting(terms: Terms, seen: &Seen) -> Option<Event> {
     // An abort is heard at once; going back waits until the provider is done.
-    if seen.wish.is_some() && seen.has_previous {
+    if matches!(seen.wish, Some(Wish::Abort | Wish::RollBack)) && seen.has_previous {
         return Some(Event::Abort);
     }
     match seen.moving {
         Moving::Somewhere => None,
-        Moving::PromotionFailed if seen.has_previous => Some(Event::PromotionFailed),
+        Moving::PromotionFailed if seen.has_previous && goes_back(terms) => Some(Event::PromotionFailed),
         Moving::PromotionFailed => Some(Event::Stranded),
         Moving::Nothing | Moving::RollbackFailed if seen.step.is_some() => Some(Event::StepReached),
         Moving::Nothing | Moving::RollbackFailed => seen.serves.then_some(Event::Promoted),
@@ -235,11 +280,28 @@ fn baking(terms: Terms, seen: &Seen) -> Option<Event> {
     match (seen.wish, seen.bake) {
         (Some(Wish::Abort), _) if seen.has_previous => Some(Event::Abort),
         (Some(Wish::RollBack), _) if seen.has_previous => Some(Event::RollbackAsked),
+        (_, Check::Failed) if !goes_back(terms) => Some(Event::BakeFailedForGood),
         (_, Check::Failed) if terms.automatic_rollback && seen.has_previous => Some(Event::BakeFailed),
         (_, Check::Failed) => Some(Event::Stranded),
         (_, Check::Passed) => Some(Event::Baked),
         (_, Check::Running) => None,
     }
+}
+
+fn frozen(seen: &Seen) -> Option<Event> {
+    match seen.wish? {
+        _ if seen.moving == Moving::Somewhere => None,
+        _ if !seen.serves => Some(Event::Displaced),
+        Wish::Abort if seen.has_previous => Some(Event::Abort),
+        Wish::RollBack if seen.has_previous => Some(Event::RollbackAsked),
+        Wish::Thaw => Some(Event::Thawed),
+        Wish::Abort | Wish::RollBack => None,
+    }
+}
+
+/// Whether what served before may serve again without a person's word.
+fn goes_back(terms: Terms) -> bool {
+    terms.migration != Some(Migration::Irreversible)
 }
 
 fn rolling_back(seen: &Seen) -> Option<Event> {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Build, Call, Check, Decision, Event, Gates, Marks, Moving, Phase, Seen, Terms, Turn, Wish, decide, turn};
+use super::{
+    Build, Call, Check, Decision, Event, Gates, Marks, Migration, Moving, Phase, Run, Seen, Terms, Turn, Wish, decide,
+    turn,
+};
 
 /// Seeds that every run of the tests goes through; `FORKABLE_SEEDS` asks for more.
 const SEEDS: u64 = 200;
@@ -85,6 +88,10 @@ struct Provider {
     assigns: bool,
     built: BTreeMap<usize, u32>,
     promoted: BTreeMap<usize, u32>,
+    runs: BTreeMap<usize, State>,
+    /// Asked for a moment ago, so that no list tells of it yet.
+    hidden: Option<usize>,
+    migrated: BTreeMap<usize, u32>,
 }
 
 struct World {
@@ -132,6 +139,13 @@ impl World {
             build,
             verification: release.verification,
             approved: release.approved,
+            migration: match provider.runs.get(&index) {
+                _ if provider.hidden == Some(index) => Run::Unknown,
+                None => Run::Absent,
+                Some(State::Running) => Run::Running,
+                Some(State::Ready) => Run::Passed,
+                Some(State::Failed | State::Canceled) => Run::Failed,
+            },
             serves: provider.production == Some(index) || own.is_some(),
             has_previous: release.previous.is_some(),
             moving,
@@ -163,6 +177,9 @@ impl World {
                 }
                 if self.dies() {
                     return;
+                }
+                if row.to == Phase::RollingBack && release.terms.migration == Some(Migration::Irreversible) {
+                    assert!(release.wish.is_some(), "only a person leads back behind an irreversible migration");
                 }
                 match row.to {
                     Phase::Promoting => self.releases[index].previous = self.provider.production,
@@ -204,6 +221,16 @@ impl World {
             }
             Call::CancelBuild => {
                 if let Some(state) = provider.builds.get_mut(&index).filter(|state| **state == State::Running) {
+                    *state = State::Canceled;
+                }
+            }
+            Call::Migrate => {
+                *provider.migrated.entry(index).or_default() += 1;
+                provider.runs.insert(index, State::Running);
+                provider.hidden = Some(index).filter(|_| !self.calm && self.dice.one_in(2));
+            }
+            Call::CancelMigration => {
+                if let Some(state) = provider.runs.get_mut(&index).filter(|state| **state == State::Running) {
                     *state = State::Canceled;
                 }
             }
@@ -251,7 +278,9 @@ impl World {
     /// The provider goes on by itself.
     fn provide(&mut self) {
         let fails = !self.calm && self.dice.one_in(5);
-        let running = self.provider.builds.iter_mut().find(|(_, state)| **state == State::Running);
+        self.provider.hidden = None;
+        let jobs = self.provider.builds.iter_mut().chain(&mut self.provider.runs);
+        let running = jobs.into_iter().find(|(_, state)| **state == State::Running);
         if let Some((_, state)) = running {
             *state = if fails { State::Failed } else { State::Ready };
         }
@@ -270,10 +299,16 @@ impl World {
     fn happen(&mut self) {
         let automatic_rollback = !self.dice.one_in(4);
         let steps = if self.dice.one_in(2) { u8::try_from(self.dice.roll(4)).expect("small") } else { 0 };
+        let migration = match self.dice.roll(4) {
+            0 => Some(Migration::Reversible),
+            // Refused for canaries.
+            1 if steps == 0 => Some(Migration::Irreversible),
+            _ => None,
+        };
         if self.releases.len() < 8 && self.dice.one_in(12) {
             self.releases.push(Release {
                 marks: Marks::default(),
-                terms: Terms { automatic_rollback },
+                terms: Terms { automatic_rollback, migration },
                 previous: None,
                 gates: Gates::Closed,
                 verification: Check::Running,
@@ -309,6 +344,7 @@ impl World {
             7..9 if phase == Phase::Baking => release.bake = bake,
             3..9 if phase == Phase::Shifting => release.watch = watch,
             9 if wishes => release.wish = Some(Wish::Abort),
+            10 if phase == Phase::Frozen && wishes => release.wish = Some(Wish::Thaw),
             10..12 if wishes || phase == Phase::Healthy => release.wish = Some(Wish::RollBack),
             _ => {}
         }
@@ -322,6 +358,9 @@ impl World {
         assert!(was == is || super::TABLE.iter().any(|row| row.phase == was && row.to == is), "{was:?} → {is:?}");
         for (index, count) in &self.provider.built {
             assert!(*count <= 1, "release {index} was built {count} times");
+        }
+        for (index, count) in &self.provider.migrated {
+            assert!(*count <= 1, "release {index} was migrated {count} times");
         }
         for (index, count) in &self.provider.promoted {
             assert!(*count <= 1, "release {index} was promoted {count} times");
@@ -337,6 +376,8 @@ impl World {
         assert_eq!(self.provider.builds.get(&index), Some(&State::Ready), "what serves is built");
         let release = &self.releases[index];
         assert!(release.marks.verified && release.approved, "what serves was verified and approved: {release:?}");
+        let migrated = self.provider.runs.get(&index) == Some(&State::Ready);
+        assert!(release.terms.migration.is_none() || migrated, "what serves was migrated: {release:?}");
         assert!(!release.marks.aborted, "what serves was not aborted before it was promoted: {release:?}");
     }
 
@@ -377,6 +418,10 @@ impl World {
                 release.watch = Check::Passed;
             }
             (0..self.releases.len()).for_each(|index| self.pass(index));
+            // Only a person lets newer ones go on.
+            for release in self.releases.iter_mut().filter(|release| release.marks.phase() == Phase::Frozen) {
+                release.wish = Some(Wish::Thaw);
+            }
         }
         let phases = self.phases();
         assert!(phases.iter().all(|phase| phase.is_over()), "not all are over: {phases:?}");

@@ -46,28 +46,10 @@ impl Input<'_> {
     /// Who approved the candidate, if somebody did who may; the error says what is wrong with an approval.
     pub(super) fn approval(&self, sight: &Sight) -> Result<Option<ApprovalStatus>, String> {
         let approval = self.named_approval()?;
-        match &approval {
-            Some(approval) if self.separates_duties() => self.is_independent(approval, sight)?,
-            _ => {}
+        if let Some(approval) = approval.as_ref().filter(|_| self.separates_duties()) {
+            is_independent(approval, sight)?;
         }
         Ok(approval)
-    }
-
-    /// Whether whoever wrote the commit is not the only one who approved it.
-    fn is_independent(&self, approval: &ApprovalStatus, sight: &Sight) -> Result<(), String> {
-        let Some(facts) = &sight.commit else { return Err("who wrote the commit is not known yet".into()) };
-        let Some(by) = &approval.by else {
-            return Err("separationOfDuties: the approval does not say whose it is, as in CANDIDATE by NAME".into());
-        };
-        let reviews = facts.pulls.iter().flat_map(|pull| &pull.reviews);
-        let mut others = reviews.filter(|review| review.approves && !wrote(facts, &review.reviewer));
-        if wrote(facts, by) && others.next().is_none() {
-            return Err(format!(
-                "separationOfDuties: {by} wrote the commit and cannot be the only one who approves it: another person has \
-                 to, here or by a review of its pull request"
-            ));
-        }
-        Ok(())
     }
 
     pub(super) fn separates_duties(&self) -> bool {
@@ -149,4 +131,21 @@ impl Input<'_> {
             && (!self.needs_approval() || matches!(self.named_approval(), Ok(Some(_))));
         if decides || is_running() { RUNNING } else { SAFETY }
     }
+}
+
+/// Whether whoever wrote the commit is not the only one who approved it.
+fn is_independent(approval: &ApprovalStatus, sight: &Sight) -> Result<(), String> {
+    let Some(facts) = &sight.commit else { return Err("who wrote the commit is not known yet".into()) };
+    let Some(by) = &approval.by else {
+        return Err("separationOfDuties: the approval does not say whose it is, as in CANDIDATE by NAME".into());
+    };
+    let reviews = facts.pulls.iter().flat_map(|pull| &pull.reviews);
+    let mut others = reviews.filter(|review| review.approves && !wrote(facts, &review.reviewer));
+    if wrote(facts, by) && others.next().is_none() {
+        return Err(format!(
+            "separationOfDuties: {by} wrote the commit and cannot be the only one who approves it: another person has \
+             to, here or by a review of its pull request"
+        ));
+    }
+    Ok(())
 }

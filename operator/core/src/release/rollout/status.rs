@@ -1,6 +1,8 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
-use forkable_crds::{ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, rollout::RollbackTarget};
+use forkable_crds::{
+    ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION, rollout::RollbackTarget,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight, canary,
+    CANDIDATE, LIVE, Sight, canary, migration, phase, revert,
 };
 use crate::{
     PortError, Retry,
@@ -49,7 +51,7 @@ pub fn status(
 
     let mut reports = Vec::new();
     let mut missing = None;
-    for (condition, is_so) in milestones(marks) {
+    for (condition, is_so) in milestones(marks).into_iter().flatten() {
         if !is_so {
             missing = Some(condition);
             break;
@@ -60,10 +62,17 @@ pub fn status(
         let news = told.clone().filter(|_| !is_true(&before, condition));
         is_so.then(|| kept(&before, condition, State::Ready, news))
     });
+    let in_git = revert::report(input, &status, phase);
     let ended = asides.iter().flatten().last();
     let awaited = match (phase, ended) {
         (Phase::Healthy, _) => None,
-        (_, Some(ended)) if phase.is_over() => Some((State::Stalled, ended.reason.clone(), ended.message.clone())),
+        (Phase::Frozen, Some(ended)) if error.is_none() => {
+            Some((State::PersonNeeded, reason::FROZEN.into(), ended.message.clone()))
+        }
+        (_, Some(ended)) if phase.is_over() => {
+            let in_git = in_git.as_ref().map_or_else(String::new, |report| format!("; {}", report.message));
+            Some((State::Stalled, ended.reason.clone(), format!("{}{in_git}", ended.message)))
+        }
         _ => Some(awaited(input, &status, sight, phase, error)),
     };
     if let Some((state, reason, message)) = awaited {
@@ -71,7 +80,7 @@ pub fn status(
     }
     let in_reports = reports.iter().any(|report| report.condition == "Live");
     status.conditions = condition::summarize(&before, &reports, generation, input.now);
-    for aside in asides.iter().flatten() {
+    for aside in asides.iter().flatten().chain(&in_git) {
         condition::add_aside(&mut status.conditions, &before, aside, generation, input.now);
     }
     if marks.promoted && !in_reports {
@@ -84,20 +93,22 @@ pub fn status(
     status
 }
 
-fn milestones(marks: Marks) -> [(&'static str, bool); 7] {
+fn milestones(marks: Marks) -> [Option<(&'static str, bool)>; 8] {
     [
-        ("Admitted", marks.admitted),
-        ("GatesOpen", marks.building),
-        ("Built", marks.built),
-        ("Verified", marks.verified),
-        ("Approved", marks.promoting),
-        ("Promoted", marks.promoted),
-        ("Healthy", marks.healthy),
+        Some(("Admitted", marks.admitted)),
+        Some(("GatesOpen", marks.building)),
+        Some(("Built", marks.built)),
+        Some(("Verified", marks.verified)),
+        Some(("Approved", marks.migrating || marks.promoting)),
+        marks.migrating.then_some(("Migrated", marks.promoting)),
+        Some(("Promoted", marks.promoted)),
+        Some(("Healthy", marks.healthy)),
     ]
 }
 
-fn asides(marks: Marks) -> [(&'static str, bool); 4] {
+fn asides(marks: Marks) -> [(&'static str, bool); 5] {
     [
+        ("Frozen", marks.frozen),
         ("RollingBack", marks.rolling_back),
         ("RolledBack", marks.rolled_back),
         ("Aborted", marks.aborted),
@@ -123,6 +134,7 @@ fn default_message(condition: &str) -> &'static str {
         "Built" => "built",
         "Verified" => "good on its own address",
         "Approved" => "may go live",
+        "Migrated" => "the data is as it needs it",
         "Promoted" => "the domains were led to it",
         "Healthy" => "good on the live site",
         _ => "",
@@ -191,6 +203,7 @@ fn awaited(
                 (State::PersonNeeded, reason::ANALYSIS_INVALID.into(), sight.unready.clone().unwrap_or_default())
             }
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
+            (Ok(_), _) if let Some(frozen) = frozen(input) => frozen,
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
         Phase::Gated if let Some(Err(told)) = &sight.offer => {
@@ -214,20 +227,35 @@ fn awaited(
             going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
         }
         Phase::AwaitingApproval => approval(input, status, sight),
+        Phase::Migrating => going(format!("{}{}", migration::told(input, status, sight), input.no_way_back())),
         Phase::Shifting | Phase::Advancing => canary::awaited(input, status, phase),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
             let name = &input.release.spec.fork_ref.name;
             let wrong = no_way_back(input, sight);
-            going(format!("{wrong}live and watched: {counts}; undo with: forkable rollback {name}"))
+            going(format!(
+                "{wrong}live and watched: {counts}; undo with: forkable rollback {name}{}",
+                input.no_way_back()
+            ))
         }
         Phase::RollingBack => {
             let to = status.rollback_to.clone().unwrap_or_default();
             going(format!("Vercel leads the domains back to {}", to.release.unwrap_or(to.deployment_id)))
         }
-        Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => going(String::new()),
+        Phase::Frozen | Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => going(String::new()),
     }
+}
+
+/// An older release is bad, serves, and holds this one up.
+fn frozen(input: Input<'_>) -> Option<(State, String, String)> {
+    let frozen = input.older().iter().find(|older| phase(older) == Phase::Frozen)?;
+    let (by, name) = (frozen.reference().name, &input.release.spec.fork_ref.name);
+    let message = format!(
+        "waits, as {by} is bad and serves: let newer releases go on with forkable resume {name}, or lead back with \
+         forkable rollback {name} --yes"
+    );
+    Some((State::PersonNeeded, reason::FROZEN.into(), message))
 }
 
 /// What holds it up: the gravest as state and reason, all of it as message.
@@ -242,16 +270,18 @@ fn approval(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> (Stat
     let held_up = held_up(input, sight);
     let approval = input.approval(sight);
     if !input.needs_approval() || matches!(approval, Ok(Some(_))) {
-        let going = (State::Progressing, Phase::AwaitingApproval.name().into(), "is about to be promoted".into());
+        let soon = format!("is about to be promoted{}", input.no_way_back());
+        let going = (State::Progressing, Phase::AwaitingApproval.name().into(), soon);
         return held_up.map_or(going, |(state, reason, message)| (state, reason, format!("is good, but {message}")));
     }
     let wrong = approval.err().map_or_else(String::new, |wrong| format!("{wrong}; "));
     let url = status.url.as_deref().unwrap_or_default();
     let message = format!(
-        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}",
+        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}{}",
         describe(status),
         input.release.spec.fork_ref.name,
         status.candidate.as_deref().unwrap_or_default(),
+        input.no_way_back(),
         proposal(input, status, sight),
         held_up.map_or_else(String::new, |(_, _, message)| format!("; even then: {message}")),
     );
@@ -289,7 +319,7 @@ fn proposal(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> Strin
     if !checks.is_empty() {
         parts.push(format!("checks: {}", checks.join(", ")));
     }
-    parts.into_iter().map(|part| format!("; {part}")).collect()
+    [String::new()].into_iter().chain(parts).collect::<Vec<_>>().join("; ")
 }
 
 fn is_live(release: &forkable_crds::Deployment) -> bool {
@@ -303,6 +333,33 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
     let keeps = "; what served before goes on serving";
     let commit = describe(status);
     match row.event {
+        Event::Abort if row.phase == Phase::Migrating => {
+            let run = migration::told(input, status, sight);
+            let by = annotation(ABORT_ANNOTATION);
+            told(reason::ABORTED, format!("aborted by a person: {by}; canceled, so look at what it has done: {run}"))
+        }
+        Event::MigrationFailed => {
+            told(reason::MIGRATION_FAILED, format!("{}{keeps}", migration::told(input, status, sight)))
+        }
+        Event::MigrationTimedOut => {
+            let run = migration::told(input, status, sight);
+            told(reason::MIGRATION_FAILED, format!("canceled after migration.timeoutSeconds: {run}{keeps}"))
+        }
+        Event::BakeFailedForGood => {
+            let (counts, name) = (analysis::progress(&input.run(LIVE)), &input.release.spec.fork_ref.name);
+            told(
+                reason::FROZEN,
+                format!(
+                    "{commit} is bad on the live site: {counts}; it goes on serving, as its migration is \
+                     irreversible, and newer releases wait: let them go on with forkable resume {name}, or lead back \
+                     all the same with forkable rollback {name} --yes"
+                ),
+            )
+        }
+        Event::Thawed => {
+            let by = annotation(THAW_ANNOTATION);
+            told(reason::BAKE_FAILED, format!("{commit} is bad and serves; newer releases go on, by word of {by}"))
+        }
         Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
         Event::Superseded if let Some(Err(refused)) = &sight.offer => {
             told(reason::ABORTED, format!("gave way to a newer release: {}", refused.message))
@@ -361,7 +418,9 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
             told(
                 reason::ROLLED_BACK,
                 format!(
-                    "rolled back to {to}: {because}; {commit} is not released again until a person makes a Deployment of it"
+                    "rolled back to {to}: {because}; {commit} is not released again until a person says so: forkable release {} --commit {}",
+                    input.release.spec.fork_ref.name,
+                    status.commit.as_ref().map_or("SHA", |commit| commit.sha.as_str()),
                 ),
             )
         }

@@ -5,7 +5,10 @@ use super::{
     super::machine::{Decision, Event},
     *,
 };
-use crate::fork::fixtures::{self, at, hosted_record};
+use crate::{
+    fork::fixtures::{self, at, hosted_record},
+    workflows::{RunFacts, RunState},
+};
 
 /// The release `acme-2` after `acme-1`, which is live.
 fn release() -> Deployment {
@@ -104,4 +107,54 @@ fn an_old_failure_of_the_provider_is_not_taken_for_a_new_one() {
     assert_eq!(failed(1_000_000_000), Moving::PromotionFailed);
     assert_eq!(failed(900_000_000), Moving::Nothing);
     assert!(machine::next(Phase::Promoting, Event::PromotionFailed).is_some());
+}
+
+#[test]
+fn a_migration_is_asked_for_only_if_it_is_certain_that_it_does_not_run() {
+    let mut release = release();
+    release.spec.migration =
+        serde_json::from_value(json!({"workflow": "migrate.yml", "reversible": false})).expect("a migration");
+    let mut sight = Sight { is_looked_for: true, is_run_untried: true, ..Sight::default() };
+    go(&mut release, &sight);
+    sight.build.deployment = Some(built());
+    sight.production = Some(Production { serving: Some("dpl_1".into()), ..Default::default() });
+    assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Migrate), "its intent is on record");
+    let status = release.status.clone().expect("a status");
+    let said = status.conditions.iter().find(|condition| condition.type_ == "Ready").expect("a condition");
+    assert!(said.message.contains("no automatic way back"), "{}", said.message);
+    sight.is_run_untried = false;
+    let run = |state, conclusion: Option<&str>| {
+        Found::Run(RunFacts {
+            id: 7,
+            title: "Migrate for acme-2".into(),
+            state,
+            conclusion: conclusion.map(Into::into),
+            url: "https://github.test/runs/7".into(),
+            created_at: at(1000),
+        })
+    };
+    let asked = |release: &mut Deployment, second| {
+        let run = release.status.as_mut().and_then(|status| status.migration.as_mut()).expect("an intent");
+        run.intended_at = whole_seconds(at(second));
+    };
+    let event = |release: &Deployment, sight: &Sight| match with(release, |input| decide(input, sight)) {
+        Decision::Go(row) => Some(row.event),
+        Decision::Make(machine::Call::Migrate) => Some(Event::MigrationDue),
+        _ => None,
+    };
+    for (why, seen, second, expected) in [
+        ("after a restart nothing is known", None, 1000, None),
+        ("GitHub's list may lag", Some(Found::Absent), 1000, None),
+        ("it was never heard", Some(Found::Absent), 960, Some(Event::MigrationDue)),
+        ("one that cannot be told apart may be it", Some(Found::Unclear), 960, Some(Event::MigrationFailed)),
+        ("it runs", Some(run(RunState::Running, None)), 1000, None),
+        ("it takes too long", Some(run(RunState::Running, None)), -3000, Some(Event::MigrationTimedOut)),
+        ("it failed", Some(run(RunState::Failed, Some("failure"))), 1000, Some(Event::MigrationFailed)),
+        ("it ended well", Some(run(RunState::Succeeded, Some("success"))), 1000, Some(Event::Migrated)),
+    ] {
+        asked(&mut release, second);
+        sight.run = seen;
+        assert_eq!(event(&release, &sight), expected, "{why}");
+    }
+    assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forkable_crds::{ABORT_ANNOTATION, Deployment, ROLLBACK_ANNOTATION, rollout::RollbackTarget};
+use forkable_crds::{ABORT_ANNOTATION, Deployment, ROLLBACK_ANNOTATION, THAW_ANNOTATION, rollout::RollbackTarget};
 
 use super::super::{Input, machine::Wish};
 
@@ -11,7 +11,8 @@ impl Input<'_> {
         if self.annotation(ABORT_ANNOTATION).is_some() {
             return Some(Wish::Abort);
         }
-        self.rollback_target().ok().flatten().map(|_| Wish::RollBack)
+        let back = self.rollback_target().ok().flatten().map(|_| Wish::RollBack);
+        back.or_else(|| self.annotation(THAW_ANNOTATION).map(|_| Wish::Thaw))
     }
 
     /// What a person wants in place of this release. The error says why that cannot be.

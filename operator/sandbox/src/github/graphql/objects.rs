@@ -231,6 +231,7 @@ impl Commit {
         Slice::new(after, before, first, last).of(history.iter().filter_map(|oid| commit(gql(ctx), &self.repo, oid)))
     }
 
+    #[allow(clippy::unused_async, reason = "ComplexObject awaits every answer that may fail")]
     async fn associated_pull_requests(
         &self,
         ctx: &Context<'_>,

@@ -286,6 +286,7 @@ impl Repository {
     }
 
     #[allow(clippy::too_many_arguments, reason = "GraphQL's arguments are the function's")]
+    #[allow(clippy::unused_async, reason = "ComplexObject awaits every answer that may fail")]
     async fn pull_requests(
         &self,
         ctx: &Context<'_>,
@@ -302,6 +303,7 @@ impl Repository {
         Ok(Slice::new(after, before, first, last).of(pulls::all(ctx, &self.repo, &wanted)?))
     }
 
+    #[allow(clippy::unused_async, reason = "ComplexObject awaits every answer that may fail")]
     async fn pull_request(&self, ctx: &Context<'_>, number: i32) -> async_graphql::Result<Option<PullRequest>> {
         let wanted = pulls::Wanted { states: None, head: None, base: None, order: None };
         let found = pulls::all(ctx, &self.repo, &wanted)?.into_iter().find(|pull| pull.is(number));
