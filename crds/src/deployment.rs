@@ -11,7 +11,7 @@ use crate::{
     condition::conditions,
     fork::LocalRef,
     rollout::{
-        Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, Migration,
+        self, Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, Migration,
         PullRequestRef, RevertStatus, Rollback, RollbackTarget, Supersede, WorkflowRun,
     },
 };
@@ -39,10 +39,10 @@ use crate::{
 #[x_kube(
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
-    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
-    validation = Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible").message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data").field_path(".migration"),
+    validation = rollout::needs_promotion(),
+    validation = rollout::canary_needs_way_back(),
     validation = Rule::new("has(self.source.commit) || !has(self.gates) || (!has(self.gates.checks) && !has(self.gates.reviews) && !has(self.gates.after) && !(has(self.gates.separationOfDuties) && self.gates.separationOfDuties))").message("gates.checks, reviews, after and separationOfDuties are about a commit: name it in source.commit").field_path(".source"),
-    validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake"),
+    validation = rollout::bake_needs_analysis(),
     validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen and Canary are for the environment Production: only its domains are promoted").field_path(".strategy"),
     validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
     validation = Rule::new("!has(self.pullRequest) || (self.environment == 'Preview' && has(self.source.commit))").message("pullRequest is for the environment Preview and source.commit").field_path(".pullRequest"),

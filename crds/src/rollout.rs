@@ -8,7 +8,7 @@ mod migration;
 mod previews;
 mod status;
 
-use kube::KubeSchema;
+use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,25 @@ pub use self::{
     previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
     status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RevertStatus, RollbackTarget},
 };
+
+/// What only a release has that is promoted.
+pub(crate) fn needs_promotion() -> Rule {
+    Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))")
+        .message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built")
+        .field_path(".strategy")
+}
+
+pub(crate) fn canary_needs_way_back() -> Rule {
+    Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible")
+        .message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data")
+        .field_path(".migration")
+}
+
+pub(crate) fn bake_needs_analysis() -> Rule {
+    Rule::new("!has(self.bake) || has(self.analysis)")
+        .message("bake needs analysis: without a probe nothing tells that the release is bad")
+        .field_path(".bake")
+}
 
 /// How long the live site is watched after the promotion.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! The chart, installed by helm, and its controller run as a kubelet would run it: with the arguments, the environment
 //! and the token that its Deployment says.
 
-use std::{sync::Mutex, time::Duration};
+use std::{path::Path, sync::Mutex, time::Duration};
 
 use forkable_tests::{Audited, Cluster, Namespace, Output, Proxy, Running, binary, eventually, is_ready};
 use serde_json::{Value, json};
@@ -108,6 +108,16 @@ impl<'a> Installed<'a> {
     }
 
     // ---- its processes ----
+
+    /// A process for one namespace with a sandbox of its own, without leader election. The folder has its kubeconfig.
+    pub(crate) fn start_for(&self, space: &Namespace<'_>, folder: &Path, resync: &str) -> Running {
+        let mut command = Command::new(binary());
+        command.args(["controller", "--listen=127.0.0.1:0", "--leader-elect=false", "--resync", resync]);
+        command.args(["--watch-namespace", &space.name, "--namespace", &self.space.name]);
+        command.arg("--journal").arg(folder.join("journal.db"));
+        command.envs(&space.world.environment).env("KUBECONFIG", folder.join("kubeconfig"));
+        Running::start(command)
+    }
 
     /// The controller, at work.
     pub(crate) async fn working(&self) -> Controller {

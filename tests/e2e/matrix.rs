@@ -10,13 +10,11 @@ use std::{
 };
 
 use forkable_tests::{
-    ApiCall, Call, Effect, Namespace, Proxy, Running, Side, binary, is_ready, reference_fork, reference_secret,
-    updated_fork, within,
+    ApiCall, Call, Effect, Namespace, Proxy, Side, is_ready, reference_fork, reference_secret, updated_fork, within,
 };
 use futures::stream::{self, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::installed::{Controller, Installed, PATIENCE};
 
@@ -111,12 +109,7 @@ impl<'a> Lane<'a> {
     }
 
     fn start(&self) -> Controller {
-        let mut command = Command::new(binary());
-        command.args(["controller", "--listen=127.0.0.1:0", "--leader-elect=false", "--resync=24h"]);
-        command.args(["--watch-namespace", &self.space.name, "--namespace", &self.installed.space.name]);
-        command.arg("--journal").arg(self.folder.path().join("journal.db"));
-        command.envs(&self.space.world.environment).env("KUBECONFIG", self.folder.path().join("kubeconfig"));
-        Controller::from(Running::start(command))
+        Controller::from(self.installed.start_for(&self.space, self.folder.path(), "24h"))
     }
 
     async fn put(&self, path: &str, manifest: String) {

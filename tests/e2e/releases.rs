@@ -40,12 +40,7 @@ impl Host for Lane<'_> {
     }
 
     fn start(&self) -> Running {
-        let mut command = Command::new(binary());
-        command.args(["controller", "--listen=127.0.0.1:0", "--leader-elect=false", "--resync=1s"]);
-        command.args(["--watch-namespace", &self.space.name, "--namespace", &self.installed.space.name]);
-        command.arg("--journal").arg(self.folder.path().join("journal.db"));
-        command.envs(&self.space.world.environment).env("KUBECONFIG", self.folder.path().join("kubeconfig"));
-        Running::start(command)
+        self.installed.start_for(&self.space, self.folder.path(), "1s")
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) use forkable_tests::releases::{push, status as release};
 use forkable_tests::{
     Running, World, eventually,
     releases::{excess, judged, promoted_fork},
@@ -21,17 +22,6 @@ pub(super) async fn promoting_in(mut world: World, more: &str) -> World {
     world.converge().await;
     world.write("acme.yaml", &promoted_fork(&format!("{}{more}", judged(5, 0))));
     world
-}
-
-pub(super) async fn push(world: &World, text: &str) -> String {
-    world.push_file("acme-inc/acme", "app/page.tsx", &format!("export default () => '{text}'\n")).await
-}
-
-/// The release of a commit, as it is stored.
-pub(super) async fn release(world: &World, commit: &str) -> Value {
-    let stored = world.stored().await;
-    let of = |stored: &&forkable_tests::Stored| stored.kind == "Deployment" && stored.status["commit"]["sha"] == commit;
-    stored.iter().find(of).map_or(Value::Null, |stored| stored.status.clone())
 }
 
 pub(super) async fn reaches(world: &World, commit: &str, phase: &str) -> Value {

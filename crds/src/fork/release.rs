@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deployment::Strategy,
-    rollout::{Analysis, Bake, Gates, Migration, Previews, Rollback, Supersede},
+    rollout::{self, Analysis, Bake, Gates, Migration, Previews, Rollback, Supersede},
 };
 
 /// How a Fork makes Deployments for new commits of its production branch.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))").message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built").field_path(".strategy"),
-    validation = Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible").message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data").field_path(".migration"),
-    validation = Rule::new("!has(self.bake) || has(self.analysis)").message("bake needs analysis: without a probe nothing tells that the release is bad").field_path(".bake")
+    validation = rollout::needs_promotion(),
+    validation = rollout::canary_needs_way_back(),
+    validation = rollout::bake_needs_analysis()
 )]
 pub struct Release {
     /// Finished Deployments that are kept beside the current one.

@@ -1,8 +1,8 @@
 //! `forkable release`: a person wants a commit released, whatever became of it before.
 
 use anyhow::ensure;
-use forkable_core::store::Kind as _;
-use forkable_crds::{Deployment, DeploymentSpec, FORK_LABEL, Fork, deployment::Source, fork::LocalRef};
+use forkable_core::{release, store::Kind as _};
+use forkable_crds::{Deployment, FORK_LABEL, Fork};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{place::Place, state::releases, target::Target};
@@ -36,34 +36,19 @@ impl Arguments {
         let numbered = (2..).map(|number| format!("{base}-{number}"));
         let mut names = std::iter::once(base.clone()).chain(numbered);
         let name = names.find(|name| !taken.contains(name)).unwrap_or(base);
-        let release = release(&fork, name, self.commit);
+        let release = release(&fork, name, &self.commit);
         let how = world.create(&release).await?;
         super::say(format_args!("{} is to be released; {how}", release.reference()));
         Ok(super::DONE)
     }
 }
 
-fn release(fork: &Fork, name: String, commit: String) -> Deployment {
-    let fork_name = fork.reference().name;
-    let terms = fork.spec.release.clone();
-    let spec = DeploymentSpec {
-        pull_request: None,
-        fork_ref: LocalRef { name: fork_name.clone() },
-        source: Source { commit: Some(commit), git_ref: None },
-        environment: "Production".into(),
-        strategy: terms.strategy,
-        gates: terms.gates,
-        migration: terms.migration,
-        analysis: terms.analysis,
-        bake: terms.bake,
-        rollback: terms.rollback,
-        supersede: terms.supersede,
-        env_revision: None,
-    };
+fn release(fork: &Fork, name: String, commit: &str) -> Deployment {
+    let spec = release::production(fork, commit);
     let metadata = ObjectMeta {
         name: Some(name),
         namespace: fork.metadata.namespace.clone(),
-        labels: Some([(FORK_LABEL.to_owned(), fork_name)].into()),
+        labels: Some([(FORK_LABEL.to_owned(), fork.reference().name)].into()),
         ..ObjectMeta::default()
     };
     Deployment { metadata, spec, status: None }

@@ -5,6 +5,7 @@ pub mod machine;
 pub mod reason;
 mod request;
 pub mod rollout;
+mod spec;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
 
 use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
+pub use spec::{immediate, production};
 pub use status::status;
 
 /// All that a release is planned from, beside what was seen of its build.

@@ -24,15 +24,15 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Input, Look, Observed, find,
+    Input, Look, Observed,
     machine::{self, Build, Check, Event, Gates, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
     request,
     status::whole_seconds,
 };
 use crate::{
-    condition::is_true,
+    condition::{self, is_true},
     forge::{CommitAsk, CommitFacts},
-    hosting::{BuildState, DeploymentFacts, DeploymentRequest, Move, Split, SplitState},
+    hosting::{BuildState, DeploymentRequest, Move, Split, SplitState},
     workflows::{Found, RunAsk},
 };
 pub use judgement::{Round, asks, measured, unready};
@@ -116,9 +116,9 @@ pub fn marks(status: &DeploymentStatus) -> Marks {
 
 /// The phase of any release, also of one that goes live by itself.
 pub fn phase(release: &Deployment) -> Phase {
-    let status = release.status.clone().unwrap_or_default();
+    let Some(status) = &release.status else { return Phase::Pending };
     if is_promoted(release) {
-        return marks(&status).phase();
+        return marks(status).phase();
     }
     match (status.finished_at.is_some(), is_true(&status.conditions, "Ready")) {
         (false, _) => Phase::Pending,
@@ -143,8 +143,8 @@ impl<'a> Input<'a> {
 
     /// When a condition became what it is.
     fn since(&self, type_: &str) -> Option<Timestamp> {
-        let conditions = self.record().conditions;
-        conditions.iter().find(|condition| condition.type_ == type_).map(|condition| condition.last_transition_time.0)
+        let found = condition::find(&self.release.status.as_ref()?.conditions, type_)?;
+        Some(found.last_transition_time.0)
     }
 }
 
@@ -174,7 +174,7 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
         _ => Look::Nothing,
     };
     let production = match phase {
-        Phase::AwaitingApproval => !input.needs_approval() || matches!(input.named_approval(), Ok(Some(_))),
+        Phase::AwaitingApproval => input.is_named_approved(),
         Phase::Migrating => input.has_migrated(),
         Phase::Promoting | Phase::Advancing | Phase::RollingBack => true,
         Phase::Shifting => input.wish().is_some() || input.watch() != Check::Running,
@@ -188,11 +188,6 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     let offer = is_canary && phase == Phase::Gated;
     let split = production && is_canary;
     Needs { build, production, split, offer, commit: input.commit_ask(), round, run: input.ask_for_run() }
-}
-
-/// The deployment among those found that is this release's.
-pub fn found(input: Input<'_>, all: Vec<DeploymentFacts>) -> Option<DeploymentFacts> {
-    find(input, all)
 }
 
 /// The build to ask for: one that stays away from production's domains.
@@ -238,7 +233,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         },
         build,
         verification: input.verification(),
-        approved: !input.needs_approval() || matches!(input.approval(sight), Ok(Some(_))),
+        approved: input.is_approved(sight),
         migration: input.run_of_migration(sight),
         serves: production
             .is_none_or(|production| step.is_some() || (own.is_some() && production.serving.as_deref() == own)),
@@ -303,10 +298,7 @@ pub fn way_back(input: Input<'_>, row: &Row) -> Option<RollbackTarget> {
 pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     let mut record = input.record();
     let now = Some(whole_seconds(input.now));
-    if let Some(facts) = &sight.build.deployment {
-        record.deployment_id = Some(facts.id.clone());
-        record.url = Some(format!("https://{}", facts.url));
-    }
+    know_build(&mut record, sight);
     match row.to {
         Phase::Building => record.requested_at.clone_from(&now),
         Phase::Verifying => {
@@ -360,14 +352,18 @@ fn approve(input: Input<'_>, sight: &Sight, record: &mut DeploymentStatus) {
 /// The record with what is known of the build and of the migration.
 pub fn known(input: Input<'_>, sight: &Sight) -> DeploymentStatus {
     let mut record = input.record();
-    if input.phase() == Phase::Building
-        && let Some(facts) = &sight.build.deployment
-    {
-        record.deployment_id = Some(facts.id.clone());
-        record.url = Some(format!("https://{}", facts.url));
+    if input.phase() == Phase::Building {
+        know_build(&mut record, sight);
     }
     migration::know(&mut record, sight);
     record
+}
+
+fn know_build(record: &mut DeploymentStatus, sight: &Sight) {
+    if let Some(facts) = &sight.build.deployment {
+        record.deployment_id = Some(facts.id.clone());
+        record.url = Some(format!("https://{}", facts.url));
+    }
 }
 
 /// When a release is to be looked at again, should nothing wake it.
@@ -399,12 +395,13 @@ pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
         Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.pause()),
         Phase::Shifting => input.pause().map_or(Recheck::Others, Recheck::Later),
         Phase::Verifying => Recheck::Measure(None),
-        Phase::Baking => {
-            let seconds = input.release.spec.bake.as_ref().map_or(0, |bake| bake.duration_seconds);
-            let baked = input.since("Promoted").map_or(0, |since| input.now.duration_since(since).as_secs());
-            let rest = u64::try_from(seconds - baked).ok().filter(|rest| *rest > 0);
-            Recheck::Measure(rest.map(Duration::from_secs))
-        }
+        Phase::Baking => Recheck::Measure(
+            input
+                .bakes_for()
+                .and_then(|rest| u64::try_from(rest).ok())
+                .filter(|rest| *rest > 0)
+                .map(Duration::from_secs),
+        ),
         Phase::Pending | Phase::Frozen => Recheck::Others,
         Phase::Gated | Phase::AwaitingApproval => Recheck::Gates(input.gates_recheck(sight)),
         Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,

@@ -196,19 +196,13 @@ impl<S: Store> Pass<'_, S> {
         request: DeploymentRequest,
         build: &mut Build,
     ) -> Result<(Arc<Deployment>, Option<PortError>), StoreError> {
-        let now = self.context.clock.now();
         build.is_untried = false;
         let what =
             request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
         let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
-        let span = spans::step(BUILD, &step);
-        span.in_scope(|| tracing::info!("begins"));
-        let fork = self.fork.reference();
-        self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet: BUILD, step: step.clone() });
-        let began = Instant::now();
         let change = HostingChange::CreateDeployment(request);
-        let result = self.account.change_project(&self.target, &change).instrument(span.clone()).await;
-        let error = match result {
+        let call = self.account.change_project(&self.target, &change);
+        let error = match self.attempt(BUILD, Effect::Create, step, call).await {
             Ok(HostingDone::Deployment(facts)) => {
                 build.observed.deployment = Some(facts);
                 build.seen_at = Some(self.context.clock.now());
@@ -218,13 +212,31 @@ impl<S: Store> Pass<'_, S> {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let took = began.elapsed();
-        spans::ended(&span, error.as_ref().map(ToString::to_string).as_deref(), took);
-        let (context, object) = (self.context, self.object);
-        let made = Made { fork: &fork, object, facet: BUILD, effect: Effect::Create, step, at: now, took };
-        made.tell(context, error.as_ref()).await;
         let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());
         Ok((write(self.context, release, status).await?, error))
+    }
+
+    /// Makes a change at a provider, and tells and writes down what became of it.
+    async fn attempt<T>(
+        &self,
+        facet: &'static str,
+        effect: Effect,
+        step: String,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let fork = self.fork.reference();
+        let at = self.context.clock.now();
+        let span = spans::step(facet, &step);
+        span.in_scope(|| tracing::info!("begins"));
+        self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet, step: step.clone() });
+        let began = Instant::now();
+        let result = call.instrument(span.clone()).await;
+        let took = began.elapsed();
+        let error = result.as_ref().err();
+        spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
+        let made = Made { fork: &fork, object: self.object, facet, effect, step, at, took };
+        made.tell(self.context, error).await;
+        result
     }
 
     async fn report(

@@ -26,8 +26,7 @@ impl<S: Store> Pass<'_, S> {
         build.sight.run = None;
         build.look_at = Some(after(input.now, SOON));
         let Some(dispatch) = rollout::dispatch(input) else { return Ok(()) };
-        let change = Change::Forge(ForgeChange::DispatchWorkflow(dispatch));
-        match self.made(change, |change| self.change_repository(change)).await {
+        match self.change_repository(ForgeChange::DispatchWorkflow(dispatch)).await {
             Ok(ForgeDone::Dispatched { run: Some((id, url)) }) => {
                 let title = String::new();
                 let (state, created_at) = (RunState::Running, input.now);
@@ -49,17 +48,12 @@ impl<S: Store> Pass<'_, S> {
         let outcome = match rollout::revert::due(input) {
             None => return Ok(Stepped::Waits),
             Some(Due::Impossible(reason)) => Err(reason),
-            Some(Due::Open(revert)) => {
-                let change = Change::Forge(ForgeChange::OpenRevert(revert));
-                match self.made(change, |change| self.change_repository(change)).await {
-                    Ok(ForgeDone::PullRequest { number, url }) => Ok((number, url)),
-                    Ok(_) => return Ok(Stepped::Waits),
-                    Err(error) if is_refusal(&error) || matches!(error, PortError::Stale { .. }) => {
-                        Err(error.to_string())
-                    }
-                    Err(error) => return Ok(Stepped::Failed(error)),
-                }
-            }
+            Some(Due::Open(revert)) => match self.change_repository(ForgeChange::OpenRevert(revert)).await {
+                Ok(ForgeDone::PullRequest { number, url }) => Ok((number, url)),
+                Ok(_) => return Ok(Stepped::Waits),
+                Err(error) if is_refusal(&error) || matches!(error, PortError::Stale { .. }) => Err(error.to_string()),
+                Err(error) => return Ok(Stepped::Failed(error)),
+            },
         };
         let (event_type, message) = match &outcome {
             Ok((_, url)) => (EventType::Normal, format!("opened {url} to take the commit back")),
@@ -73,20 +67,17 @@ impl<S: Store> Pass<'_, S> {
 
     /// The Fork's repository, as it is on record.
     pub(super) fn repository(&self) -> RepositoryTarget {
-        let status = self.fork.status.as_ref().and_then(|status| status.repository.clone());
-        let full_name = status.as_ref().map(|repository| repository.full_name.clone()).unwrap_or_default();
-        let (owner, name) = full_name.split_once('/').unwrap_or_default();
-        RepositoryTarget {
-            id: status.as_ref().map(|repository| repository.id),
-            node_id: status.as_ref().map(|repository| repository.node_id.clone()),
-            owner: owner.into(),
-            name: name.into(),
-            head: None,
-        }
+        let known = self.fork.status.as_ref().and_then(|status| status.repository.as_ref());
+        known.map_or_else(RepositoryTarget::default, |known| {
+            let (owner, name) = known.full_name.split_once('/').unwrap_or_default();
+            let (id, node_id) = (Some(known.id), Some(known.node_id.clone()));
+            RepositoryTarget { id, node_id, owner: owner.into(), name: name.into(), head: None }
+        })
     }
 
-    pub(super) async fn change_repository(&self, change: Change) -> Result<ForgeDone, PortError> {
-        let Change::Forge(change) = change else { return Ok(ForgeDone::Nothing) };
-        self.account.change_repository(&self.repository(), &change).await
+    pub(super) async fn change_repository(&self, change: ForgeChange) -> Result<ForgeDone, PortError> {
+        let repository = self.repository();
+        let call = self.account.change_repository(&repository, &change);
+        self.made(Change::Forge(change.clone()), call).await
     }
 }

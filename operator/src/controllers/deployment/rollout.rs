@@ -1,9 +1,6 @@
 //! The pass of a release that is promoted: look, decide, put on record, call. An intent is on record before its call.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use forkable_core::{
     Change, Facet, PortError, Retry, Step,
@@ -12,7 +9,7 @@ use forkable_core::{
     journal::Entry,
     plan::Outcome,
     release::{
-        Input, Look,
+        self, Input, Look,
         analysis::{self, Secrets},
         machine::{Call, Decision, Event, Phase, Row},
         reason::UNKNOWN_CHECK,
@@ -27,12 +24,9 @@ use futures::future::join_all;
 use super::{Pass, builds::Build, fingerprint, withheld};
 use crate::{
     clock::{after, until},
-    controllers::{Passed, fork::Made},
+    controllers::Passed,
     observe::What,
-    progress::Progress,
-    spans,
 };
-use tracing::Instrument as _;
 
 /// Lines of the table, calls and measurements in one pass; a release has no more phases.
 const ROUNDS: usize = 16;
@@ -207,7 +201,7 @@ impl<S: Store> Pass<'_, S> {
             Look::Deployment(_) => {}
             Look::Find { commit } => {
                 let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
-                build.sight.build.deployment = rollout::found(input, found);
+                build.sight.build.deployment = release::find(input, found);
                 build.seen_at = Some(input.now);
                 build.sight.is_looked_for = true;
             }
@@ -274,7 +268,7 @@ impl<S: Store> Pass<'_, S> {
         if matches!(call, Call::RestoreAssignment | Call::RemoveSteps) && is_stepwise {
             // Only those that this release made.
             if self.account.hosting.steps(&self.target).await?.as_ref() == Some(&steps) {
-                self.change(HostingChange::SetSteps(None)).await?;
+                self.change_project(HostingChange::SetSteps(None)).await?;
             }
         }
         let own = status.deployment_id.unwrap_or_default();
@@ -282,8 +276,7 @@ impl<S: Store> Pass<'_, S> {
             Call::Migrate => return self.migrate(input, build).await,
             Call::CancelMigration => {
                 let Some(id) = status.migration.and_then(|run| run.id) else { return Ok(()) };
-                let change = Change::Forge(ForgeChange::CancelRun { id });
-                return self.made(change, |change| self.change_repository(change)).await.map(drop);
+                return self.change_repository(ForgeChange::CancelRun { id }).await.map(drop);
             }
             Call::Build => {
                 build.is_untried = false;
@@ -301,7 +294,7 @@ impl<S: Store> Pass<'_, S> {
                         build.sight.refused = Some(canary::taken(&present).message);
                         return Ok(());
                     }
-                    None => self.change(HostingChange::SetSteps(Some(steps))).await,
+                    None => self.change_project(HostingChange::SetSteps(Some(steps))).await,
                 };
                 match set {
                     Ok(_) => HostingChange::StartSteps { id: own },
@@ -327,7 +320,7 @@ impl<S: Store> Pass<'_, S> {
             }
         };
         build.sight.production = None;
-        match self.change(change).await {
+        match self.change_project(change).await {
             Ok(HostingDone::Deployment(facts)) if call == Call::Build => {
                 build.sight.build.deployment = Some(facts);
                 build.seen_at = Some(self.context.clock.now());
@@ -343,35 +336,19 @@ impl<S: Store> Pass<'_, S> {
         }
     }
 
-    async fn change(&self, change: HostingChange) -> Result<HostingDone, PortError> {
-        let make = async |change: Change| match change {
-            Change::Hosting(change) => self.account.change_project(&self.target, &change).await,
-            _ => Ok(HostingDone::Nothing),
-        };
-        self.made(Change::Hosting(change), make).await
+    async fn change_project(&self, change: HostingChange) -> Result<HostingDone, PortError> {
+        let call = self.account.change_project(&self.target, &change);
+        self.made(Change::Hosting(change.clone()), call).await
     }
 
-    /// Makes a change at a provider, and tells and writes down what became of it.
+    /// Makes a change of the release, as its plan would print it.
     pub(super) async fn made<T>(
         &self,
         change: Change,
-        make: impl AsyncFnOnce(Change) -> Result<T, PortError>,
+        call: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
-        let step = Step { facet: Facet::Release, change: change.clone() };
-        let (step, effect, facet) = (step.to_string(), step.effect(), Facet::Release.name());
-        let fork = self.fork.reference();
-        let at = self.context.clock.now();
-        let span = spans::step(facet, &step);
-        span.in_scope(|| tracing::info!("begins"));
-        self.context.progress.tell(Progress::StepBegan { object: fork.clone(), facet, step: step.clone() });
-        let began = Instant::now();
-        let result = make(change).instrument(span.clone()).await;
-        let took = began.elapsed();
-        let error = result.as_ref().err();
-        spans::ended(&span, error.map(ToString::to_string).as_deref(), took);
-        let made = Made { fork: &fork, object: self.object, facet, effect, step, at, took };
-        made.tell(self.context, error).await;
-        result
+        let step = Step { facet: Facet::Release, change };
+        self.attempt(step.facet.name(), step.effect(), step.to_string(), call).await
     }
 
     /// Stores a record with its conditions, after a line of the table if there is one.

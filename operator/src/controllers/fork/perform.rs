@@ -11,14 +11,10 @@ use forkable_core::{
     hosting::ProjectTarget,
     journal::Entry,
     plan::{Done, Effect, StoreChange},
+    release,
     store::{Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{
-    Deployment, DeploymentSpec, FORK_LABEL, Fork,
-    deployment::{Source, Strategy},
-    fork::LocalRef,
-    rollout::PullRequestRef,
-};
+use forkable_crds::{Deployment, DeploymentSpec, FORK_LABEL, Fork};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
@@ -74,10 +70,14 @@ pub(super) async fn inside<S: Store>(
     let releases = context.fleet.releases(&reference);
     let made = match change {
         StoreChange::CreateRelease { name, commit, env_revision } => {
-            release(fork, name, production(fork, commit, env_revision.clone()))
+            let spec = release::production(fork, commit);
+            object(fork, name, DeploymentSpec { env_revision: env_revision.clone(), ..spec })
         }
         StoreChange::CreatePreview { name, commit, env_revision, pull_request } => {
-            release(fork, name, preview(fork, commit, env_revision, pull_request))
+            let env_revision = Some(env_revision.clone());
+            let pull_request = Some(pull_request.clone());
+            let spec = release::immediate(&reference.name, commit, "Preview");
+            object(fork, name, DeploymentSpec { env_revision, pull_request, ..spec })
         }
         StoreChange::DeleteRelease { name } | StoreChange::DropPreview { name, .. } => {
             if let Some(release) = releases.iter().find(|release| release.metadata.name.as_ref() == Some(name)) {
@@ -109,48 +109,7 @@ fn numbered(mut release: Deployment, number: u64) -> Deployment {
     release
 }
 
-/// As `spec.release` says.
-fn production(fork: &Fork, commit: &str, env_revision: Option<String>) -> DeploymentSpec {
-    let terms = &fork.spec.release;
-    DeploymentSpec {
-        strategy: terms.strategy.clone(),
-        gates: terms.gates.clone(),
-        analysis: terms.analysis.clone(),
-        bake: terms.bake.clone(),
-        rollback: terms.rollback.clone(),
-        supersede: terms.supersede,
-        migration: terms.migration.clone(),
-        env_revision,
-        ..immediate(fork, commit, "Production")
-    }
-}
-
-fn preview(fork: &Fork, commit: &str, env_revision: &str, pull_request: &PullRequestRef) -> DeploymentSpec {
-    DeploymentSpec {
-        env_revision: Some(env_revision.into()),
-        pull_request: Some(pull_request.clone()),
-        ..immediate(fork, commit, "Preview")
-    }
-}
-
-fn immediate(fork: &Fork, commit: &str, environment: &str) -> DeploymentSpec {
-    DeploymentSpec {
-        fork_ref: LocalRef { name: fork.metadata.name.clone().unwrap_or_default() },
-        source: Source { commit: Some(commit.into()), git_ref: None },
-        environment: environment.into(),
-        strategy: Strategy::default(),
-        gates: None,
-        analysis: None,
-        bake: None,
-        rollback: None,
-        supersede: None,
-        migration: None,
-        env_revision: None,
-        pull_request: None,
-    }
-}
-
-fn release(fork: &Fork, name: &str, spec: DeploymentSpec) -> Deployment {
+fn object(fork: &Fork, name: &str, spec: DeploymentSpec) -> Deployment {
     let fork_name = fork.metadata.name.clone().unwrap_or_default();
     let owner = OwnerReference {
         api_version: Fork::api_version(&()).into(),

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use forkable_crds::{
-    Deployment, DeploymentSpec,
-    deployment::{Source, Strategy},
-    fork::LocalRef,
-    rollout::PullRequestRef,
-};
+use forkable_crds::{Deployment, DeploymentSpec, rollout::PullRequestRef};
 
 use super::Observed;
 use crate::{
@@ -16,6 +11,7 @@ use crate::{
         ProjectSettingsPatch,
     },
     plan::StoreChange,
+    release,
 };
 
 pub(super) fn absorb(observed: &mut Observed, change: &HostingChange, done: &HostingDone) {
@@ -168,20 +164,7 @@ fn create(
     env_revision: Option<String>,
     pull_request: Option<PullRequestRef>,
 ) {
-    let spec = DeploymentSpec {
-        // Which Fork it is of is not what the observation of one Fork tells releases apart by.
-        fork_ref: LocalRef { name: String::new() },
-        source: Source { commit: Some(commit.into()), git_ref: None },
-        environment: environment.into(),
-        strategy: Strategy::default(),
-        gates: None,
-        analysis: None,
-        bake: None,
-        rollback: None,
-        supersede: None,
-        migration: None,
-        env_revision,
-        pull_request,
-    };
+    // Which Fork it is of is not what the observation of one Fork tells releases apart by.
+    let spec = DeploymentSpec { env_revision, pull_request, ..release::immediate("", commit, environment) };
     observed.releases.insert(0, Arc::new(Deployment::new(name, spec)));
 }

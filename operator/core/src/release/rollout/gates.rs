@@ -75,6 +75,16 @@ impl Input<'_> {
         self.release.spec.gates.as_ref().is_some_and(|gates| gates.approval == Approval::Required)
     }
 
+    /// Whether it is approved by somebody who may, or needs no approval.
+    pub(super) fn is_approved(&self, sight: &Sight) -> bool {
+        !self.needs_approval() || matches!(self.approval(sight), Ok(Some(_)))
+    }
+
+    /// The same, whoever wrote the commit.
+    pub(super) fn is_named_approved(&self) -> bool {
+        !self.needs_approval() || matches!(self.named_approval(), Ok(Some(_)))
+    }
+
     /// How the gates stand before the build and before the promotion.
     pub(super) fn gates(&self, sight: &Sight) -> Gates {
         let is_before_build = match self.phase() {
@@ -83,9 +93,8 @@ impl Input<'_> {
             _ => return Gates::Open,
         };
         let is_open = self.closed(sight).is_empty();
-        let is_approved = || !self.needs_approval() || matches!(self.approval(sight), Ok(Some(_)));
         match self.gates_time_out_at() {
-            _ if is_open && (is_before_build || is_approved()) => Gates::Open,
+            _ if is_open && (is_before_build || self.is_approved(sight)) => Gates::Open,
             Some(at) if self.now > at => Gates::TimedOut,
             _ if is_open => Gates::Open,
             _ => Gates::Closed,
@@ -127,8 +136,7 @@ impl Input<'_> {
     /// decide.
     pub fn commit_is_good_for(&self, sight: &Sight) -> Duration {
         let is_running = || self.closed(sight).iter().any(|closed| closed.reason == reason::CHECKS_RUNNING);
-        let decides = self.phase() == Phase::AwaitingApproval
-            && (!self.needs_approval() || matches!(self.named_approval(), Ok(Some(_))));
+        let decides = self.phase() == Phase::AwaitingApproval && self.is_named_approved();
         if decides || is_running() { RUNNING } else { SAFETY }
     }
 }

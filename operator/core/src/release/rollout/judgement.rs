@@ -32,15 +32,15 @@ pub struct Round<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn run(&self, stage: &str) -> AnalysisRun {
-        let runs = self.record().analysis_runs;
-        runs.into_iter().find(|run| run.stage == stage).unwrap_or_default()
+        let mut runs = self.release.status.iter().flat_map(|status| &status.analysis_runs);
+        runs.find(|run| run.stage == stage).cloned().unwrap_or_default()
     }
 
-    /// Whether the live site has not been watched for long enough; `None` if it is not watched.
-    pub(super) fn bakes(&self) -> Option<bool> {
+    /// Seconds for which the live site is yet to be watched, none or less if that was enough; `None` if it is not watched.
+    pub(super) fn bakes_for(&self) -> Option<i64> {
         let seconds = self.release.spec.bake.as_ref()?.duration_seconds;
         let baked = self.since("Promoted").map_or(0, |since| self.now.duration_since(since).as_secs());
-        Some(baked < seconds)
+        Some(seconds - baked)
     }
 
     pub(super) fn verification(&self) -> Check {
@@ -49,8 +49,8 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn bake(&self) -> Check {
-        match (&self.release.spec.analysis, self.bakes()) {
-            (Some(analysis), Some(lasts)) => analysis::verdict(analysis, &self.run(LIVE), Some(lasts)),
+        match (&self.release.spec.analysis, self.bakes_for()) {
+            (Some(analysis), Some(rest)) => analysis::verdict(analysis, &self.run(LIVE), Some(rest > 0)),
             _ => Check::Passed,
         }
     }

@@ -26,7 +26,7 @@ pub enum Due {
 /// What is yet to be done about a rollback in Git; `None`: nothing.
 pub fn due(input: Input<'_>) -> Option<Due> {
     let record = input.record();
-    if !is_wanted(input, &record) || record.revert.is_some() {
+    if !is_wanted(input, marks(&record).phase()) || record.revert.is_some() {
         return None;
     }
     let status = input.fork?.status.as_ref()?;
@@ -74,15 +74,14 @@ pub fn reverted(input: Input<'_>, outcome: Result<(i64, String), String>) -> Dep
     record
 }
 
-fn is_wanted(input: Input<'_>, record: &DeploymentStatus) -> bool {
-    let asks = input.release.spec.rollback.as_ref().is_some_and(|rollback| rollback.revert_pull_request);
-    asks && marks(record).phase() == Phase::RolledBack
+fn is_wanted(input: Input<'_>, phase: Phase) -> bool {
+    let rollback = input.release.spec.rollback.as_ref();
+    phase == Phase::RolledBack && rollback.is_some_and(|rollback| rollback.revert_pull_request)
 }
 
 /// How Git stands after a rollback, if a pull request was asked for.
 pub(super) fn report(input: Input<'_>, status: &DeploymentStatus, phase: Phase) -> Option<Report> {
-    let asks = input.release.spec.rollback.as_ref().is_some_and(|rollback| rollback.revert_pull_request);
-    if !asks || phase != Phase::RolledBack {
+    if !is_wanted(input, phase) {
         return None;
     }
     let report =

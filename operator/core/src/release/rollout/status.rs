@@ -268,13 +268,12 @@ fn held_up(input: Input<'_>, sight: &Sight) -> Option<(State, String, String)> {
 
 fn approval(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> (State, String, String) {
     let held_up = held_up(input, sight);
-    let approval = input.approval(sight);
-    if !input.needs_approval() || matches!(approval, Ok(Some(_))) {
+    if input.is_approved(sight) {
         let soon = format!("is about to be promoted{}", input.no_way_back());
         let going = (State::Progressing, Phase::AwaitingApproval.name().into(), soon);
         return held_up.map_or(going, |(state, reason, message)| (state, reason, format!("is good, but {message}")));
     }
-    let wrong = approval.err().map_or_else(String::new, |wrong| format!("{wrong}; "));
+    let wrong = input.approval(sight).err().map_or_else(String::new, |wrong| format!("{wrong}; "));
     let url = status.url.as_deref().unwrap_or_default();
     let message = format!(
         "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}{}",

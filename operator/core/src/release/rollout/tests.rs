@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     fork::fixtures::{self, at, hosted_record},
+    hosting::DeploymentFacts,
     workflows::{RunFacts, RunState},
 };
 
