@@ -61,6 +61,14 @@ async fn a_good_release_is_judged_promoted_and_baked() {
     assert!(serves(&world, &before).await, "what served goes on serving while the candidate is judged");
     let status = reaches(&world, &head, "Healthy").await;
     assert!(serves(&world, &head).await);
+    let metrics = running.metrics(PATIENCE).await;
+    for line in [
+        r#"forkable_releases_total{result="live"} 1"#,
+        r#"forkable_release_duration_seconds_count{stage="build"} 1"#,
+        r#"forkable_release_duration_seconds_count{stage="live"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
     running.kill().await;
     world.converge().await;
     assert_eq!(current(&world).await, head);
@@ -70,6 +78,9 @@ async fn a_good_release_is_judged_promoted_and_baked() {
     let calls = world.calls().await;
     let first = calls.iter().position(|call| call.operation.contains("/promote/")).expect("a promotion");
     let restored = calls[first..].iter().position(|call| call.operation == "PATCH /v9/projects/{idOrName}");
+    for call in &calls[first..] {
+        println!("CALL {}", call.operation);
+    }
     assert!(restored.is_some_and(|calls| calls <= 5), "promotion took {restored:?} calls");
     assert!(message(&status, "Ready").contains("undo with: forkable rollback acme"), "{status:#}");
     let output = world.run(&["history", "acme"]).await;

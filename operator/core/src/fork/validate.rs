@@ -115,6 +115,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
         domains,
         revision_history_limit: usize::try_from(spec.release.revision_history_limit).unwrap_or_default(),
         on_env_change: spec.release.on_env_change,
+        strategy: spec.release.strategy.clone(),
         previews: spec.release.previews.clone(),
         deletion_policy: spec.deletion_policy,
         adopt: annotations.and_then(|all| all.get(ADOPT_ANNOTATION)).is_some_and(|adopt| adopt == "true"),

@@ -303,7 +303,7 @@ pub const TABLE: &[Row] = &[
     row(Phase::Frozen, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::Healthy, Event::RollbackAsked, Phase::RollingBack),
     after(Call::RemoveSteps, row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack)),
-    row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed),
+    after(Call::RemoveSteps, row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed)),
 ];
 
 /// The line for an event in a phase, if the event means something there.

@@ -26,6 +26,7 @@ pub(super) const APPROVAL_REQUIRED: &str = "ApprovalRequired";
 pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
 pub(super) const BAKE_FAILED: &str = "BakeFailed";
 pub(super) const STEP_FAILED: &str = "StepFailed";
+pub(super) const PLAN_UNSUPPORTED: &str = "PlanUnsupported";
 pub(super) const STEPS_TAKEN: &str = "RollingReleaseConfigured";
 pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";

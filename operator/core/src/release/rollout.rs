@@ -165,7 +165,7 @@ pub struct Needs<'a> {
 }
 
 /// What to look at for this release, given what is on record.
-pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
+pub fn needs<'a>(input: Input<'a>, sight: &Sight, is_untried: bool) -> Needs<'a> {
     let record = input.record();
     let phase = input.phase();
     let build = match (phase, record.deployment_id) {
@@ -177,13 +177,15 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
         Phase::AwaitingApproval => input.is_named_approved(),
         Phase::Migrating => input.has_migrated(),
         Phase::Promoting | Phase::Advancing | Phase::RollingBack => true,
-        Phase::Shifting => input.wish().is_some() || input.watch() != Check::Running,
+        Phase::Shifting => {
+            input.wish().is_some() || input.watch(Some(sight).filter(|it| it.commit.is_some())) != Check::Running
+        }
         Phase::Frozen => input.wish().is_some(),
         Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
     };
-    let round = input.round();
+    let round = input.round(sight);
     let is_canary = input.is_canary();
     let offer = is_canary && phase == Phase::Gated;
     let split = production && is_canary;
@@ -210,7 +212,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         Some(BuildState::Ready) => Build::Ready,
         Some(BuildState::Failed | BuildState::Canceled) => Build::Failed,
     };
-    let needs = needs(input, false);
+    let needs = needs(input, sight, false);
     let production = sight.production.as_ref();
     if needs.production && production.is_none() {
         return machine::Decision::Wait;
@@ -243,7 +245,7 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         },
         moving: production.map_or(Moving::Nothing, |production| moving(&record, production, sight)),
         step,
-        watch: input.watch(),
+        watch: input.watch(Some(sight)),
         bake: input.bake(),
         wish: input.wish(),
     };
@@ -392,8 +394,8 @@ pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
         Phase::Building => Recheck::Build,
         Phase::Migrating if !input.has_migrated() => Recheck::Run,
         Phase::Migrating | Phase::Promoting | Phase::Advancing | Phase::RollingBack => Recheck::Soon,
-        Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.pause()),
-        Phase::Shifting => input.pause().map_or(Recheck::Others, Recheck::Later),
+        Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.step_turns_in()),
+        Phase::Shifting => input.step_turns_in().map_or(Recheck::Others, Recheck::Later),
         Phase::Verifying => Recheck::Measure(None),
         Phase::Baking => Recheck::Measure(
             input

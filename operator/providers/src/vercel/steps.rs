@@ -1,7 +1,7 @@
 //! Rolling releases: a deployment gets a project's visitors step by step. <https://vercel.com/docs/rolling-releases>
 //!
-//! Steps are never advanced by Vercel's clock (`manual-approval`): each is advanced, or not, by a call. They are removed
-//! only when no release is under way, which their removal may abort.
+//! Steps are never advanced by Vercel's clock (`manual-approval`): each is advanced, or not, by a call. Their removal
+//! does not touch a release that is under way.
 
 use forkable_core::{
     PortError,

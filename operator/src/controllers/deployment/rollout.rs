@@ -21,7 +21,7 @@ use forkable_core::{
 use forkable_crds::{Deployment, DeploymentStatus, rollout::Analysis};
 use futures::future::join_all;
 
-use super::{Pass, builds::Build, fingerprint, withheld};
+use super::{Pass, builds::Build, fingerprint, store, withheld};
 use crate::{
     clock::{after, until},
     controllers::Passed,
@@ -97,7 +97,7 @@ impl<S: Store> Pass<'_, S> {
         if release.status.as_ref().is_some_and(|status| status.migration != known.migration) {
             return Ok(Stepped::On(self.write_record(input, known, build, None).await?));
         }
-        let needs = rollout::needs(input, build.is_untried);
+        let needs = rollout::needs(input, &build.sight, build.is_untried);
         if let Some(round) = &needs.round
             && build.measure_at.is_none_or(|at| at <= now)
         {
@@ -186,7 +186,7 @@ impl<S: Store> Pass<'_, S> {
             build.sight.is_looked_for = false;
             return Ok(());
         }
-        let needs = rollout::needs(input, build.is_untried);
+        let needs = rollout::needs(input, &build.sight, build.is_untried);
         let is_due = build.look_at.is_none_or(|at| at <= input.now);
         match needs.build {
             Look::Nothing => build.sight.is_looked_for = build.is_untried,
@@ -266,9 +266,10 @@ impl<S: Store> Pass<'_, S> {
         let steps = canary::weights(input.release);
         let is_stepwise = !steps.is_empty() && status.rollback_to.is_some();
         if matches!(call, Call::RestoreAssignment | Call::RemoveSteps) && is_stepwise {
-            // Only those that this release made.
-            if self.account.hosting.steps(&self.target).await?.as_ref() == Some(&steps) {
-                self.change_project(HostingChange::SetSteps(None)).await?;
+            match self.remove_steps(&steps).await {
+                // Where the provider refuses all of it, the release is over all the same; the journal tells.
+                Err(error) if call == Call::RemoveSteps && is_refusal(&error) => {}
+                done => done?,
             }
         }
         let own = status.deployment_id.unwrap_or_default();
@@ -336,6 +337,14 @@ impl<S: Store> Pass<'_, S> {
         }
     }
 
+    /// Removes the steps of the project if they are these: only those that this release made.
+    async fn remove_steps(&self, own: &[i64]) -> Result<(), PortError> {
+        if self.account.hosting.steps(&self.target).await?.as_deref() == Some(own) {
+            self.change_project(HostingChange::SetSteps(None)).await?;
+        }
+        Ok(())
+    }
+
     async fn change_project(&self, change: HostingChange) -> Result<HostingDone, PortError> {
         let call = self.account.change_project(&self.target, &change);
         self.made(Change::Hosting(change.clone()), call).await
@@ -362,10 +371,7 @@ impl<S: Store> Pass<'_, S> {
         let marks = rollout::marks(&record);
         let marks = row.map_or(marks, |row| marks.after(row));
         let status = rollout::status(input, record, marks, &build.sight, row, None);
-        let release = Arc::new(input.release.clone());
-        let release = self.context.store.write_status(&release, status).await?;
-        self.context.fleet.put_release(release.clone());
-        Ok(release)
+        store(self.context, &Arc::new(input.release.clone()), status).await
     }
 
     /// Tells people that a line of the table came true.
@@ -421,8 +427,7 @@ impl<S: Store> Pass<'_, S> {
         let recheck = rollout::recheck(input, &build.sight);
         if release.status.as_ref() != Some(&status) {
             self.warn(&release, &status).await;
-            let release = self.context.store.write_status(&release, status).await?;
-            self.context.fleet.put_release(release);
+            store(self.context, &release, status).await?;
         }
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {

@@ -171,7 +171,9 @@ impl World {
                         return;
                     }
                     self.call(index, call);
-                    if call == Call::RestoreAssignment && self.provider.assigns {
+                    let removes = matches!(call, Call::RestoreAssignment | Call::RemoveSteps);
+                    let failed = call == Call::RestoreAssignment && self.provider.assigns;
+                    if failed || (removes && self.provider.steps_of == Some(index)) {
                         return; // The call failed, so that nothing is put on record.
                     }
                 }
@@ -440,8 +442,8 @@ impl World {
         let ended_well = |phase: &Phase| matches!(phase, Phase::Healthy | Phase::RolledBack);
         if phases.iter().all(ended_well) {
             assert!(!self.provider.assigns, "a push would go live by itself");
-            assert_eq!(self.provider.steps_of, None, "steps are left behind");
         }
+        assert_eq!(self.provider.steps_of, None, "steps are left behind");
     }
 }
 

@@ -1,10 +1,13 @@
 //! A release that gets production's visitors step by step (`strategy.type: Canary`): how its step stands, what it may
 //! be refused for before anything is built, and in words how far it is.
 
+#[cfg(test)]
+mod tests;
+
 use forkable_crds::{
     APPROVE_ANNOTATION, Deployment, DeploymentStatus,
     deployment::StrategyType,
-    rollout::{Approval, ApprovalStatus, CanaryStatus, CanaryStep, RollbackTarget},
+    rollout::{AnalysisRun, Approval, ApprovalStatus, CanaryStatus, CanaryStep, RollbackTarget},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,7 +18,9 @@ use super::{
         reason,
         status::whole_seconds,
     },
-    Sight, Told, phase,
+    Sight, Told,
+    gates::is_independent,
+    phase,
 };
 use crate::{
     PortError,
@@ -136,8 +141,37 @@ impl<'a> Input<'a> {
         std::time::Duration::try_from(rest).ok().filter(|rest| !rest.is_zero())
     }
 
-    /// Who let the step pass; `None` if nobody did. An approval of an earlier step or of the promotion is none.
-    fn step_approval(&self) -> Option<ApprovalStatus> {
+    /// Time until the pause is over, or until nobody may approve the step any more.
+    pub(super) fn step_turns_in(&self) -> Option<std::time::Duration> {
+        let out =
+            self.step_times_out_at().and_then(|at| std::time::Duration::try_from(at.duration_since(self.now)).ok());
+        self.pause().or(out).filter(|rest| !rest.is_zero())
+    }
+
+    /// Until when a person may approve what comes after the step; `None`: for ever, or nobody has to.
+    fn step_times_out_at(&self) -> Option<Timestamp> {
+        let timeout = self.release.spec.gates.as_ref()?.timeout_seconds?;
+        approvable(self.release)?;
+        Some(pause_ends(self.release)?.saturating_add(SignedDuration::from_secs(timeout)).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Whether it was waited for an approval of the step for too long.
+    pub(super) fn is_step_overdue(&self, sight: &Sight) -> bool {
+        self.is_held(Some(sight)) && self.step_times_out_at().is_some_and(|at| self.now >= at)
+    }
+
+    /// Who let the step pass, if somebody did who may; the error says what is wrong with an approval.
+    fn step_approval(&self, sight: &Sight) -> Result<Option<ApprovalStatus>, String> {
+        let approval = self.named_step_approval();
+        if let Some(approval) = approval.as_ref().filter(|_| self.separates_duties()) {
+            is_independent(approval, sight)?;
+        }
+        Ok(approval)
+    }
+
+    /// Who let the step pass by their own account, whoever wrote the commit. An approval of an earlier step or of the
+    /// promotion is none.
+    pub(super) fn named_step_approval(&self) -> Option<ApprovalStatus> {
         let text = self.annotation(APPROVE_ANNOTATION)?;
         let (named, by) = text.split_once(" by ").map_or((text, None), |(named, by)| (named, Some(by.trim())));
         let by = by.map(|by| by.chars().take(128).collect());
@@ -145,17 +179,28 @@ impl<'a> Input<'a> {
         is_it.then(|| ApprovalStatus { by, at: Some(whole_seconds(self.now)) })
     }
 
-    /// Whether a person is waited for before the next step.
-    fn is_held(&self) -> bool {
-        approvable(self.release).is_some() && self.step_approval().is_none()
+    /// Whether a person is waited for before the next step. Without a sight an approval counts, whoever gave it.
+    fn is_held(&self, sight: Option<&Sight>) -> bool {
+        let is_approved = match sight {
+            Some(sight) => matches!(self.step_approval(sight), Ok(Some(_))),
+            None => self.named_step_approval().is_some(),
+        };
+        approvable(self.release).is_some() && !is_approved
     }
 
-    /// How the step stands.
-    pub(super) fn watch(&self) -> Check {
+    /// How the step stands. Without a sight an approval counts, whoever gave it.
+    pub(super) fn watch(&self, sight: Option<&Sight>) -> Check {
         let Some(stage) = self.step_stage() else { return Check::Running };
-        let lasts = self.pause().is_some() || self.is_held();
+        if sight.is_some_and(|sight| self.is_step_overdue(sight)) {
+            return Check::Failed;
+        }
+        let lasts = self.pause().is_some() || self.is_held(sight);
         match &self.release.spec.analysis {
-            Some(analysis) => analysis::verdict(analysis, &self.run(stage), Some(lasts)),
+            Some(analysis) => {
+                let run = self.run(stage);
+                // Both the candidate and the live site are asked in every step, however short it is.
+                analysis::verdict(analysis, &run, Some(lasts || rounds(&run) < 2))
+            }
             None if lasts => Check::Running,
             None => Check::Passed,
         }
@@ -170,16 +215,33 @@ impl<'a> Input<'a> {
     /// Who is asked next: the candidate itself, of which the live site shows little yet, and the live site in turn.
     pub(super) fn step_host(&self, stage: &str) -> Option<String> {
         let run = self.run(stage);
-        let is_live = (run.successes + run.failures + run.inconclusive) % 2 == 1;
-        if is_live { self.live_host() } else { Some(super::judgement::host_of(self.record().url.as_deref()?)) }
+        if rounds(&run) % 2 == 1 {
+            self.live_host()
+        } else {
+            Some(super::judgement::host_of(self.record().url.as_deref()?))
+        }
     }
 
-    /// Whether another release of the environment is made that can go on in place of one that is refused.
+    /// Whether another release of the environment is made that can go on in place of one that is refused, or has.
     pub(super) fn has_heir(&self) -> bool {
-        self.newer()
-            .iter()
-            .any(|newer| newer.spec.environment == self.release.spec.environment && !phase(newer).is_over())
+        self.newer().iter().any(|newer| {
+            let phase = phase(newer);
+            newer.spec.environment == self.release.spec.environment && (phase == Phase::Healthy || !phase.is_over())
+        })
     }
+}
+
+/// Whether a release may not be given its steps, so that nothing of it is built.
+pub fn is_refused(release: &Deployment) -> bool {
+    let conditions = release.status.iter().flat_map(|status| &status.conditions);
+    let mut stalled = conditions.filter(|condition| condition.type_ == "Stalled" && condition.status == "True");
+    phase(release) == Phase::Gated
+        && stalled.any(|stalled| [reason::STEPS_TAKEN, reason::PLAN_UNSUPPORTED].contains(&&*stalled.reason))
+}
+
+/// How often sites were asked.
+fn rounds(run: &AnalysisRun) -> i64 {
+    run.successes + run.failures + run.inconclusive
 }
 
 /// The step that the provider has this release at, from 1.
@@ -208,7 +270,7 @@ pub(super) fn record(input: Input<'_>, sight: &Sight, row: &Row, record: &mut De
             canary.step += 1;
             canary.weight = weight(canary.step);
             canary.reached_at = None;
-            if let Some(approval) = input.step_approval() {
+            if let Ok(Some(approval)) = input.step_approval(sight) {
                 record.approval = Some(approval);
             }
         }
@@ -218,7 +280,12 @@ pub(super) fn record(input: Input<'_>, sight: &Sight, row: &Row, record: &mut De
 }
 
 /// How it stands with the step, for people.
-pub(super) fn awaited(input: Input<'_>, status: &DeploymentStatus, phase: Phase) -> (State, String, String) {
+pub(super) fn awaited(
+    input: Input<'_>,
+    status: &DeploymentStatus,
+    sight: &Sight,
+    phase: Phase,
+) -> (State, String, String) {
     let going = |message| (State::Progressing, phase.name().to_owned(), message);
     let canary = status.canary.clone().unwrap_or_default();
     let fork = &input.release.spec.fork_ref.name;
@@ -237,16 +304,25 @@ pub(super) fn awaited(input: Input<'_>, status: &DeploymentStatus, phase: Phase)
     let stop = format!("stop with: forkable abort {fork}");
     match (input.pause(), approvable(&release)) {
         (Some(_), _) => {
-            let until = pause_ends(&release).unwrap_or(input.now).strftime("%H:%M:%S UTC");
+            let until = clock(pause_ends(&release).unwrap_or(input.now));
             going(format!("{name}, watched until {until}{counts}; {stop}"))
         }
-        (None, Some(named)) if input.is_held() => (
-            State::PersonNeeded,
-            reason::APPROVAL_REQUIRED.into(),
-            format!(
-                "{name} waits for approval of what comes next{counts}: forkable approve {fork} (candidate {named}); {stop}"
-            ),
-        ),
+        (None, Some(named)) if input.is_held(Some(sight)) => {
+            let wrong = input.step_approval(sight).err().map_or_else(String::new, |wrong| format!("{wrong}; "));
+            let until = input.step_times_out_at().map_or_else(String::new, |at| format!(", until {}", clock(at)));
+            (
+                State::PersonNeeded,
+                reason::APPROVAL_REQUIRED.into(),
+                format!(
+                    "{wrong}{name} waits for approval of what comes next{until}{counts}: forkable approve {fork} \
+                     (candidate {named}); {stop}"
+                ),
+            )
+        }
         _ => going(format!("{name}, its time is over{counts}; {stop}")),
     }
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

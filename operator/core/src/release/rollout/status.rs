@@ -228,7 +228,7 @@ fn awaited(
         }
         Phase::AwaitingApproval => approval(input, status, sight),
         Phase::Migrating => going(format!("{}{}", migration::told(input, status, sight), input.no_way_back())),
-        Phase::Shifting | Phase::Advancing => canary::awaited(input, status, phase),
+        Phase::Shifting | Phase::Advancing => canary::awaited(input, status, sight, phase),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
@@ -384,6 +384,10 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
         }
         Event::StepFailed => {
             let canary = status.canary.clone().unwrap_or_default();
+            if input.is_step_overdue(sight) {
+                let waited = "nobody approved it for longer than gates.timeoutSeconds";
+                return told(reason::GATES_TIMED_OUT, format!("{waited}, at {} % of the visitors", canary.weight));
+            }
             let counts = analysis::progress(&input.run(input.step_stage().unwrap_or(LIVE)));
             told(reason::STEP_FAILED, format!("{commit} is bad at {} % of the visitors: {counts}", canary.weight))
         }

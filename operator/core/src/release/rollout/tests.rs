@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The release `acme-2` after `acme-1`, which is live.
-fn release() -> Deployment {
+pub(super) fn release() -> Deployment {
     let mut release = fixtures::release("acme-2", "bbb", "r2", "Building");
     release.status = None;
     release.spec.strategy.strategy_type = StrategyType::BlueGreen;
@@ -20,13 +20,17 @@ fn release() -> Deployment {
 }
 
 fn with<T>(release: &Deployment, look: impl FnOnce(Input<'_>) -> T) -> T {
+    with_at(1000, release, look)
+}
+
+pub(super) fn with_at<T>(second: i64, release: &Deployment, look: impl FnOnce(Input<'_>) -> T) -> T {
     let mut fork = fixtures::fork();
     fork.status = Some(hosted_record());
     let siblings = [Arc::new(release.clone()), Arc::new(fixtures::release("acme-1", "aaa", "r1", "Live"))];
-    look(Input { release, fork: Some(&fork), siblings: &siblings, now: at(1000) })
+    look(Input { release, fork: Some(&fork), siblings: &siblings, now: at(second) })
 }
 
-fn built() -> DeploymentFacts {
+pub(super) fn built() -> DeploymentFacts {
     DeploymentFacts {
         id: "dpl_2".into(),
         url: "acme-2-xyz.vercel.app".into(),
@@ -38,10 +42,14 @@ fn built() -> DeploymentFacts {
 
 /// Goes through the table as far as what is seen leads.
 fn go(release: &mut Deployment, sight: &Sight) -> Decision {
+    go_at(1000, release, sight)
+}
+
+pub(super) fn go_at(second: i64, release: &mut Deployment, sight: &Sight) -> Decision {
     loop {
-        let decision = with(release, |input| decide(input, sight));
+        let decision = with_at(second, release, |input| decide(input, sight));
         let Decision::Go(row) = decision else { return decision };
-        let status = with(release, |input| {
+        let status = with_at(second, release, |input| {
             let record = record(input, sight, row);
             let marks = marks(&input.record()).after(row);
             status(input, record, marks, sight, Some(row), None)
