@@ -336,7 +336,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     if row.to.is_over() {
         record.finished_at = now;
     }
-    canary::record(input, sight, row, &mut record);
+    canary::record(input, sight, row.to, &mut record);
     record
 }
 

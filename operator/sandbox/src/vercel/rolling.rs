@@ -98,10 +98,9 @@ impl State {
         if completed {
             self.make_current(&canary, now);
             self.emit_deployment("deployment.promoted", &canary, now);
-            let settings = self.projects.get_mut(project).map(|project| &mut project.settings);
-            settings.into_iter().for_each(|settings| {
-                settings.insert("autoAssignCustomDomains".to_owned(), json!(true));
-            });
+            if let Some(project) = self.projects.get_mut(project) {
+                project.settings.insert("autoAssignCustomDomains".to_owned(), json!(true));
+            }
         }
         if let Some(queued) = queued
             && !self.begin_rolling(&queued, now)

@@ -72,8 +72,9 @@ impl World {
             None => {
                 split.state = SplitState::Complete;
                 project.facts.production_deployment = Some(id.into());
-                let done = project.deployments.iter_mut().find(|deployment| deployment.facts.id == id);
-                done.into_iter().for_each(|deployment| deployment.promoted = true);
+                if let Some(done) = project.deployments.iter_mut().find(|deployment| deployment.facts.id == id) {
+                    done.promoted = true;
+                }
             }
         }
         Ok(HostingDone::Nothing)

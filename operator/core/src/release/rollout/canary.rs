@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     super::{
         Input, analysis,
-        machine::{Check, Phase, Row},
+        machine::{Check, Phase},
         reason,
         status::whole_seconds,
     },
@@ -130,7 +130,7 @@ pub fn news(release: &Deployment) -> Option<String> {
     Some(format!("step {passed} is over{by}; next: {} %", canary.weight))
 }
 
-impl<'a> Input<'a> {
+impl Input<'_> {
     pub(super) fn is_canary(&self) -> bool {
         self.release.spec.strategy.strategy_type == StrategyType::Canary
     }
@@ -255,10 +255,10 @@ pub(super) fn step(own: Option<&str>, split: Option<&Split>) -> Option<u8> {
 }
 
 /// Puts on record what a line of the table means for a canary.
-pub(super) fn record(input: Input<'_>, sight: &Sight, row: &Row, record: &mut DeploymentStatus) {
+pub(super) fn record(input: Input<'_>, sight: &Sight, to: Phase, record: &mut DeploymentStatus) {
     let now = Some(whole_seconds(input.now));
     let weight = |step| at(input.release, step).map_or(100, |step| step.weight);
-    match (row.to, &mut record.canary) {
+    match (to, &mut record.canary) {
         (Phase::Shifting, None) => {
             record.canary = Some(CanaryStatus { step: 1, weight: weight(1), reached_at: now });
             let base = sight.production.as_ref().and_then(|production| production.split.as_ref()?.base.clone());

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// At second 1000 the release is at its first step, with a quarter of the visitors.
-fn shifted(steps: Value, gates: Value) -> (Deployment, Sight) {
+fn shifted(steps: &Value, gates: Value) -> (Deployment, Sight) {
     let mut release = release();
     release.spec.strategy = serde_json::from_value(json!({ "type": "Canary", "steps": steps })).expect("a strategy");
     release.spec.gates = serde_json::from_value(gates).expect("gates");
@@ -58,7 +58,7 @@ fn says(second: i64, release: &Deployment, sight: &Sight) -> String {
 #[test]
 fn a_step_that_nobody_approves_in_time_goes_back() {
     let steps = json!([{ "weight": 25, "pauseSeconds": 5, "approval": "Required" }]);
-    let (mut release, sight) = shifted(steps, json!({ "timeoutSeconds": 60 }));
+    let (mut release, sight) = shifted(&steps, json!({ "timeoutSeconds": 60 }));
     assert!(says(1004, &release, &sight).contains("watched until 1970-01-01 00:16:45 UTC"), "{:?}", release.status);
     let said = says(1006, &release, &sight);
     assert!(said.contains("waits for approval of what comes next, until 1970-01-01 00:17:45 UTC"), "{said}");
@@ -77,7 +77,7 @@ fn a_step_that_nobody_approves_in_time_goes_back() {
 #[test]
 fn who_wrote_the_commit_does_not_approve_its_steps_alone() {
     let steps = json!([{ "weight": 25, "pauseSeconds": 5, "approval": "Required" }]);
-    let (mut release, mut sight) = shifted(steps, json!({ "separationOfDuties": true }));
+    let (mut release, mut sight) = shifted(&steps, json!({ "separationOfDuties": true }));
     approve(&mut release, "Ada");
     let asks = with_at(1010, &release, |input| needs(input, &sight, false).commit).expect("who wrote it is asked");
     assert!(asks.reviews && !asks.checks);
@@ -96,7 +96,7 @@ fn who_wrote_the_commit_does_not_approve_its_steps_alone() {
 #[test]
 fn an_approval_is_for_one_step() {
     let step = |weight: i64| json!({ "weight": weight, "pauseSeconds": 5, "approval": "Required" });
-    let (mut release, mut sight) = shifted(json!([step(25), step(50)]), Value::Null);
+    let (mut release, mut sight) = shifted(&json!([step(25), step(50)]), Value::Null);
     approve(&mut release, "grace");
     assert_eq!(go_at(1010, &mut release, &sight), Decision::Make(Call::Advance));
     at_stage(&mut sight, 1);
@@ -112,7 +112,7 @@ fn an_approval_is_for_one_step() {
 
 #[test]
 fn candidate_and_live_site_are_both_asked_before_a_step_passes() {
-    let (mut release, sight) = shifted(json!([{ "weight": 25, "pauseSeconds": 5 }]), Value::Null);
+    let (mut release, sight) = shifted(&json!([{ "weight": 25, "pauseSeconds": 5 }]), Value::Null);
     release.spec.analysis = serde_json::from_value(json!({ "http": [{ "path": "/" }] })).expect("an analysis");
     for (successes, host, decision) in [
         (0, "acme-2-xyz.vercel.app", Decision::Wait),
