@@ -314,7 +314,7 @@ pub(super) fn awaited(
                 State::PersonNeeded,
                 reason::APPROVAL_REQUIRED.into(),
                 format!(
-                    "{wrong}{name} waits for approval of what comes next{until}{counts}: forkable approve {fork} \
+                    "{wrong}{name} waits for approval of what comes next{until}: forkable approve {fork} \
                      (candidate {named}); {stop}"
                 ),
             )
