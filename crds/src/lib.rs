@@ -5,12 +5,14 @@
 
 #![expect(unreachable_pub, reason = "the schema derive declares each struct a second time in a private scope")]
 
+pub mod alert_rule;
 pub mod condition;
 pub mod deployment;
 pub mod fork;
 pub mod rollout;
 mod schema;
 
+pub use alert_rule::{AlertRule, AlertRuleSpec, AlertRuleStatus};
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
 pub use fork::{Fork, ForkSpec, ForkStatus};
 pub use schema::all;

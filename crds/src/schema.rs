@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 
 /// Every CRD of the group, in the order of installation.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![prepare(crate::Fork::crd()), prepare(crate::Deployment::crd())]
+    vec![prepare(crate::Fork::crd()), prepare(crate::Deployment::crd()), prepare(crate::AlertRule::crd())]
 }
 
 /// Optional fields are not nullable: the apiserver then prunes an explicit `null` instead of keeping it,

@@ -1,4 +1,4 @@
--- Health of Forks and Deployments of forkable.dev for Argo CD. Both follow kstatus: Reconciling and Stalled are there only
+-- Health of objects of forkable.dev for Argo CD. All kinds follow kstatus: Reconciling and Stalled are there only
 -- when true. Argo CD runs this without Lua's libraries.
 local health = { status = "Progressing", message = "waits for Forkable to see it" }
 if obj.metadata.deletionTimestamp ~= nil then

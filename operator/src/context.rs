@@ -11,17 +11,21 @@ use std::{
 use async_trait::async_trait;
 use forkable_core::{
     journal::{Entry, Journal, JournalError},
+    monitoring::{History, Point, Sample, Series, Uptime},
     store::{ObjectRef, Store},
 };
 use tokio::sync::mpsc;
 
 use crate::{
-    accounts::Accounts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet, metrics::Metrics,
-    observe::Cache, progress::Teller, schedule::Schedule, unsaved::Unsaved,
+    accounts::Accounts, alerting::Alerts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet,
+    metrics::Metrics, monitoring::Monitor, observe::Cache, progress::Teller, schedule::Schedule, unsaved::Unsaved,
 };
 
 /// Everything that a pass works with.
 pub struct Context<S> {
+    pub alerts: Alerts,
+    pub monitor: Monitor,
+    pub history: Arc<dyn History>,
     pub store: S,
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
@@ -68,6 +72,9 @@ impl<S: Store> Context<S> {
             metrics,
             abandon_after,
             prometheus,
+            alerts: Alerts::default(),
+            monitor: Monitor::default(),
+            history: Arc::new(NoJournal),
             cache: Cache::default(),
             builds: Builds::default(),
             fleet: Fleet::default(),
@@ -127,5 +134,26 @@ impl Journal for NoJournal {
 
     async fn newest(&self, _: &ObjectRef, _: u32) -> Result<Vec<Entry>, JournalError> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl History for NoJournal {
+    async fn add(&self, _: &[(Series, Sample)]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn points(
+        &self,
+        _: &Series,
+        _: jiff::Timestamp,
+        _: jiff::Timestamp,
+        _: Duration,
+    ) -> Result<Vec<Point>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn uptime(&self, _: &ObjectRef, _: jiff::Timestamp, _: jiff::Timestamp) -> Result<Uptime, JournalError> {
+        Ok(Uptime::default())
     }
 }

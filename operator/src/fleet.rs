@@ -9,7 +9,7 @@ use forkable_core::{
     fork::claims::{self, Claim},
     store::{Kind, ObjectRef},
 };
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 
 /// All objects of the kinds that are worked on.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ struct Objects {
     forks: Vec<Arc<Fork>>,
     index: HashMap<ObjectRef, usize>,
     releases: HashMap<ObjectRef, Vec<Arc<Deployment>>>,
+    rules: HashMap<ObjectRef, Arc<AlertRule>>,
     /// The Fork of each Deployment, which is asked for when the Deployment is gone.
     owners: HashMap<ObjectRef, ObjectRef>,
     /// Forks that other processes work on; only what they claim matters.
@@ -182,6 +183,23 @@ impl Fleet {
     pub fn with_releases<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Arc<Deployment>>) -> T) -> T {
         let objects = self.read();
         look(&mut objects.releases.values().flatten())
+    }
+
+    pub fn put_rule(&self, rule: Arc<AlertRule>) {
+        self.write().rules.insert(rule.reference(), rule);
+    }
+
+    pub fn remove_rule(&self, rule: &ObjectRef) {
+        self.write().rules.remove(rule);
+    }
+
+    pub fn rule(&self, rule: &ObjectRef) -> Option<Arc<AlertRule>> {
+        self.read().rules.get(rule).cloned()
+    }
+
+    /// All AlertRules, in no order.
+    pub fn rules(&self) -> Vec<Arc<AlertRule>> {
+        self.read().rules.values().cloned().collect()
     }
 
     pub fn references(&self) -> Vec<ObjectRef> {

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod alerting;
 pub mod brake;
 pub mod cli;
 pub mod clock;
@@ -12,6 +13,8 @@ pub mod driver;
 pub mod fleet;
 pub mod hosts;
 pub mod metrics;
+pub mod monitoring;
+pub mod notify;
 pub mod observe;
 pub mod progress;
 pub mod schedule;

@@ -1,5 +1,6 @@
 //! Figures of time beside their goals, for `make bench`. Nothing here passes or fails.
 
+mod alerts;
 mod cluster;
 mod releases;
 mod webhooks;
@@ -28,6 +29,7 @@ async fn main() {
     let local = median("one machine", manifest_to_ready).await;
     println!("  over the critical path at p50: {:.0?}   goal: ≤ 100ms", local.saturating_sub(critical));
     webhooks::answers().await;
+    alerts::evaluated().await;
     releases::deployed().await;
     releases::rolled_back().await;
     let remote = median("cluster", cluster::manifest_to_ready).await;

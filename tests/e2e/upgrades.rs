@@ -8,7 +8,7 @@ use crate::installed::{Installed, NAME, until, wait_ready};
 
 /// CRDs of before, as they were stored.
 const PREVIOUS: &str = include_str!("previous-crds.yaml");
-const CRDS: [&str; 2] = ["crd/forks.forkable.dev", "crd/deployments.forkable.dev"];
+const CRDS: [&str; 3] = ["crd/forks.forkable.dev", "crd/deployments.forkable.dev", "crd/alertrules.forkable.dev"];
 
 async fn revision(installed: &Installed<'_>) -> Value {
     let output = installed

@@ -1,5 +1,6 @@
 //! The whole binary on one machine against the sandbox: what it calls, what it makes, what it survives.
 
+mod alerts;
 mod analysis;
 mod bad_input;
 mod canary;

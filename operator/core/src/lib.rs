@@ -3,6 +3,7 @@
 //! Nothing here touches the world: no clock, no network, no disk, no environment. What does is behind the traits
 //! of [`forge`], [`hosting`], [`store`] and [`journal`].
 
+pub mod alerting;
 pub mod condition;
 pub mod error;
 #[cfg(any(test, feature = "fakes"))]
@@ -11,6 +12,7 @@ pub mod forge;
 pub mod fork;
 pub mod hosting;
 pub mod journal;
+pub mod monitoring;
 pub mod plan;
 pub mod release;
 pub mod secret;

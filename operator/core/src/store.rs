@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 
-use forkable_crds::{Deployment, DeploymentStatus, Fork, ForkStatus};
+use forkable_crds::{AlertRule, AlertRuleStatus, Deployment, DeploymentStatus, Fork, ForkStatus};
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
@@ -65,6 +65,12 @@ macro_rules! kind {
 
 kind!(Fork, ForkStatus);
 kind!(Deployment, DeploymentStatus);
+kind!(AlertRule, AlertRuleStatus);
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static str> {
+    [Fork::KIND, Deployment::KIND, AlertRule::KIND].into_iter().find(|kind| *kind == name)
+}
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,6 +132,11 @@ pub trait Store: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether this process writes the status of a rule, which all processes follow that share the Forks.
+    fn reports(&self, _rule: &ObjectRef) -> bool {
+        true
+    }
+
     /// Names of objects that were added, changed (also in status) or removed. Secrets and ConfigMaps that change
     /// show up as the Forks that refer to them.
     fn watch(&self) -> BoxStream<'static, ObjectRef>;
@@ -148,6 +159,14 @@ pub trait Store: Send + Sync + 'static {
         &self,
         object: &Arc<K>,
         present: bool,
+    ) -> impl Future<Output = Result<Arc<K>, StoreError>> + Send;
+
+    /// Sets an annotation, with the same check.
+    fn annotate<K: Kind>(
+        &self,
+        object: &Arc<K>,
+        name: &'static str,
+        value: &str,
     ) -> impl Future<Output = Result<Arc<K>, StoreError>> + Send;
 
     /// The data of a Secret; `None` if there is none.

@@ -21,7 +21,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt};
 
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 use serde_json::{Map, Value};
 
 pub use field::{FieldError, Reason};
@@ -194,6 +194,7 @@ fn admit_custom(
 fn typed(kind: &str, object: &Value) -> Result<(), Refused> {
     let read = match kind {
         "Fork" => serde_json::from_value::<Fork>(object.clone()).map(drop),
+        "AlertRule" => serde_json::from_value::<AlertRule>(object.clone()).map(drop),
         "Deployment" => serde_json::from_value::<Deployment>(object.clone()).map(drop),
         _ => Ok(()),
     };

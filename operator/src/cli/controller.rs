@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Connection, duration, environment};
 use crate::{
     accounts::{Accounts, OwnCredentials},
+    alerting::Evaluator,
     clock::Clock,
     connect::Connector,
     context::{Context, NoJournal, Parts},
@@ -262,8 +263,9 @@ impl Arguments {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let sweeper = Sweeper::new(context.clone(), self.resync).run(stop.clone());
+        let evaluator = Evaluator::new(context.clone()).run(stop.clone());
         let driver = Driver::new(context, woken, self.limits()).run(stop);
-        let (driven, ()) = tokio::join!(driver, sweeper);
+        let (driven, (), ()) = tokio::join!(driver, sweeper, evaluator);
         driven.context("the store")
     }
 

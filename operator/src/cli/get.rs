@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::ValueEnum;
 use forkable_core::store::Kind;
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,13 +20,14 @@ use super::{
 };
 use table::{Table, Tabular};
 
-/// Show Forks or Deployments with their status.
+/// Show Forks, Deployments or AlertRules with their status.
 ///
 /// Works beside a running `forkable up` and without one.
 ///
 /// Examples, on one machine:
 ///   forkable get                               the Forks of the current folder
 ///   forkable get deployment -o wide
+///   forkable get alertrule                     rules, and how many of their alerts fire
 ///   forkable get fork acme -o yaml --dir DIR
 /// and in a cluster:
 ///   kubectl forkable get -A                    the Forks of all namespaces
@@ -34,7 +35,7 @@ use table::{Table, Tabular};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// `fork` (as if absent) or `deployment`, then names; or TYPE/NAME.
+    /// `fork` (as if absent), `deployment` or `alertrule`, then names; or TYPE/NAME.
     #[arg(value_name = "TYPE|NAME")]
     what: Vec<String>,
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
@@ -64,6 +65,7 @@ impl Arguments {
         match what {
             What::Fork => self.show::<Fork>(&world, &targets).await,
             What::Deployment => self.show::<Deployment>(&world, &targets).await,
+            What::AlertRule => self.show::<AlertRule>(&world, &targets).await,
         }
     }
 
@@ -123,7 +125,7 @@ fn asked(words: &[String]) -> anyhow::Result<(What, Vec<Target>)> {
     let mut kinds = first.into_iter().chain(targets.iter().filter_map(|target| target.what));
     let what = kinds.next().unwrap_or(What::Fork);
     if kinds.any(|other| other != what) {
-        bail!("one kind at a time: ask for forks or for deployments")
+        bail!("one kind at a time: ask for forks, for deployments or for alertrules")
     }
     Ok((what, targets))
 }

@@ -7,6 +7,7 @@ use std::{convert::Infallible, str::FromStr};
 pub(super) enum What {
     Fork,
     Deployment,
+    AlertRule,
 }
 
 impl What {
@@ -16,6 +17,7 @@ impl What {
         match word.strip_suffix(".forkable.dev").unwrap_or(&word) {
             "fork" | "forks" => Some(Self::Fork),
             "deployment" | "deployments" | "fdep" => Some(Self::Deployment),
+            "alertrule" | "alertrules" | "far" => Some(Self::AlertRule),
             _ => None,
         }
     }
@@ -66,6 +68,7 @@ mod tests {
             ("fork/acme", Some(What::Fork), None),
             ("forks.forkable.dev/acme", Some(What::Fork), None),
             ("fdep/acme", Some(What::Deployment), None),
+            ("alertrule/acme", Some(What::AlertRule), None),
             ("team/deployment/acme", Some(What::Deployment), Some("team")),
         ] {
             let target: Target = text.parse().expect("never fails");

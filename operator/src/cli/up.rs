@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     accounts::Accounts,
+    alerting::Evaluator,
     clock::Clock,
     connect::Connector,
     context::{Context, Parts},
@@ -188,6 +189,7 @@ impl Arguments {
         tasks.spawn(server.run(listener, metrics_listener, stop.clone()));
         let resync = self.resync.or(self.sandbox.is_some().then_some(SANDBOX_RESYNC));
         tasks.spawn(Sweeper::new(context.clone(), resync).run(stop.clone()));
+        tasks.spawn(Evaluator::new(context.clone()).run(stop.clone()));
         tasks.spawn(keep_schedule(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(watch_brake(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(host.run(stop.clone()));

@@ -9,7 +9,11 @@ use forkable_core::{
     release::rollout::canary,
     store::{Kind, ObjectRef},
 };
-use forkable_crds::{Deployment, Fork, rollout::AnalysisRun};
+use forkable_crds::{
+    AlertRule, Deployment, Fork,
+    alert_rule::{AlertState, AlertStatus},
+    rollout::AnalysisRun,
+};
 use forkable_providers::journal::SqliteJournal;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -41,7 +45,7 @@ const EVENTS: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// A Fork, or a Deployment as deployment/NAME.
+    /// A Fork, a Deployment as deployment/NAME, or an AlertRule as alertrule/NAME.
     name: Target,
     #[command(flatten)]
     place: Place,
@@ -62,13 +66,15 @@ struct Told {
     runs: Vec<AnalysisRun>,
     /// At which step a canary is, and for how long.
     canary: Option<String>,
+    /// What is alerted about, with the name of the rule, or of the Fork if it is the rule that is asked about.
+    alerts: Vec<(String, AlertStatus)>,
 }
 
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let world = self.place.open().await?;
         let Some(told) = self.find(&world).await? else {
-            bail!("there is no fork or deployment {} {}", self.name, world.place());
+            bail!("there is no fork, deployment or alertrule {} {}", self.name, world.place());
         };
         let now = Timestamp::now();
         tell_standing(&told);
@@ -76,6 +82,7 @@ impl Arguments {
             super::say(format_args!("  {canary}"));
         }
         tell_causes(&told.conditions);
+        told.alerts.iter().for_each(tell_alert);
         measurements::table(&told.runs).iter().for_each(super::say);
         super::say(format_args!("who must act: {}", who(&told)));
         // Events are a help, and not everybody may read them.
@@ -102,7 +109,7 @@ impl Arguments {
 
     async fn find(&self, world: &World) -> anyhow::Result<Option<Told>> {
         let asked = self.name.what;
-        if asked != Some(What::Deployment)
+        if asked.is_none_or(|asked| asked == What::Fork)
             && let Some(fork) = world.get::<Fork>(&self.name).await?
         {
             let releases = world.list::<Deployment>().await?;
@@ -120,12 +127,33 @@ impl Arguments {
                 release: release.map(|release| release.reference()),
                 runs: release.and_then(|release| Some(release.status.clone()?.analysis_runs)).unwrap_or_default(),
                 canary,
+                alerts: alerts(world, &fork).await,
             }));
         }
         if asked == Some(What::Fork) {
             return Ok(None);
         }
-        let release = world.get::<Deployment>(&self.name).await?;
+        let release = match asked {
+            Some(What::AlertRule) => None,
+            _ => world.get::<Deployment>(&self.name).await?,
+        };
+        if release.is_none() && asked != Some(What::Deployment) {
+            let rule = world.get::<AlertRule>(&self.name).await?;
+            return Ok(rule.map(|rule| {
+                let status = rule.status.clone().unwrap_or_default();
+                Told {
+                    object: rule.reference(),
+                    current: status.observed_generation == Some(rule.generation()),
+                    resumes_at: None,
+                    withheld: None,
+                    conditions: status.conditions,
+                    release: None,
+                    canary: None,
+                    runs: Vec::new(),
+                    alerts: status.alerts.into_iter().map(|alert| (alert.fork.clone(), alert)).collect(),
+                }
+            }));
+        }
         Ok(release.map(|release| {
             let status = release.status.clone().unwrap_or_default();
             Told {
@@ -137,8 +165,40 @@ impl Arguments {
                 release: None,
                 canary: canary::standing(&release, Timestamp::now()),
                 runs: status.analysis_runs,
+                alerts: Vec::new(),
             }
         }))
+    }
+}
+
+/// What rules say of a Fork. Not everybody may read them.
+async fn alerts(world: &World, fork: &Fork) -> Vec<(String, AlertStatus)> {
+    let reference = fork.reference();
+    let rules = world.list::<AlertRule>().await.unwrap_or_default();
+    let of = |rule: &std::sync::Arc<AlertRule>| {
+        let ObjectRef { namespace, name, .. } = rule.reference();
+        let mut alerts = rule.status.iter().flat_map(|status| &status.alerts);
+        let alert = alerts.find(|alert| namespace == reference.namespace && alert.fork == reference.name)?;
+        Some((name, alert.clone()))
+    };
+    rules.iter().filter_map(of).collect()
+}
+
+fn tell_alert((of, alert): &(String, AlertStatus)) {
+    let (how, tone) = match alert.state {
+        AlertState::Firing => ("fires", Tone::Bad),
+        AlertState::Pending => ("is about to fire", Tone::Working),
+    };
+    let value = alert.value.as_ref().map_or_else(String::new, |value| format!(": {value}"));
+    let told = match (&alert.suppressed, alert.notified) {
+        (Some(why), _) => format!(" ({why})"),
+        (None, true) => " (told)".into(),
+        (None, false) => String::new(),
+    };
+    let flaps = alert.flaps.map_or_else(String::new, |times| format!(", the {times}th time within an hour"));
+    super::say(format_args!("  ! {of} {} since {}{flaps}{value}{told}", paint(how, tone), when(alert.since.0)));
+    for action in &alert.actions {
+        super::say(format_args!("      {action}"));
     }
 }
 
@@ -301,6 +361,7 @@ mod tests {
             release: None,
             runs: Vec::new(),
             canary: None,
+            alerts: Vec::new(),
         }
     }
 

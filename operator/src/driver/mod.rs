@@ -9,7 +9,7 @@ use std::{
 };
 
 use forkable_core::store::{Kind, ObjectRef, Store, StoreError};
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use rand::Rng;
@@ -140,6 +140,9 @@ impl<S: Store> Driver<S> {
         for other in self.context.store.others() {
             self.context.fleet.put_other(&other.reference(), Some(&other));
         }
+        for rule in self.context.store.list::<AlertRule>().await? {
+            self.context.fleet.put_rule(rule);
+        }
         let forks = self.context.store.list::<Fork>().await?;
         for fork in &forks {
             self.context.fleet.put_fork(fork);
@@ -161,7 +164,9 @@ impl<S: Store> Driver<S> {
                 Ok(changed) => claims |= changed,
                 Err(error) => tracing::warn!(%object, %error, "a changed object cannot be read yet"),
             }
-            self.queue.add(object, now);
+            if object.kind != AlertRule::KIND {
+                self.queue.add(object, now);
+            }
         }
         if claims {
             for object in controllers::fork::in_conflict(&self.context) {
@@ -189,6 +194,14 @@ impl<S: Store> Driver<S> {
                 fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
             }
             return Ok(changed);
+        }
+        if object.kind == AlertRule::KIND {
+            match store.get::<AlertRule>(&object.namespace, &object.name).await? {
+                Some(rule) => fleet.put_rule(rule),
+                None => fleet.remove_rule(object),
+            }
+            self.context.alerts.wake();
+            return Ok(false);
         }
         let fork = match store.get::<Deployment>(&object.namespace, &object.name).await? {
             Some(release) => {

@@ -52,12 +52,16 @@ metrics! {
         "1 while destructive steps are withheld because there were too many at once, until a person lets them go on.";
     JOURNAL_ERRORS = "forkable_journal_errors_total" Kind::Counter, [], "Entries that the journal did not take.";
     WATCH_ERRORS = "forkable_watch_errors_total" Kind::Counter, ["resource"],
-        "Watches of the Kubernetes API that broke and were begun anew, by resource (forks, deployments, secrets, configmaps).";
+        "Watches of the Kubernetes API that broke and were begun anew, by resource (forks, deployments, alertrules, secrets, configmaps).";
     WEBHOOKS = "forkable_webhooks_total" Kind::Counter, ["provider", "outcome"],
         "Webhooks by provider and what became of them: taken, repeated, stale, unsigned, malformed, limited, off, standby.";
     WEBHOOK_TIME = "forkable_webhook_duration_seconds"
         Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0]), ["provider"],
         "Time from a webhook's whole body to its answer.";
+    ALERTS = "forkable_alerts" Kind::Gauge, ["severity", "state"], "Alerts that wait or fire now.";
+    ALERTS_FIRED = "forkable_alerts_fired_total" Kind::Counter, ["severity"], "Alerts that began to fire.";
+    ALERT_EVALUATION = "forkable_alert_evaluation_duration_seconds" Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.2, 0.5, 1.0, 5.0]), [],
+        "Time of one pass over all AlertRules, without what is asked for elsewhere.";
     BUILD_INFO = "forkable_build_info" Kind::Gauge, ["version"], "Always 1; the label tells.";
 }
 

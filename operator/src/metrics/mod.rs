@@ -15,7 +15,7 @@ use forkable_core::{
     plan::Effect,
     store::{Kind, ObjectRef},
 };
-use forkable_crds::{Deployment, DeploymentStatus, Fork};
+use forkable_crds::{AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -47,6 +47,9 @@ pub struct Metrics {
     brake: IntGaugeVec,
     journal: IntCounterVec,
     watches: IntCounterVec,
+    alerts: IntGaugeVec,
+    alerts_fired: IntCounterVec,
+    alert_evaluation: HistogramVec,
     webhooks: IntCounterVec,
     webhook_time: HistogramVec,
     /// Held while gauges of the fleet are counted and read.
@@ -94,6 +97,9 @@ impl Metrics {
             brake: catalog::BRAKE.gauge(&registry)?,
             journal: catalog::JOURNAL_ERRORS.counter(&registry)?,
             watches: catalog::WATCH_ERRORS.counter(&registry)?,
+            alerts: catalog::ALERTS.gauge(&registry)?,
+            alerts_fired: catalog::ALERTS_FIRED.counter(&registry)?,
+            alert_evaluation: catalog::ALERT_EVALUATION.histogram(&registry)?,
             webhooks: catalog::WEBHOOKS.counter(&registry)?,
             webhook_time: catalog::WEBHOOK_TIME.histogram(&registry)?,
             scrape: Arc::default(),
@@ -212,6 +218,22 @@ impl Metrics {
         }
     }
 
+    /// An alert began to fire.
+    pub(crate) fn alert_fired(&self, severity: Severity) {
+        self.alerts_fired.with_label_values(&[severity_name(severity)]).inc();
+    }
+
+    /// A pass over all rules ended, with so many alerts by severity and whether they fire.
+    pub(crate) fn alerts(&self, took: Duration, counts: &BTreeMap<(Severity, bool), usize>) {
+        self.alert_evaluation.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            for (is_firing, state) in [(false, "pending"), (true, "firing")] {
+                let count = counts.get(&(severity, is_firing)).copied().unwrap_or_default();
+                self.alerts.with_label_values(&[severity_name(severity), state]).set(number(count));
+            }
+        }
+    }
+
     pub(crate) fn journal_failed(&self) {
         self.journal.with_label_values::<&str>(&[]).inc();
     }
@@ -233,6 +255,8 @@ impl Metrics {
         fleet.with_releases(|releases| {
             self.count(Deployment::KIND, releases.map(|release| release.status.as_ref().map(|s| &*s.conditions)));
         });
+        let rules = fleet.rules();
+        self.count(AlertRule::KIND, rules.iter().map(|rule| rule.status.as_ref().map(|status| &*status.conditions)));
         self.brake.with_label_values::<&str>(&[]).set(i64::from(brake.holds()));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
@@ -258,6 +282,14 @@ impl Metrics {
         for ([of, status, reason], count) in counts {
             self.conditions.with_label_values(&[kind, of, status, reason]).set(count);
         }
+    }
+}
+
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
     }
 }
 

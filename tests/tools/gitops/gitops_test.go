@@ -123,7 +123,7 @@ func TestArgoHealth(t *testing.T) {
 	script := read(t, deploy+"argocd/health.lua")
 	var config corev1.ConfigMap
 	strict(t, read(t, deploy+"argocd/argocd-cm.yaml"), &config)
-	for _, kind := range []string{"Fork", "Deployment"} {
+	for _, kind := range []string{"Fork", "Deployment", "AlertRule"} {
 		if config.Data["resource.customizations.health.forkable.dev_"+kind] != string(script) {
 			t.Errorf("argocd-cm.yaml has another script for %s than health.lua", kind)
 		}

@@ -9,8 +9,8 @@ use forkable_crds::rollout::{Analysis, AnalysisRun, Measurement, OnNoData};
 use jiff::Timestamp;
 
 use super::{machine::Check, status::whole_seconds};
-pub use asks::{Secrets, Subject, asks, faults, references, secrets};
-pub use judge::judge;
+pub use asks::{Secrets, Subject, ask_prometheus, asks, faults, references, secrets};
+pub use judge::{judge, numbers};
 
 /// Measurements that are kept for people.
 const KEPT: usize = 10;

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
 pub use spec::{immediate, production};
 pub use status::status;
+pub(crate) use status::whole_seconds;
 
 /// All that a release is planned from, beside what was seen of its build.
 #[derive(Clone, Copy, Debug)]

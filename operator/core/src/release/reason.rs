@@ -41,9 +41,10 @@ pub(super) const REVIEWS_REQUIRED: &str = "ReviewsRequired";
 pub(super) const ENVIRONMENT_ORDER: &str = "EnvironmentOrder";
 pub(super) const ENVIRONMENT_BUSY: &str = "EnvironmentBusy";
 pub(super) const FREEZE_WINDOW: &str = "FreezeWindow";
+pub(super) const FROZEN_BY_ALERT: &str = "FrozenByAlert";
 
 /// Reasons of gates that are closed.
-const GATES: [&str; 7] = [
+const GATES: [&str; 8] = [
     CHECKS_RUNNING,
     ENVIRONMENT_BUSY,
     CHECKS_FAILED,
@@ -51,6 +52,7 @@ const GATES: [&str; 7] = [
     REVIEWS_REQUIRED,
     ENVIRONMENT_ORDER,
     FREEZE_WINDOW,
+    FROZEN_BY_ALERT,
 ];
 
 /// Reasons that a release may have stopped for.
@@ -104,6 +106,6 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
 
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
-    let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW];
+    let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW, FROZEN_BY_ALERT];
     matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID | FROZEN) || gates.contains(&reason)
 }

@@ -2,7 +2,7 @@
 //! decides on, and from its decision to what is put on record.
 
 pub mod canary;
-mod freeze;
+pub mod freeze;
 mod gates;
 mod judgement;
 mod migration;
@@ -80,6 +80,8 @@ pub struct Sight {
     pub offer: Option<Result<(), Told>>,
     /// A deployment that was to serve again, and is not there any more.
     pub gone: Option<String>,
+    /// The AlertRule that keeps releases from going live.
+    pub frozen_by: Option<String>,
     /// What checks and people say of the commit; `None`: not looked at, or GitHub does not know the commit.
     pub commit: Option<CommitFacts>,
 }

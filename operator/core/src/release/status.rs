@@ -258,6 +258,6 @@ pub(super) fn commit(input: Input<'_>, observed: &Observed, known: Option<Commit
 }
 
 /// As times are stored.
-pub(super) fn whole_seconds(at: Timestamp) -> Time {
+pub(crate) fn whole_seconds(at: Timestamp) -> Time {
     Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }

@@ -1,7 +1,7 @@
 //! Objects as rows of a table.
 
 use forkable_core::{condition, store::Kind};
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 use jiff::Timestamp;
 
 use crate::{
@@ -108,6 +108,32 @@ impl Tabular for Deployment {
             age(self, now),
             status.url.unwrap_or_else(none),
             commit.author.unwrap_or_else(none),
+            ready.map_or_else(none, |ready| first_line(&ready.message)),
+        ]
+    }
+}
+
+impl Tabular for AlertRule {
+    const HEAD: &[&str] = &["NAME", "READY", "SEVERITY", "FORKS", "FIRING", "AGE", "REASON", "MESSAGE"];
+    const WIDE: usize = 2;
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let status = self.status.clone().unwrap_or_default();
+        let ready = condition::find(&status.conditions, "Ready");
+        let firing: Vec<_> = status.alerts.iter().filter(|alert| alert.fired_at.is_some()).collect();
+        let named = match &firing[..] {
+            [] => "0".into(),
+            [one] => format!("1 ({})", one.fork),
+            [first, ..] => format!("{} ({}, …)", status.firing, first.fork),
+        };
+        vec![
+            self.reference().name,
+            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
+            format!("{:?}", self.spec.severity),
+            status.selected.to_string(),
+            named,
+            age(self, now),
+            ready.map_or_else(none, |ready| ready.reason.clone()),
             ready.map_or_else(none, |ready| first_line(&ready.message)),
         ]
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,10 +21,17 @@ use crate::{
 /// What was last seen of each build.
 #[derive(Debug, Default)]
 pub struct Builds {
-    /// Boxed: most of the map is room for more of them.
-    seen: Mutex<HashMap<ObjectRef, Box<Build>>>,
+    seen: Mutex<HashMap<ObjectRef, Slot>>,
     turns: Mutex<HashMap<ObjectRef, Arc<tokio::sync::Mutex<()>>>>,
     pub(super) polls: Polls,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// Boxed: most of the map is room for more of them.
+    Resting(Box<Build>),
+    /// Lent to a pass, and whether a hint came meanwhile.
+    Lent { is_hinted: bool },
 }
 
 /// What was last seen of one build.
@@ -53,6 +60,13 @@ impl Build {
         self.look_at = Some(at);
         Some(until(now, at))
     }
+
+    /// Something happened to it or to its commit: what was seen is good for nothing more.
+    fn hint(&mut self) {
+        self.look_at = None;
+        self.commit_at = None;
+        self.seen_at = None;
+    }
 }
 
 impl Builds {
@@ -63,32 +77,65 @@ impl Builds {
         turn.lock_owned().await
     }
 
-    pub(super) fn take(&self, release: &ObjectRef) -> Build {
-        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
-        known.map(|build| *build).unwrap_or_default()
+    fn slots(&self) -> MutexGuard<'_, HashMap<ObjectRef, Slot>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, release: &ObjectRef, build: Build) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(release.clone(), Box::new(build));
+    /// Lends what is known of a release to its pass.
+    pub(super) fn take(&self, release: &ObjectRef) -> Build {
+        match self.slots().insert(release.clone(), Slot::Lent { is_hinted: false }) {
+            Some(Slot::Resting(build)) => *build,
+            // A pass that panicked has kept it: begin anew.
+            Some(Slot::Lent { .. }) | None => Build::default(),
+        }
+    }
+
+    /// Takes it back, with a hint that came meanwhile.
+    pub(super) fn put(&self, release: &ObjectRef, mut build: Build) {
+        let mut slots = self.slots();
+        let Some(slot) = slots.get_mut(release) else { return };
+        if matches!(slot, Slot::Lent { is_hinted: true }) {
+            build.hint();
+        }
+        *slot = Slot::Resting(Box::new(build));
     }
 
     /// Notes that this process made the object just now, unless a pass of it was faster and knows more.
     pub(crate) fn made(&self, release: &ObjectRef) {
-        let mut builds = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        builds.entry(release.clone()).or_insert_with(|| Box::new(Build { is_untried: true, ..Build::default() }));
+        let new = || Slot::Resting(Box::new(Build { is_untried: true, ..Build::default() }));
+        self.slots().entry(release.clone()).or_insert_with(new);
     }
 
     pub(crate) fn forget(&self, release: &ObjectRef) {
-        self.take(release);
+        self.slots().remove(release);
         self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(release);
     }
 
     /// Something happened to the build or to its commit: the next pass looks at it.
     pub(crate) fn hint(&self, release: &ObjectRef) {
-        if let Some(build) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get_mut(release) {
-            build.look_at = None;
-            build.commit_at = None;
-            build.seen_at = None;
+        match self.slots().get_mut(release) {
+            Some(Slot::Resting(build)) => build.hint(),
+            Some(Slot::Lent { is_hinted }) => *is_hinted = true,
+            None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_heard_while_a_pass_is_at_work() {
+        let release = ObjectRef { kind: "Deployment", namespace: "default".into(), name: "acme-1".into() };
+        let builds = Builds::default();
+        let looked = || Build { look_at: Some(Timestamp::MAX), commit_at: Some(Timestamp::MIN), ..Build::default() };
+        drop(builds.take(&release));
+        builds.put(&release, looked());
+        assert!(builds.take(&release).commit_at.is_some());
+        builds.hint(&release);
+        builds.put(&release, looked());
+        let build = builds.take(&release);
+        assert_eq!((build.look_at, build.commit_at), (None, None));
     }
 }

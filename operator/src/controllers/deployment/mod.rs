@@ -140,6 +140,8 @@ impl<S: Store> Pass<'_, S> {
                 },
                 // A Fork that is suspended or only observed wakes its releases when that ends.
                 Next::Create(_) if withheld(self.fork, now).is_some() => break,
+                // One that is live as soon as it is built. It is woken once nothing of the kind fires.
+                Next::Create(_) if self.context.alerts.freezes(&self.fork.reference()).is_some() => break,
                 Next::Create(request) => {
                     (release, error) = self.create(release, request, build).await?;
                 }

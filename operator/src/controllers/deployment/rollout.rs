@@ -182,6 +182,7 @@ impl<S: Store> Pass<'_, S> {
     /// Looks at what the phase depends on.
     async fn look(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
         build.sight.build.head = self.head(input.release);
+        build.sight.frozen_by = self.context.alerts.freezes(&self.fork.reference());
         if self.target.id.is_none() {
             build.sight.is_looked_for = false;
             return Ok(());

@@ -1,6 +1,6 @@
 //! Which watches there are.
 
-use forkable_crds::{Deployment, Fork, GROUP};
+use forkable_crds::{AlertRule, Deployment, Fork, GROUP};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource,
@@ -18,13 +18,14 @@ use super::{
 };
 
 /// Watches of one scope.
-pub(super) const WATCHES: usize = 6;
+pub(super) const WATCHES: usize = 7;
 
 impl KubernetesStore {
     /// Watches one namespace, or all.
     pub(super) fn watch_scope(&self, index: usize, namespace: Option<&str>) {
         self.watch_objects::<Fork>(index, namespace, "forks");
         self.watch_objects::<Deployment>(index, namespace, "deployments");
+        self.watch_rules(index, namespace);
         self.watch_data::<Secret>(DataKind::Secret, index, namespace, "secrets");
         self.watch_data::<ConfigMap>(DataKind::ConfigMap, index, namespace, "configmaps");
     }
@@ -50,6 +51,18 @@ impl KubernetesStore {
             store.0.others_changed.notify_one();
         };
         tokio::spawn(follow(api, Some(others), scope, self.readiness(), self.metrics(), told));
+    }
+
+    /// Watches the rules, which all shards follow.
+    fn watch_rules(&self, index: usize, namespace: Option<&str>) {
+        let scope = Scope { resource: "alertrules", group: GROUP, namespace: namespace.map(str::to_owned) };
+        let store = self.clone();
+        let told = move |event| {
+            let told = write(&store.kept::<AlertRule>().ours).told(index, event);
+            store.pass_on::<AlertRule>(told);
+        };
+        let api: Api<Lenient<AlertRule>> = api(&self.0.client, namespace);
+        tokio::spawn(follow(api, None, scope, self.readiness(), self.metrics(), told));
     }
 
     /// Watches the metadata of Secrets or ConfigMaps.

@@ -7,7 +7,7 @@
 
 use std::{fmt, str::FromStr};
 
-use forkable_core::store::Kind;
+use forkable_core::store::{Kind, ObjectRef};
 use forkable_crds::{Deployment, Fork, ForkStatus, SHARD_LABEL};
 use sha2::{Digest as _, Sha256};
 
@@ -103,12 +103,19 @@ impl Owner {
 
     /// Whether an object should be its. A Deployment goes where its Fork goes.
     pub(super) fn fits(&self, object: &impl Sharded) -> bool {
+        let (namespace, fork) = object.fork();
+        self.is_at(namespace, fork)
+    }
+
+    /// Whether it writes the status of a rule. Every shard follows all rules, for its own Forks.
+    pub(super) fn reports(&self, ObjectRef { namespace, name, .. }: &ObjectRef) -> bool {
+        self.is_at(namespace, name)
+    }
+
+    fn is_at(&self, namespace: &str, name: &str) -> bool {
         match self {
             Self::Whole => true,
-            Self::Shard(Shard { index, count }) => {
-                let (namespace, fork) = object.fork();
-                place(namespace, fork) % u64::from(*count) + 1 == u64::from(*index)
-            }
+            Self::Shard(Shard { index, count }) => place(namespace, name) % u64::from(*count) + 1 == u64::from(*index),
             Self::Nobody(_) => false,
         }
     }

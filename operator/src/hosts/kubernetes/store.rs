@@ -11,7 +11,7 @@ use forkable_core::{
     DigestKey, Secret,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, FINALIZER, Fork, GROUP, SHARD_LABEL, VERSION};
+use forkable_crds::{AlertRule, Deployment, FINALIZER, Fork, GROUP, SHARD_LABEL, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
 use http::Request;
 use kube::{
@@ -81,6 +81,8 @@ pub(super) struct Inner {
     pub(super) owner: Owner,
     forks: Kept<Fork>,
     releases: Kept<Deployment>,
+    /// All of them, whoever reports of them.
+    rules: Kept<AlertRule>,
     pub(super) data: Data,
     /// Something changed about what others work on.
     pub(super) others_changed: Notify,
@@ -106,6 +108,7 @@ impl KubernetesStore {
             options,
             forks: Kept::new(&scopes),
             releases: Kept::new(&scopes),
+            rules: Kept::new(&scopes),
             data: Data::default(),
             others_changed: Notify::new(),
             readiness: Readiness::new(WATCHES * scopes.len()),
@@ -154,7 +157,7 @@ impl KubernetesStore {
         self.0.readiness.clone()
     }
 
-    /// Tells of what a watch of Forks or Deployments told.
+    /// Tells of what a watch of objects told.
     pub(super) fn pass_on<K: Kind>(&self, told: Told) {
         let keys = match told {
             Told::Nothing => return,
@@ -186,7 +189,9 @@ impl KubernetesStore {
     pub(super) fn kept<K: Kind>(&self) -> &Kept<K> {
         let forks: &dyn Any = &self.0.forks;
         let releases: &dyn Any = &self.0.releases;
-        forks.downcast_ref().or_else(|| releases.downcast_ref()).expect("objects of both kinds are kept")
+        let rules: &dyn Any = &self.0.rules;
+        let kept = forks.downcast_ref().or_else(|| releases.downcast_ref()).or_else(|| rules.downcast_ref());
+        kept.expect("objects of all kinds are kept")
     }
 
     /// Keeps the answer to a read or a write of our own.
@@ -266,6 +271,10 @@ impl Store for KubernetesStore {
         read(&self.0.forks.others).all().cloned().collect()
     }
 
+    fn reports(&self, rule: &ObjectRef) -> bool {
+        self.0.owner.reports(rule)
+    }
+
     async fn create<K: Kind>(&self, mut object: K) -> Result<Arc<K>, StoreError> {
         let reference = object.reference();
         if let Some(label) = self.0.owner.label() {
@@ -333,6 +342,15 @@ impl Store for KubernetesStore {
         self.change(&**object, built(request)?).await
     }
 
+    async fn annotate<K: Kind>(&self, object: &Arc<K>, name: &'static str, value: &str) -> Result<Arc<K>, StoreError> {
+        let reference = object.reference();
+        let version = &object.meta().resource_version;
+        let patch = json!({ "metadata": { "resourceVersion": version, "annotations": { name: value } } });
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let request = requests::<K>(&reference.namespace).patch(&reference.name, &parameters, &Patch::Merge(patch));
+        self.change(&**object, built(request)?).await
+    }
+
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Secret>>, StoreError> {
         let content = self.data((DataKind::Secret, namespace.to_owned(), name.to_owned())).await?;
         Ok(content.map(|content| content.values.clone()))
@@ -359,10 +377,10 @@ impl Store for KubernetesStore {
     async fn event(&self, about: &ObjectRef, event_type: EventType, reason: &'static str, message: &str) {
         let uid = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| meta.uid.clone();
         let ObjectRef { kind, namespace, name } = about;
-        let uid = if *kind == Fork::KIND {
-            read(&self.0.forks.ours).get(namespace, name).and_then(|fork| uid(&fork.metadata))
-        } else {
-            read(&self.0.releases.ours).get(namespace, name).and_then(|release| uid(&release.metadata))
+        let uid = match *kind {
+            Fork::KIND => read(&self.0.forks.ours).get(namespace, name).and_then(|fork| uid(&fork.metadata)),
+            AlertRule::KIND => read(&self.0.rules.ours).get(namespace, name).and_then(|rule| uid(&rule.metadata)),
+            _ => read(&self.0.releases.ours).get(namespace, name).and_then(|release| uid(&release.metadata)),
         };
         self.0.recorder.record(about, uid, event_type, reason, message);
     }

@@ -12,7 +12,7 @@ use forkable_core::{
     DigestKey, Secret,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::Value;
 
@@ -121,7 +121,9 @@ impl Preview {
         next.declare(object, source);
         if next.kind == Fork::KIND {
             self.forks.extend(next.to_object());
-        } else if let Ok(release) = next.to_object::<Deployment>() {
+        } else if next.kind == Deployment::KIND
+            && let Ok(release) = next.to_object::<Deployment>()
+        {
             self.releases.retain(|known| known.reference() != release.reference());
             self.releases.push(release);
         }
@@ -140,8 +142,10 @@ impl Preview {
     fn all<K: Kind>(&self) -> &[K] {
         let forks: &dyn Any = &self.forks;
         let releases: &dyn Any = &self.releases;
-        let all = forks.downcast_ref::<Vec<K>>().or_else(|| releases.downcast_ref());
-        all.expect("objects of both kinds are kept")
+        // Nothing outside comes of rules.
+        let rules: &dyn Any = const { &Vec::<AlertRule>::new() };
+        let all = forks.downcast_ref::<Vec<K>>().or_else(|| releases.downcast_ref()).or_else(|| rules.downcast_ref());
+        all.expect("objects of all kinds are kept")
     }
 
     fn values(&self, kind: DataKind, namespace: &str, name: &str) -> Option<BTreeMap<String, Secret>> {
@@ -235,6 +239,10 @@ impl Store for Preview {
     }
 
     async fn set_finalizer<K: Kind>(&self, object: &Arc<K>, _: bool) -> Result<Arc<K>, StoreError> {
+        refused(&object.reference())
+    }
+
+    async fn annotate<K: Kind>(&self, object: &Arc<K>, _: &'static str, _: &str) -> Result<Arc<K>, StoreError> {
         refused(&object.reference())
     }
 

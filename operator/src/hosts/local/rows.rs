@@ -1,9 +1,7 @@
 //! The rows of the object table: from and to objects.
 
-use forkable_core::store::{Kind, ObjectRef, StoreError};
-use forkable_crds::{
-    ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, Fork, GROUP, ROLLBACK_ANNOTATION, THAW_ANNOTATION, VERSION,
-};
+use forkable_core::store::{self, Kind, ObjectRef, StoreError};
+use forkable_crds::{ABORT_ANNOTATION, APPROVE_ANNOTATION, GROUP, ROLLBACK_ANNOTATION, THAW_ANNOTATION, VERSION};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sqlx::{SqliteConnection, types::Json};
@@ -102,7 +100,11 @@ impl Row {
     }
 
     pub(super) fn reference(&self) -> ObjectRef {
-        ObjectRef { kind: static_kind(&self.kind), namespace: self.namespace.clone(), name: self.name.clone() }
+        ObjectRef {
+            kind: store::kind(&self.kind).unwrap_or_default(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// The object as the API shows it.
@@ -232,11 +234,6 @@ fn declared(object: &Value) -> (Map<String, Value>, Vec<String>) {
     }
     let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
     (metadata, finalizers.filter_map(Value::as_str).map(str::to_owned).collect())
-}
-
-/// The kinds that are stored; the table holds no other.
-fn static_kind(kind: &str) -> &'static str {
-    if kind == Fork::KIND { Fork::KIND } else { Deployment::KIND }
 }
 
 /// A time as the API writes it: whole seconds.

@@ -226,6 +226,14 @@ impl Store for LocalStore {
         .await
     }
 
+    async fn annotate<K: Kind>(&self, object: &Arc<K>, name: &'static str, value: &str) -> Result<Arc<K>, StoreError> {
+        self.update(&**object, |row| {
+            row.annotate(name, value.into());
+            true
+        })
+        .await
+    }
+
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, Secret>>, StoreError> {
         Ok(self.values(DataKind::Secret, namespace, name))
     }

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use forkable_core::store::{EventType, Kind, ObjectRef, Store, StoreError};
-use forkable_crds::{Deployment, Fork};
+use forkable_core::store::{self, EventType, Kind, ObjectRef, Store, StoreError};
+use forkable_crds::Fork;
 
 use super::{
     data::{DataKey, DataKind, refers_to},
@@ -291,7 +291,7 @@ pub(super) fn id_of(reference: &ObjectRef) -> Id {
 
 /// The stored object of that name; Secrets and ConfigMaps are not stored.
 fn reference(id: &Id) -> Option<ObjectRef> {
-    let kind = [Fork::KIND, Deployment::KIND].into_iter().find(|kind| *kind == id.kind)?;
+    let kind = store::kind(&id.kind)?;
     Some(ObjectRef { kind, namespace: id.namespace.clone(), name: id.name.clone() })
 }
 

@@ -48,18 +48,33 @@ pub fn asks(
         asks.push(Request { to, headers: headers(&probe.request_headers, secrets)? });
     }
     for query in &analysis.prometheus {
-        let Some(address) = query.address.as_deref().or(prometheus) else {
-            return Err(format!(
-                "analysis.prometheus {} names no address, and Forkable was started without FORKABLE_PROMETHEUS_URL: set one of them",
-                query.name
-            ));
-        };
-        let mut url = server(address)?;
-        let text = fill(query, subject)?;
-        url.query_pairs_mut().append_pair("query", &text).append_pair("timeout", "8s");
-        asks.push(Request { to: To::Url(url.into()), headers: headers(&query.request_headers, secrets)? });
+        asks.push(
+            ask_prometheus(query, subject, secrets, prometheus).map_err(|why| format!("analysis.prometheus {why}"))?,
+        );
     }
     Ok(asks)
+}
+
+/// The request of one query.
+///
+/// # Errors
+/// A field that cannot be honoured, a Secret that is not there, or no server to ask.
+pub fn ask_prometheus(
+    query: &PrometheusQuery,
+    subject: &Subject,
+    secrets: &Secrets,
+    prometheus: Option<&str>,
+) -> Result<Request, String> {
+    let address = query.address.as_deref().or(prometheus).ok_or_else(|| {
+        format!(
+            "{} names no address, and Forkable was started without FORKABLE_PROMETHEUS_URL: set one of them",
+            query.name
+        )
+    })?;
+    let mut url = server(address)?;
+    let text = fill(query, subject)?;
+    url.query_pairs_mut().append_pair("query", &text).append_pair("timeout", "8s");
+    Ok(Request { to: To::Url(url.into()), headers: headers(&query.request_headers, secrets)? })
 }
 
 /// Every field that cannot be honoured, below `analysis`, whatever else is there.

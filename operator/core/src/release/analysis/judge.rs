@@ -136,12 +136,16 @@ struct Series {
 #[derive(Deserialize)]
 struct Sample(serde::de::IgnoredAny, String);
 
-fn judge_query(query: &PrometheusQuery, visit: &Visit) -> (Worth, String) {
+/// The numbers that a Prometheus server answered.
+///
+/// # Errors
+/// Why there are none, to be read after the name of the query.
+pub fn numbers(visit: &Visit) -> Result<Vec<f64>, String> {
     let (status, body) = match visit {
-        Visit::Nothing(why) => return (Worth::NoData, format!("got no answer from Prometheus: {why}")),
+        Visit::Nothing(why) => return Err(format!("got no answer from Prometheus: {why}")),
         Visit::Answer { status, body, .. } => (*status, body),
     };
-    let no_data = |message: String| (Worth::NoData, message);
+    let no_data = |message: String| Err(message);
     let data = match serde_json::from_str::<Answer>(body) {
         Ok(Answer { status, data: Some(data), .. }) if status == "success" => data,
         Ok(Answer { error: Some(error), error_type, .. }) => {
@@ -156,10 +160,18 @@ fn judge_query(query: &PrometheusQuery, visit: &Visit) -> (Worth, String) {
             return no_data("gives neither numbers of one moment nor one number: aggregate it".into());
         }
     };
-    let numbers: Vec<f64> = samples.iter().map(|Sample(_, text)| text.parse().unwrap_or(f64::NAN)).collect();
-    if numbers.is_empty() {
+    if samples.is_empty() {
         return no_data("has no samples".into());
     }
+    Ok(samples.iter().map(|Sample(_, text)| text.parse().unwrap_or(f64::NAN)).collect())
+}
+
+fn judge_query(query: &PrometheusQuery, visit: &Visit) -> (Worth, String) {
+    let no_data = |message: String| (Worth::NoData, message);
+    let numbers = match numbers(visit) {
+        Ok(numbers) => numbers,
+        Err(why) => return no_data(why),
+    };
     let (words, is_good): (_, fn(f64, f64) -> bool) = match query.operator {
         Comparison::LessThan => ("less than", |value, limit| value < limit),
         Comparison::LessThanOrEqual => ("at most", |value, limit| value <= limit),

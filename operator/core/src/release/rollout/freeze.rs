@@ -12,15 +12,15 @@ const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366);
 
 /// A freeze that is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Freeze {
+pub struct Freeze {
     /// Names of the windows that are in force now.
-    pub(super) windows: Vec<String>,
+    pub windows: Vec<String>,
     /// When it is over, the windows that follow without a minute between included. `None`: not within a year.
-    pub(super) until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// The freeze that is in force, if one is. An error says which window is wrong, and how.
-pub(super) fn freeze(windows: &[FreezeWindow], now: Timestamp) -> Result<Option<Freeze>, String> {
+pub fn freeze(windows: &[FreezeWindow], now: Timestamp) -> Result<Option<Freeze>, String> {
     let windows = windows.iter().map(Window::of).collect::<Result<Vec<_>, _>>()?;
     let ends = |at| windows.iter().filter_map(move |window| Some((window.name, window.end_of(at)?)));
     let names: Vec<_> = ends(now).map(|(name, _)| name.to_owned()).collect();
@@ -38,7 +38,7 @@ pub(super) fn freeze(windows: &[FreezeWindow], now: Timestamp) -> Result<Option<
 }
 
 /// What is wrong with a set of windows, whatever the time is: each with the index of its window, if it is of one.
-pub(super) fn problems(windows: &[FreezeWindow]) -> Vec<(Option<usize>, String)> {
+pub fn problems(windows: &[FreezeWindow]) -> Vec<(Option<usize>, String)> {
     let wrong = |(index, window): (usize, &FreezeWindow)| Some((Some(index), Window::of(window).err()?));
     let wrong: Vec<_> = windows.iter().enumerate().filter_map(wrong).collect();
     let weekly: Vec<_> = windows.iter().filter(|window| window.start.is_some()).cloned().collect();

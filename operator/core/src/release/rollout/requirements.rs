@@ -65,11 +65,15 @@ pub(super) fn wrote(facts: &CommitFacts, name: &str) -> bool {
 impl Input<'_> {
     /// Everything that holds the release up now, the gravest first. Nothing in phases that wait for no gate.
     pub(super) fn closed(&self, sight: &Sight) -> Vec<Closed> {
-        let Some(gates) = &self.release.spec.gates else { return Vec::new() };
         let phase = self.phase();
         if !matches!(phase, Phase::Gated | Phase::AwaitingApproval) {
             return Vec::new();
         }
+        let by_alert = sight.frozen_by.as_ref().filter(|_| phase == Phase::AwaitingApproval).map(|rule| {
+            let message = format!("nothing is promoted while the AlertRule {rule} fires; it goes on when that is over");
+            closed(State::PersonNeeded, reason::FROZEN_BY_ALERT, message)
+        });
+        let Some(gates) = &self.release.spec.gates else { return by_alert.into_iter().collect() };
         let custom = self.fork.iter().flat_map(|fork| &fork.spec.project.environments);
         let custom = custom.map(|custom| custom.name.as_str());
         let wrong = problems(gates, custom, &self.release.spec.environment);
@@ -77,7 +81,7 @@ impl Input<'_> {
             let wrong = wrong.into_iter().map(|(field, message)| format!("gates.{field}: {message}"));
             return vec![closed(State::Stalled, reason::INVALID_GATES, wrong.collect::<Vec<_>>().join("; "))];
         }
-        let mut all = Vec::new();
+        let mut all: Vec<_> = by_alert.into_iter().collect();
         match (&sight.commit, self.commit_ask()) {
             (_, None) => {}
             (None, Some(ask)) => {

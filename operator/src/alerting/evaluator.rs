@@ -1,0 +1,392 @@
+//! The loop: every few seconds, and at once when something changed, all rules are gone through in one pass.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use forkable_core::{
+    alerting::{self, Alert, Begins, Facts, Firing, Reading, condition_of, next_look, quiet, selects, step},
+    store::{EventType, Kind as _, ObjectRef, Store},
+};
+use forkable_crds::{
+    AlertRule, Fork,
+    alert_rule::{ActionType, AlertState, AlertStatus},
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{act, report, signals, signals::Signals};
+use crate::{clock::after, context::Context, notify};
+
+/// How often all rules are gone through though nothing is known to have changed.
+const EVERY: Duration = Duration::from_secs(5);
+/// Alerts of a rule that are on record at most; the oldest.
+const RECORDED: usize = 500;
+
+/// Follows all rules.
+pub struct Evaluator<S> {
+    context: Arc<Context<S>>,
+    signals: Signals,
+    rules: HashMap<ObjectRef, Rule>,
+}
+
+/// What is known of one rule.
+#[derive(Debug, Default)]
+pub(super) struct Rule {
+    uid: String,
+    generation: i64,
+    /// What is wrong with it, beyond what its schema can tell.
+    pub(super) problems: Vec<String>,
+    /// By name of the Fork.
+    pub(super) alerts: BTreeMap<String, AlertStatus>,
+    begins: HashMap<String, Begins>,
+    /// Forks that it selects.
+    pub(super) selected: usize,
+    /// A Fork of which the signal says nothing, and why.
+    pub(super) mute: Option<(String, String)>,
+    /// Alerts that ended and of which people have yet to be told.
+    ended: Vec<Alert>,
+    pub(super) acted: Vec<Timestamp>,
+    /// Why people could not be told.
+    pub(super) untold: Option<String>,
+}
+
+/// The Forks of a namespace.
+type Forks = HashMap<String, Vec<Arc<Fork>>>;
+
+impl<S: Store> Evaluator<S> {
+    pub fn new(context: Arc<Context<S>>) -> Self {
+        Self { context, signals: Signals::default(), rules: HashMap::new() }
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let now = self.context.clock.now();
+            let due = if self.context.is_loaded() { self.pass(now).await } else { after(now, EVERY) };
+            self.signals.ask(&self.context);
+            let context = self.context.clone();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = context.alerts.wake.notified() => {}
+                () = context.monitor.changed().notified() => {}
+                () = self.signals.answered() => {}
+                () = context.clock.sleep_until(due) => {}
+            }
+        }
+    }
+
+    /// One pass over all rules. Answers when the next is due should nothing happen.
+    async fn pass(&mut self, now: Timestamp) -> Timestamp {
+        let rules = self.context.fleet.rules();
+        let mut due = after(now, EVERY);
+        if rules.is_empty() && self.rules.is_empty() {
+            return due;
+        }
+        let began = Instant::now();
+        let forks = self.forks();
+        for rule in &rules {
+            self.take_in(rule);
+            due = due.min(self.evaluate(rule, &forks, now));
+        }
+        self.forget(&rules);
+        due = self.signals.due().map_or(due, |next| due.min(next.max(after(now, Duration::from_millis(50)))));
+        self.hush(&rules, &forks, now);
+        self.count(&rules, began);
+        for rule in &rules {
+            self.act(rule, &forks, now).await;
+            self.announce(rule, &forks).await;
+        }
+        self.show(&rules);
+        for rule in &rules {
+            if let Some(known) = self.rules.get(&rule.reference()) {
+                report::write(&self.context, rule, known, now).await;
+            }
+        }
+        due
+    }
+
+    fn count(&self, rules: &[Arc<AlertRule>], began: Instant) {
+        let mut counts = BTreeMap::new();
+        for rule in rules {
+            for alert in self.rules.get(&rule.reference()).iter().flat_map(|known| known.alerts.values()) {
+                *counts.entry((rule.spec.severity, is_firing(alert))).or_default() += 1;
+            }
+        }
+        self.context.metrics.alerts(began.elapsed(), &counts);
+    }
+
+    fn forks(&self) -> Forks {
+        let mut all: Forks = HashMap::new();
+        self.context.fleet.with_forks(|forks| {
+            for fork in forks.iter().filter(|fork| !fork.is_deleting()) {
+                all.entry(fork.reference().namespace).or_default().push(fork.clone());
+            }
+        });
+        all
+    }
+
+    /// A rule that is new to this process has its alerts in its status.
+    fn take_in(&mut self, rule: &AlertRule) {
+        let known = self.rules.entry(rule.reference()).or_default();
+        if known.uid != rule.uid() {
+            let status = rule.status.clone().unwrap_or_default();
+            let alerts = status.alerts.into_iter().map(|alert| (alert.fork.clone(), alert)).collect();
+            let acted = status.acted.iter().map(|at| at.0).collect();
+            *known = Rule { uid: rule.uid().into(), alerts, acted, generation: -1, ..Rule::default() };
+        }
+        if known.generation != rule.generation() {
+            known.generation = rule.generation();
+            known.problems = alerting::problems(&rule.spec);
+        }
+    }
+
+    /// Answers when an alert of the rule may be another though its signal says the same.
+    fn evaluate(&mut self, rule: &Arc<AlertRule>, forks: &Forks, now: Timestamp) -> Timestamp {
+        let reference = rule.reference();
+        let Some(known) = self.rules.get_mut(&reference) else { return Timestamp::MAX };
+        let mut due = Timestamp::MAX;
+        known.selected = 0;
+        known.mute = None;
+        let mut seen = HashSet::new();
+        let condition = condition_of(&rule.spec);
+        for fork in forks.get(&reference.namespace).into_iter().flatten() {
+            if !selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref()) {
+                continue;
+            }
+            known.selected += 1;
+            let name = fork.reference().name;
+            seen.insert(name.clone());
+            // A rule that is wrong neither fires anew nor ends what fires.
+            if !known.problems.is_empty() {
+                continue;
+            }
+            let Some(reading) = self.signals.read(&self.context, rule, fork, now) else { continue };
+            if let Reading::NoData(why) = &reading {
+                known.mute.get_or_insert_with(|| (name.clone(), why.clone()));
+            }
+            let before = known.alerts.remove(&name);
+            let begins = known.begins.entry(name.clone()).or_default();
+            let next = step(&condition, &reading, &name, before.as_ref(), begins.count(now), now);
+            let fired = |alert: &Option<AlertStatus>| alert.as_ref().is_some_and(is_firing);
+            if fired(&next) && !fired(&before) {
+                begins.note(now);
+                self.context.metrics.alert_fired(rule.spec.severity);
+            }
+            if let (None, Some(before)) = (&next, before.filter(|it| is_firing(it) && it.notified)) {
+                known.ended.push(told(&self.context, rule, &before, fork, Some(now)));
+            }
+            if let Some(next) = next {
+                due = due.min(next_look(&condition, &next).filter(|at| *at > now).unwrap_or(Timestamp::MAX));
+                known.alerts.insert(name, next);
+            }
+        }
+        // A Fork that is gone, or not selected any more, is nobody's trouble.
+        let gone: Vec<_> = known.alerts.keys().filter(|name| !seen.contains(*name)).cloned().collect();
+        for alert in gone.iter().filter_map(|name| known.alerts.remove(name)).filter(|it| it.notified) {
+            let fork = forks.get(&reference.namespace).into_iter().flatten();
+            if let Some(fork) = fork.into_iter().find(|fork| fork.reference().name == alert.fork) {
+                known.ended.push(told(&self.context, rule, &alert, fork, Some(now)));
+            }
+        }
+        due
+    }
+
+    fn forget(&mut self, rules: &[Arc<AlertRule>]) {
+        let there: HashMap<_, _> = rules.iter().map(|rule| (rule.reference(), rule.generation())).collect();
+        self.rules.retain(|rule, _| there.contains_key(rule));
+        let known = &self.rules;
+        self.signals.keep(|rule, generation, fork| {
+            there.get(rule) == Some(&generation)
+                && (known.get(rule).is_some_and(|it| it.alerts.contains_key(fork)) || !fork.is_empty())
+        });
+    }
+
+    /// Which alerts people are not told of, and why.
+    fn hush(&mut self, rules: &[Arc<AlertRule>], forks: &Forks, now: Timestamp) {
+        let fork_of = |namespace: &str, name: &str| {
+            forks.get(namespace).into_iter().flatten().find(|fork| fork.reference().name == name).cloned()
+        };
+        // Names and labels live as long as the pass.
+        let mut firing: Vec<(ObjectRef, Arc<Fork>)> = Vec::new();
+        for (rule, known) in &self.rules {
+            for alert in known.alerts.values().filter(|alert| is_firing(alert)) {
+                firing.extend(fork_of(&rule.namespace, &alert.fork).map(|fork| (rule.clone(), fork)));
+            }
+        }
+        if firing.is_empty() {
+            return;
+        }
+        let all: Vec<_> = firing.iter().map(|(rule, fork)| firing_of(rule, fork)).collect();
+        for rule in rules {
+            let reference = rule.reference();
+            let Some(known) = self.rules.get_mut(&reference) else { continue };
+            for alert in known.alerts.values_mut().filter(|alert| is_firing(alert)) {
+                let Some(fork) = fork_of(&reference.namespace, &alert.fork) else { continue };
+                let own = firing_of(&reference, &fork);
+                alert.suppressed = quiet(&rule.spec, &own, of_fork(&fork), &all, now);
+            }
+        }
+    }
+
+    /// Does what the rule says is to be done about alerts that nobody was told of yet.
+    async fn act(&mut self, rule: &AlertRule, forks: &Forks, now: Timestamp) {
+        let reference = rule.reference();
+        let Some(known) = self.rules.get_mut(&reference) else { return };
+        if rule.spec.actions.is_empty() || !known.problems.is_empty() {
+            return;
+        }
+        let fresh = |alert: &&mut AlertStatus| is_firing(alert) && !alert.notified && alert.suppressed.is_none();
+        let mut acted = std::mem::take(&mut known.acted);
+        for alert in known.alerts.values_mut().filter(fresh).filter(|alert| alert.actions.is_empty()) {
+            let fork = forks.get(&reference.namespace).into_iter().flatten();
+            let Some(fork) = fork.into_iter().find(|fork| fork.reference().name == alert.fork) else { continue };
+            alert.actions = act::act(&self.context, rule, fork, &mut acted, now).await;
+        }
+        known.acted = acted;
+    }
+
+    /// Tells people of what fires and of what ended, once.
+    async fn announce(&mut self, rule: &AlertRule, forks: &Forks) {
+        let reference = rule.reference();
+        let Some(known) = self.rules.get_mut(&reference) else { return };
+        let fork_of = |name: &str| {
+            let mut forks = forks.get(&reference.namespace).into_iter().flatten();
+            forks.find(|fork| fork.reference().name == name)
+        };
+        let fresh = known.alerts.values().filter(|it| is_firing(it) && !it.notified && it.suppressed.is_none());
+        let fresh: Vec<_> = fresh.filter_map(|alert| Some((alert, fork_of(&alert.fork)?))).collect();
+        let mut all: Vec<_> = fresh.iter().map(|(alert, fork)| told(&self.context, rule, alert, fork, None)).collect();
+        let names: Vec<_> = all.iter().map(|alert| alert.fork.clone()).collect();
+        all.append(&mut known.ended.clone());
+        if all.is_empty() {
+            return;
+        }
+        match notify::announce(&self.context, rule, all.clone()).await {
+            Ok(()) => {
+                known.untold = None;
+                known.ended.clear();
+                for name in names {
+                    if let Some(alert) = known.alerts.get_mut(&name) {
+                        alert.notified = true;
+                    }
+                }
+                for alert in all {
+                    self.tell(&alert).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(rule = %reference, %error, "alerts cannot be told of yet");
+                known.untold = Some(error.to_string());
+            }
+        }
+    }
+
+    /// As an event of the Fork.
+    async fn tell(&self, alert: &Alert) {
+        let fork = ObjectRef { kind: Fork::KIND, namespace: alert.namespace.clone(), name: alert.fork.clone() };
+        let (kind, reason, text) = if alert.is_firing() {
+            (EventType::Warning, "AlertFiring", format!("{}: {}", alert.rule, alert.value))
+        } else {
+            (EventType::Normal, "AlertResolved", format!("{} is over", alert.rule))
+        };
+        self.context.store.event(&fork, kind, reason, &text).await;
+    }
+
+    /// Shows what fires to whoever wants to know.
+    fn show(&self, rules: &[Arc<AlertRule>]) {
+        let mut freezes = HashMap::new();
+        let mut active = HashMap::new();
+        for rule in rules {
+            let reference = rule.reference();
+            let Some(known) = self.rules.get(&reference) else { continue };
+            let freeze = |action: &forkable_crds::alert_rule::Action| {
+                action.action == ActionType::FreezeReleases && !action.dry_run
+            };
+            if rule.spec.actions.iter().any(freeze) {
+                for alert in known.alerts.values().filter(|it| is_firing(it) && it.suppressed.is_none()) {
+                    let namespace = reference.namespace.clone();
+                    let fork = ObjectRef { kind: Fork::KIND, namespace, name: alert.fork.clone() };
+                    freezes.entry(fork).or_insert_with(|| reference.name.clone());
+                }
+            }
+            if !known.alerts.is_empty() {
+                active.insert(reference, known.alerts.iter().map(|(name, it)| (name.clone(), it.clone())).collect());
+            }
+        }
+        let mut state = self.context.alerts.state();
+        let before = std::mem::replace(&mut state.freezes, freezes);
+        let changed: Vec<_> = before
+            .keys()
+            .filter(|fork| !state.freezes.contains_key(*fork))
+            .chain(state.freezes.keys().filter(|fork| !before.contains_key(*fork)))
+            .cloned()
+            .collect();
+        state.active = active;
+        drop(state);
+        for fork in changed {
+            self.context.fleet.releases(&fork).iter().for_each(|release| self.context.wake(release.reference()));
+        }
+    }
+}
+
+pub(super) fn is_firing(alert: &AlertStatus) -> bool {
+    alert.state == AlertState::Firing
+}
+
+fn firing_of<'a>(rule: &'a ObjectRef, fork: &'a Fork) -> Firing<'a> {
+    Firing {
+        namespace: &rule.namespace,
+        rule: &rule.name,
+        fork: fork.metadata.name.as_deref().unwrap_or_default(),
+        labels: fork.metadata.labels.as_ref(),
+    }
+}
+
+/// The maintenance windows of a Fork.
+fn of_fork(_fork: &Fork) -> &[forkable_crds::rollout::FreezeWindow] {
+    &[]
+}
+
+/// The alert as people are told of it.
+fn told<S: Store>(
+    context: &Context<S>,
+    rule: &AlertRule,
+    alert: &AlertStatus,
+    fork: &Fork,
+    resolved_at: Option<Timestamp>,
+) -> Alert {
+    let ObjectRef { namespace, name, .. } = rule.reference();
+    let facts = Facts { fork, release: serving(context, fork), host: signals::host(fork) };
+    alerting::tell((&namespace, &name, rule.uid()), &rule.spec, alert, &facts, resolved_at)
+}
+
+/// The release that serves.
+fn serving<S: Store>(context: &Context<S>, fork: &Fork) -> Option<alerting::Release> {
+    let current = fork.status.as_ref()?.current_release.as_ref()?;
+    let releases = context.fleet.releases(&fork.reference());
+    let release = releases.iter().find(|release| release.metadata.name.as_ref() == Some(&current.name));
+    let status = release.and_then(|release| release.status.as_ref());
+    let commit = status.and_then(|status| status.commit.clone()).unwrap_or_default();
+    let live = status.and_then(|status| forkable_core::condition::find(&status.conditions, "Live"));
+    Some(alerting::Release {
+        name: current.name.clone(),
+        commit: current.commit.clone(),
+        message: commit.message.unwrap_or_default(),
+        author: commit.author.unwrap_or_default(),
+        since: live.map(|live| live.last_transition_time.0),
+    })
+}
+
+/// The oldest alerts, as many as a status holds.
+pub(super) fn recorded(known: &Rule) -> Vec<AlertStatus> {
+    let mut all: Vec<_> = known.alerts.values().cloned().collect();
+    if all.len() > RECORDED {
+        all.sort_by(|one, other| one.since.0.cmp(&other.since.0).then_with(|| one.fork.cmp(&other.fork)));
+        all.truncate(RECORDED);
+        all.sort_by(|one, other| one.fork.cmp(&other.fork));
+    }
+    all
+}

@@ -1,0 +1,125 @@
+//! The status of a rule.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use forkable_core::{
+    condition::{self, Report, State},
+    store::{EventType, Kind as _, Store, StoreError},
+};
+use forkable_crds::{AlertRule, AlertRuleStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::evaluator::{Rule, is_firing, recorded};
+use crate::context::Context;
+
+/// Whether the rule can be honoured.
+const VALID: &str = "Valid";
+/// Whether it watches anything.
+const SELECTS: &str = "SelectsForks";
+/// Whether its signal says something.
+const EVALUATED: &str = "Evaluated";
+/// Labels that are told of at most, for a rule that selects nothing.
+const TOLD: usize = 10;
+
+/// Writes the status of a rule, if it differs and this process writes it.
+pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertRule>, known: &Rule, now: Timestamp) {
+    let reference = rule.reference();
+    if !context.store.reports(&reference) {
+        return;
+    }
+    let before = rule.status.clone().unwrap_or_default();
+    let status = status(context, rule, known, &before, now);
+    if status == before {
+        return;
+    }
+    match context.store.write_status(rule, status).await {
+        Ok(rule) => {
+            tell(context, &before, &rule).await;
+            context.fleet.put_rule(rule);
+        }
+        // The next pass works on it as it is by then.
+        Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => context.alerts.wake(),
+        Err(error) => tracing::warn!(rule = %reference, %error, "the status of a rule cannot be written yet"),
+    }
+}
+
+/// Tells people once of a rule that cannot be honoured, or watches nothing.
+async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &AlertRule) {
+    for condition in rule.status.iter().flat_map(|status| &status.conditions) {
+        let is_news = condition::find(&before.conditions, &condition.type_).is_none_or(|old| *old != *condition);
+        if [VALID, SELECTS].contains(&condition.type_.as_str()) && condition.status == "False" && is_news {
+            let reference = rule.reference();
+            tracing::warn!("{reference}: {}", condition.message);
+            let reason = if condition.type_ == VALID { "Invalid" } else { "NoForks" };
+            context.store.event(&reference, EventType::Warning, reason, &condition.message).await;
+        }
+    }
+}
+
+fn status<S: Store>(
+    context: &Context<S>,
+    rule: &AlertRule,
+    known: &Rule,
+    before: &AlertRuleStatus,
+    now: Timestamp,
+) -> AlertRuleStatus {
+    let generation = rule.generation();
+    let report =
+        |condition, state, reason: &str, message: String| Report { condition, state, reason: reason.into(), message };
+    let mut reports = Vec::new();
+    if known.problems.is_empty() {
+        reports.push(report(VALID, State::Ready, "Valid", "every field can be honoured".into()));
+        reports.push(match (&known.mute, &known.untold) {
+            (_, Some(why)) => {
+                report(EVALUATED, State::Retrying, "NotRecorded", format!("people cannot be told: {why}"))
+            }
+            // A query that is wrong stays wrong.
+            (Some((_, why)), None) if why.contains("was refused by") || why.starts_with("signal.prometheus:") => {
+                report(EVALUATED, State::PersonNeeded, "QueryFailed", why.clone())
+            }
+            (Some((fork, why)), None) => report(EVALUATED, State::Progressing, "NoData", format!("{fork}: {why}")),
+            (None, None) => report(EVALUATED, State::Ready, "Evaluated", "the signal is known of every Fork".into()),
+        });
+    } else {
+        reports.push(report(VALID, State::Stalled, "Invalid", known.problems.join("; ")));
+    }
+    let mut conditions = condition::summarize(&before.conditions, &reports, generation, now);
+    let selects = if known.selected > 0 {
+        report(SELECTS, State::Ready, "Selects", "the selector fits at least one Fork".into())
+    } else {
+        let message = nothing(context, &rule.reference().namespace);
+        report(SELECTS, State::PersonNeeded, "NoForks", message)
+    };
+    condition::add_aside(&mut conditions, &before.conditions, &selects, generation, now);
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let whole = |at: &Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(*at));
+    AlertRuleStatus {
+        observed_generation: Some(generation),
+        conditions,
+        selected: count(known.selected),
+        firing: count(known.alerts.values().filter(|alert| is_firing(alert)).count()),
+        alerts: recorded(known),
+        acted: known.acted.iter().map(whole).collect(),
+    }
+}
+
+/// What a rule could select that selects nothing.
+fn nothing<S: Store>(context: &Context<S>, namespace: &str) -> String {
+    let mut labels: BTreeMap<String, usize> = BTreeMap::new();
+    let mut forks = 0;
+    context.fleet.with_forks(|all| {
+        for fork in all.iter().filter(|fork| fork.reference().namespace == namespace) {
+            forks += 1;
+            for (name, value) in fork.metadata.labels.iter().flatten() {
+                *labels.entry(format!("{name}={value}")).or_default() += 1;
+            }
+        }
+    });
+    if forks == 0 {
+        return format!("there is no Fork in the namespace {namespace} yet");
+    }
+    let known: Vec<_> = labels.into_keys().take(TOLD).collect();
+    let known = if known.is_empty() { "they have no labels".into() } else { format!("they have {}", known.join(", ")) };
+    format!("none of the {forks} Forks of the namespace {namespace} fits the selector: {known}")
+}

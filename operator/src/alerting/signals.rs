@@ -1,0 +1,349 @@
+//! What the signals of rules say. What is in memory is read at once; what has to be asked for is asked in the background
+//! and good until it is asked again.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use forkable_core::{
+    alerting::{self, Reading, Window},
+    condition::is_true,
+    monitoring::{Series, Standing, Verdict},
+    release::analysis::{Subject, ask_prometheus, numbers},
+    secret::redact,
+    store::{Kind as _, ObjectRef, Store},
+};
+use forkable_crds::{
+    AlertRule, Deployment, Fork,
+    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, Slo},
+    rollout::{Comparison, PrometheusQuery},
+};
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use crate::{
+    clock::{after, until},
+    context::Context,
+    controllers::fork::resolve::account,
+};
+
+/// How often a Prometheus server is asked the same.
+const QUERY: Duration = Duration::from_secs(15);
+/// Questions that are asked at once.
+const AT_ONCE: usize = 16;
+/// How often the history is read for the same window, at most: a sixtieth of it.
+const WINDOW: Duration = Duration::from_secs(5);
+const SECONDS_OF_A_DAY: f64 = 86_400.0;
+
+/// What has to be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    Prometheus,
+    Window(Duration),
+    Objective,
+}
+
+/// Answers to what was asked.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// By rule, its generation and Fork: when it is asked again, and what was answered.
+    answers: HashMap<(ObjectRef, i64, String), (Timestamp, Option<Reading>)>,
+    asks: JoinSet<((ObjectRef, i64, String), Reading)>,
+    /// Waiting to be asked.
+    queue: Vec<(Arc<AlertRule>, Arc<Fork>)>,
+}
+
+impl Signals {
+    /// What the signal of a rule says of a Fork now. `None`: it is asked for the first time.
+    pub(super) fn read<S: Store>(
+        &mut self,
+        context: &Arc<Context<S>>,
+        rule: &Arc<AlertRule>,
+        fork: &Arc<Fork>,
+        now: Timestamp,
+    ) -> Option<Reading> {
+        let Some(asked) = asked(rule) else { return Some(at_once(context, rule, fork, now)) };
+        let key = (rule.reference(), rule.generation(), fork.reference().name);
+        let pause = match asked {
+            Asked::Prometheus => QUERY,
+            Asked::Window(window) => WINDOW.max(window / 60),
+            Asked::Objective => WINDOW,
+        };
+        let (due, answer) = self.answers.entry(key).or_insert((Timestamp::MIN, None));
+        if *due <= now {
+            *due = after(now, pause);
+            self.queue.push((rule.clone(), fork.clone()));
+        }
+        answer.clone()
+    }
+
+    /// Asks what waits to be asked, as much as may be at once.
+    pub(super) fn ask<S: Store>(&mut self, context: &Arc<Context<S>>) {
+        while self.asks.len() < AT_ONCE
+            && let Some((rule, fork)) = self.queue.pop()
+        {
+            let context = context.clone();
+            self.asks.spawn(async move {
+                let reading = ask(&context, &rule, &fork).await;
+                ((rule.reference(), rule.generation(), fork.reference().name), reading)
+            });
+        }
+    }
+
+    /// Waits for an answer; for ever if nothing is asked.
+    pub(super) async fn answered(&mut self) {
+        match self.asks.join_next().await {
+            Some(Ok((key, reading))) => {
+                if let Some((_, answer)) = self.answers.get_mut(&key) {
+                    *answer = Some(reading);
+                }
+            }
+            Some(Err(error)) => tracing::error!(%error, "a question was lost"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// When something is asked again.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.answers.values().map(|(due, _)| *due).min()
+    }
+
+    /// Forgets what no rule asks any more.
+    pub(super) fn keep(&mut self, keep: impl Fn(&ObjectRef, i64, &str) -> bool) {
+        self.answers.retain(|(rule, generation, fork), _| keep(rule, *generation, fork));
+    }
+}
+
+fn asked(rule: &AlertRule) -> Option<Asked> {
+    let signal = &rule.spec.signal;
+    if rule.spec.slo.is_some() {
+        return Some(Asked::Objective);
+    }
+    match &signal.probe {
+        Some(probe) if probe.metric != ProbeMetric::Up => {
+            Some(Asked::Window(Duration::from_secs(probe.window_seconds.unsigned_abs())))
+        }
+        _ => signal.prometheus.as_ref().map(|_| Asked::Prometheus),
+    }
+}
+
+/// What needs no question.
+fn at_once<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork, now: Timestamp) -> Reading {
+    let signal = &rule.spec.signal;
+    let reference = fork.reference();
+    if let Some(probe) = &signal.probe {
+        return is_up(&standings(context, &reference, probe));
+    }
+    if let Some(release) = &signal.release {
+        return of_releases(release.metric, &context.fleet.releases(&reference), now);
+    }
+    let domain = signal.certificate.as_ref().and_then(|certificate| certificate.domain.as_deref());
+    certificate(fork, &context.monitor.standings(&reference), domain, now)
+}
+
+fn standings<S: Store>(context: &Context<S>, fork: &ObjectRef, probe: &ProbeSignal) -> Vec<Standing> {
+    let mut all = context.monitor.standings(fork);
+    all.retain(|standing| probe.name.as_ref().is_none_or(|name| *name == standing.series.probe));
+    all
+}
+
+fn is_up(standings: &[Standing]) -> Reading {
+    let of = |verdict| standings.iter().find(|standing| standing.verdict == verdict);
+    if let Some(down) = of(Verdict::Down) {
+        return Reading::Value(0.0, format!("{}: {}", down.series.probe, down.why));
+    }
+    match (of(Verdict::Unknown), of(Verdict::Up)) {
+        (None, Some(_)) => Reading::Value(1.0, "up".into()),
+        (Some(unknown), _) => Reading::NoData(format!("{}: {}", unknown.series.probe, unknown.why)),
+        (None, None) => Reading::NoData("no probe has run yet".into()),
+    }
+}
+
+fn of_releases(metric: ReleaseMetric, releases: &[Arc<Deployment>], now: Timestamp) -> Reading {
+    let mut production = releases.iter().filter(|release| release.spec.environment == "Production");
+    let name = |release: &Deployment| release.metadata.name.clone().unwrap_or_default();
+    let commit = |release: &Deployment| {
+        let commit = release.status.as_ref().and_then(|status| status.commit.as_ref()).map(|commit| commit.sha.clone());
+        let commit = commit.or_else(|| release.spec.source.commit.clone()).unwrap_or_default();
+        commit.get(..7).unwrap_or(&commit).to_owned()
+    };
+    let took = |release: &Deployment, end: Timestamp| {
+        let began = release.metadata.creation_timestamp.as_ref().map_or(end, |time| time.0);
+        until(began, end).as_secs_f64()
+    };
+    if metric == ReleaseMetric::DurationSeconds {
+        let ready = production.find_map(|release| {
+            let status = release.status.as_ref()?;
+            let end = status.finished_at.as_ref().filter(|_| is_true(&status.conditions, "Ready"))?;
+            Some((release, took(release, end.0)))
+        });
+        return match ready {
+            Some((release, seconds)) => Reading::Value(seconds, format!("{} took {seconds:.0} s", name(release))),
+            None => Reading::NoData("no release is ready yet".into()),
+        };
+    }
+    let Some(newest) = production.next() else { return Reading::NoData("there is no release yet".into()) };
+    let status = newest.status.clone().unwrap_or_default();
+    let phase = status.phase.as_deref().unwrap_or("Pending");
+    match metric {
+        ReleaseMetric::Failed => {
+            let failed = matches!(phase, "Failed" | "RolledBack" | "RollingBack" | "Frozen");
+            let text = format!("{} of commit {} is {phase}", name(newest), commit(newest));
+            Reading::Value(f64::from(u8::from(failed)), text)
+        }
+        _ if status.finished_at.is_some() => Reading::Value(0.0, format!("{} is {phase}", name(newest))),
+        _ => {
+            let seconds = took(newest, now);
+            Reading::Value(seconds, format!("{} is {phase} after {seconds:.0} s", name(newest)))
+        }
+    }
+}
+
+fn certificate(fork: &Fork, standings: &[Standing], domain: Option<&str>, now: Timestamp) -> Reading {
+    let known = fork.status.iter().flat_map(|status| &status.domains);
+    let reported = known.filter_map(|domain| Some((domain.name.as_str(), domain.certificate.as_ref()?.expires_at.0)));
+    // What visitors are shown counts before what the provider says.
+    let shown: Vec<_> =
+        standings.iter().filter_map(|it| Some((it.series.probe.as_str(), it.certificate_ends?))).collect();
+    let reported = reported.filter(|(name, _)| !shown.iter().any(|(shown, _)| shown == name));
+    let all = shown.iter().copied().chain(reported.collect::<Vec<_>>());
+    let first = all.filter(|(name, _)| domain.is_none_or(|domain| domain == *name)).min_by_key(|(_, ends)| *ends);
+    match first {
+        Some((name, ends)) => {
+            let days = ends.duration_since(now).as_secs_f64() / SECONDS_OF_A_DAY;
+            Reading::Value(days, format!("the certificate of {name} ends at {ends:.0}, in {days:.0} days"))
+        }
+        None => Reading::NoData("no certificate is known yet".into()),
+    }
+}
+
+async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork) -> Reading {
+    let spec = &rule.spec;
+    let now = context.clock.now();
+    let answer = match (&spec.slo, &spec.signal.probe, &spec.signal.prometheus) {
+        (Some(slo), Some(probe), _) => objective(context, slo, probe, fork, now).await,
+        (_, Some(probe), _) => window(context, probe, fork, now).await,
+        (_, _, Some(query)) => prometheus(context, query, spec.condition.as_ref(), fork).await,
+        _ => Err("there is no signal".into()),
+    };
+    answer.unwrap_or_else(Reading::NoData)
+}
+
+/// What the probes of a Fork came to in a window: good and bad, the latencies of those with an answer.
+async fn seen<S: Store>(
+    context: &Context<S>,
+    probe: &ProbeSignal,
+    fork: &Fork,
+    (now, length): (Timestamp, Duration),
+) -> Result<(Window, Duration, u32), String> {
+    let reference = fork.reference();
+    let series: Vec<Series> = standings(context, &reference, probe).into_iter().map(|it| it.series).collect();
+    let (mut window, mut latency, mut answered) = (Window::default(), Duration::ZERO, 0);
+    let from = alerting_start(now, length);
+    let step = if length <= Duration::from_hours(6) { Duration::from_mins(1) } else { Duration::from_hours(1) };
+    for series in series {
+        let points = context.history.points(&series, from, now, step).await.map_err(|error| error.to_string())?;
+        for point in points {
+            window.good += u64::from(point.up);
+            window.bad += u64::from(point.down);
+            latency += point.latency_sum;
+            answered += point.answered;
+        }
+    }
+    Ok((window, latency, answered))
+}
+
+fn alerting_start(now: Timestamp, length: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(length).ok().and_then(|length| now.checked_sub(length).ok()).unwrap_or(now)
+}
+
+async fn window<S: Store>(
+    context: &Context<S>,
+    probe: &ProbeSignal,
+    fork: &Fork,
+    now: Timestamp,
+) -> Result<Reading, String> {
+    let length = Duration::from_secs(probe.window_seconds.unsigned_abs());
+    let (window, latency, answered) = seen(context, probe, fork, (now, length)).await?;
+    let all = window.good + window.bad;
+    let minutes = length.as_secs() / 60;
+    match probe.metric {
+        ProbeMetric::LatencyMilliseconds if answered > 0 => {
+            let mean = latency.as_secs_f64() * 1000.0 / f64::from(answered);
+            Ok(Reading::Value(mean, format!("{mean:.0} ms on average of {answered} probes in {minutes} min")))
+        }
+        ProbeMetric::FailureRatio => match window.ratio() {
+            Some(ratio) => {
+                let text = format!("{} of {all} probes failed in {minutes} min ({:.1} %)", window.bad, ratio * 100.0);
+                Ok(Reading::Value(ratio, text))
+            }
+            None => Err(format!("no probe ran in {minutes} min")),
+        },
+        _ => Err(format!("no probe had an answer in {minutes} min")),
+    }
+}
+
+async fn objective<S: Store>(
+    context: &Context<S>,
+    slo: &Slo,
+    probe: &ProbeSignal,
+    fork: &Fork,
+    now: Timestamp,
+) -> Result<Reading, String> {
+    let mut windows = Vec::new();
+    for length in alerting::windows(slo) {
+        windows.push(seen(context, probe, fork, (now, length)).await?.0);
+    }
+    Ok(alerting::burn(slo, &windows))
+}
+
+async fn prometheus<S: Store>(
+    context: &Context<S>,
+    query: &QuerySignal,
+    condition: Option<&AlertCondition>,
+    fork: &Fork,
+) -> Result<Reading, String> {
+    let query = PrometheusQuery {
+        name: "the query".into(),
+        address: query.address.clone(),
+        query: query.query.clone(),
+        operator: Comparison::GreaterThan,
+        threshold: 0.0,
+        request_headers: query.request_headers.clone(),
+    };
+    let mut secrets = BTreeMap::new();
+    let names =
+        query.request_headers.iter().filter_map(|header| Some(&header.value_from.as_ref()?.secret_key_ref.name));
+    let namespace = fork.reference().namespace;
+    for name in names {
+        let data = context.store.secret(&namespace, name).await.map_err(|error| error.to_string())?;
+        secrets.extend(data.map(|data| (name.clone(), data)));
+    }
+    let status = fork.status.as_ref();
+    let subject = Subject {
+        host: host(fork).unwrap_or_default(),
+        commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
+        fork: fork.reference().name,
+    };
+    let request = ask_prometheus(&query, &subject, &secrets, context.prometheus.as_deref())
+        .map_err(|why| format!("signal.prometheus: {why}"))?;
+    let account = account(context, fork).await.map_err(|error| error.to_string())?;
+    let account = account.map_err(|invalid| invalid.message)?;
+    let visit = account.sites.get(&request).await;
+    let numbers = numbers(&visit).map_err(|why| {
+        format!("signal.prometheus.query: the query {}", redact(&why, secrets.values().flat_map(BTreeMap::values)))
+    })?;
+    let is_upper =
+        condition.is_none_or(|it| matches!(it.operator, Comparison::GreaterThan | Comparison::GreaterThanOrEqual));
+    let pick = if is_upper { f64::max } else { f64::min };
+    let value = numbers.into_iter().reduce(pick).unwrap_or(f64::NAN);
+    Ok(Reading::Value(value, value.to_string()))
+}
+
+/// Host name of the product.
+pub(super) fn host(fork: &Fork) -> Option<String> {
+    let url = fork.status.as_ref()?.url.as_deref()?;
+    Some(url.trim_start_matches("https://").trim_end_matches('/').to_owned())
+}
