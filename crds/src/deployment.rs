@@ -11,8 +11,8 @@ use crate::{
     condition::conditions,
     fork::LocalRef,
     rollout::{
-        self, Analysis, AnalysisRun, ApprovalStatus, Bake, FreezeOverride, Gates, Migration, PullRequestRef,
-        RevertStatus, Rollback, RollbackTarget, Supersede, WorkflowRun,
+        self, Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, Migration,
+        PullRequestRef, RevertStatus, Rollback, RollbackTarget, Supersede, WorkflowRun,
     },
 };
 
@@ -40,9 +40,10 @@ use crate::{
     validation = Rule::new("self.forkRef == oldSelf.forkRef").message("forkRef is immutable").field_path(".forkRef"),
     validation = Rule::new("self.source == oldSelf.source").message("source is immutable: make a new Deployment for another commit").field_path(".source"),
     validation = rollout::needs_promotion(),
+    validation = rollout::canary_needs_way_back(),
     validation = Rule::new("has(self.source.commit) || !has(self.gates) || (!has(self.gates.checks) && !has(self.gates.reviews) && !has(self.gates.after) && !(has(self.gates.separationOfDuties) && self.gates.separationOfDuties))").message("gates.checks, reviews, after and separationOfDuties are about a commit: name it in source.commit").field_path(".source"),
     validation = rollout::bake_needs_analysis(),
-    validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen is for the environment Production: only its domains are promoted").field_path(".strategy"),
+    validation = Rule::new("self.strategy.type == 'Immediate' || self.environment == 'Production'").message("BlueGreen and Canary are for the environment Production: only its domains are promoted").field_path(".strategy"),
     validation = Rule::new("self.strategy == oldSelf.strategy").message("strategy is immutable: make a new Deployment").field_path(".strategy"),
     validation = Rule::new("!has(self.pullRequest) || (self.environment == 'Preview' && has(self.source.commit))").message("pullRequest is for the environment Preview and source.commit").field_path(".pullRequest"),
     validation = Rule::new("has(self.pullRequest) == has(oldSelf.pullRequest) && (!has(self.pullRequest) || self.pullRequest == oldSelf.pullRequest)").message("pullRequest is immutable").field_path(".pullRequest"),
@@ -107,10 +108,18 @@ pub struct Source {
 
 /// How a release goes live.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(
+    validation = Rule::new("has(self.steps) == (self.type == 'Canary')").message("steps are for strategy.type Canary, which needs them").field_path(".steps"),
+    validation = Rule::new("!has(self.steps) || [1, 2, 3, 4, 5, 6, 7, 8].all(i, i >= size(self.steps) || self.steps[i - 1].weight < self.steps[i].weight)").message("each step needs a greater weight than the one before; after the last one the release gets 100 %").field_path(".steps")
+)]
 pub struct Strategy {
     /// Name of the strategy.
     #[serde(default, rename = "type")]
     pub strategy_type: StrategyType,
+    /// What part of the visitors a canary gets, step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 9))]
+    pub steps: Option<Vec<CanaryStep>>,
 }
 
 /// Name of a strategy.
@@ -121,6 +130,8 @@ pub enum StrategyType {
     Immediate,
     /// Built without the domains, judged on its own address, and promoted; what served before stays ready to serve again.
     BlueGreen,
+    /// Likewise, and promoted step by step: `steps` of the visitors, then all. Needs a Vercel plan with rolling releases.
+    Canary,
 }
 
 /// What became of a release.
@@ -135,7 +146,8 @@ pub struct DeploymentStatus {
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
     /// For display only: `Pending`, `Building`, `Live`, `Superseded` or `Failed`; with BlueGreen also `Gated`,
-    /// `Verifying`, `AwaitingApproval`, `Migrating`, `Promoting`, `Baking`, `Frozen`, `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
+    /// `Verifying`, `AwaitingApproval`, `Migrating`, `Promoting`, with Canary `Shifting` and `Advancing`, `Baking`, `Frozen`,
+    /// `Healthy`, `RollingBack`, `RolledBack` and `Aborted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub phase: Option<String>,
@@ -178,9 +190,12 @@ pub struct DeploymentStatus {
     /// When its last promotion or rollback was to be asked for, by this program's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended_at: Option<Time>,
+    /// How far it is, with strategy.type Canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryStatus>,
     /// Its analyses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 2))]
+    #[schemars(length(max = 11))]
     pub analysis_runs: Vec<AnalysisRun>,
 }
 

@@ -1,6 +1,7 @@
 //! How a release that is promoted goes live: what it waits for, how it is judged, what happens when it is bad.
 
 mod analysis;
+mod canary;
 mod gates;
 mod metrics;
 mod migration;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     analysis::{Analysis, OnNoData},
+    canary::{CanaryStatus, CanaryStep},
     gates::{After, Approval, Day, FreezeWindow, GateCheck, Gates, Reviews},
     metrics::{Comparison, HeaderMatch, HeaderSource, HttpProbe, Latency, PrometheusQuery, RequestHeader},
     migration::{Migration, WorkflowRun},
@@ -22,9 +24,15 @@ pub use self::{
 
 /// What only a release has that is promoted.
 pub(crate) fn needs_promotion() -> Rule {
-    Rule::new("self.strategy.type == 'BlueGreen' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))")
-        .message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen: with Immediate a release is live as soon as it is built")
+    Rule::new("self.strategy.type != 'Immediate' || (!has(self.gates) && !has(self.migration) && !has(self.analysis) && !has(self.bake) && !has(self.rollback) && !has(self.supersede))")
+        .message("gates, migration, analysis, bake, rollback and supersede need strategy.type BlueGreen or Canary: with Immediate a release is live as soon as it is built")
         .field_path(".strategy")
+}
+
+pub(crate) fn canary_needs_way_back() -> Rule {
+    Rule::new("self.strategy.type != 'Canary' || !has(self.migration) || self.migration.reversible")
+        .message("an irreversible migration cannot go with Canary: what served before and the new release serve side by side, and only one of them knows the data")
+        .field_path(".migration")
 }
 
 pub(crate) fn bake_needs_analysis() -> Rule {
@@ -42,7 +50,7 @@ pub struct Bake {
     pub duration_seconds: i64,
 }
 
-/// What happens to a release that turns out bad while it bakes.
+/// What happens to a release that turns out bad while it bakes. One that is bad in a step of a canary always goes back.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollback {

@@ -133,6 +133,15 @@ impl Running {
         .await;
     }
 
+    /// What it serves of metrics, once it serves them.
+    pub async fn metrics(&self, within: Duration) -> String {
+        let line = self.line_with("http://127.0.0.1", within).await;
+        let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1")).expect("an address");
+        let address = address.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let served = reqwest::get(format!("{address}/metrics")).await.expect("metrics");
+        served.text().await.expect("metrics")
+    }
+
     /// Waits for a line of standard output or standard error that holds the text.
     pub async fn line_with(&self, text: &str, within: Duration) -> String {
         eventually(&format!("a line with {text:?}"), within, || async {

@@ -50,6 +50,13 @@ pub fn promoted_fork(more: &str) -> String {
     fork
 }
 
+/// The same, with releases that get visitors in these steps.
+pub fn canary(fork: &str, steps: &str) -> String {
+    let (from, to) = ("{ type: BlueGreen }", format!("{{ type: Canary, steps: [{steps}] }}"));
+    assert!(fork.contains(from), "releases of the manifest are not promoted");
+    fork.replace(from, &to)
+}
+
 /// Two good answers at the candidate's address, then a bake.
 pub fn judged(bake_seconds: u32, failure_limit: u32) -> String {
     format!(
@@ -139,7 +146,13 @@ impl Cell {
         };
         // What holds it in a phase is a site that is bad, and put up with.
         let failure_limit = if self.phase == Phase::Frozen { 0 } else { 100 };
-        promoted_fork(&format!("{}{more}", judged(5, failure_limit)))
+        let fork = promoted_fork(&format!("{}{more}", judged(5, failure_limit)));
+        let step = |approval: &str| format!("{{ weight: 25, pauseSeconds: 5, approval: {approval} }}");
+        match self.phase {
+            Phase::Shifting => canary(&fork, &step("Required")),
+            Phase::Advancing => canary(&fork, &format!("{}, {{ weight: 50, pauseSeconds: 5 }}", step("NotRequired"))),
+            _ => fork,
+        }
     }
 
     /// Before the commit is pushed.
@@ -152,6 +165,10 @@ impl Cell {
                 world.settings(json!({ "latencies": { "runMs": run_ms } })).await;
             }
             Phase::Promoting => world.settings(json!({ "latencies": { "promoteMs": 3_600_000 } })).await,
+            Phase::Advancing => {
+                let operation = "POST /v1/projects/{idOrName}/rolling-release/approve-stage";
+                world.fault(json!({ "match": { "operation": operation }, "effect": { "status": 503 } })).await;
+            }
             _ => {}
         }
     }
@@ -184,6 +201,11 @@ impl Cell {
             Phase::Frozen if self.blow == Blow::Kill => {
                 let output = host.run(&["resume", "acme"]).await;
                 assert_eq!(output.code, Some(0), "{}", output.stderr);
+            }
+            Phase::Advancing => world.remove_faults().await,
+            Phase::Shifting if self.blow == Blow::Kill => {
+                let approved = async || (host.run(&["approve", "acme"]).await.code == Some(0)).then_some(());
+                eventually("its step is approved", PATIENCE, approved).await;
             }
             Phase::Verifying | Phase::Baking => world.mend(commits.last().expect("a commit")).await,
             Phase::Pending | Phase::AwaitingApproval => {
@@ -321,14 +343,16 @@ async fn reaches(host: &impl Host, commit: &str, phase: Phase) -> Result<(), Str
     Err(format!("does not become {}: {:#}", phase.name(), status(host, commit).await))
 }
 
-/// What was built more than once, and what was promoted more than once.
+/// What was built, promoted or led to a step more than once.
 pub fn excess(calls: &[Call]) -> Vec<String> {
     let mut seen = BTreeMap::<String, u32>::new();
-    for call in calls.iter().filter(|call| call.write && call.status.is_some_and(|status| status < 300)) {
+    for call in calls.iter().filter(|call| call.committed) {
         if call.operation == "POST /v13/deployments" {
             *seen.entry(format!("build of {}", call.body["gitSource"]["sha"])).or_default() += 1;
         } else if call.operation.contains("/promote/") {
             *seen.entry(format!("promotion {}", call.path)).or_default() += 1;
+        } else if call.operation.starts_with("POST") && call.operation.contains("/rolling-release/") {
+            *seen.entry(format!("{} {}", call.operation, call.body)).or_default() += 1;
         } else if call.operation.ends_with("/dispatches") {
             *seen.entry(format!("run for {}", call.body["inputs"]["release"])).or_default() += 1;
         }

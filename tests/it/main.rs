@@ -3,6 +3,7 @@
 mod alerts;
 mod analysis;
 mod bad_input;
+mod canary;
 mod commands;
 mod crash;
 mod create;

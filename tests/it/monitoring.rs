@@ -153,11 +153,8 @@ fn promtool_reads_every_query_of_the_dashboard() {
 async fn promtool_finds_nothing_wrong_with_what_is_served() {
     let world = World::with_reference_fork().await;
     let running = world.up();
-    let line = running.line_with("http://127.0.0.1", Duration::from_secs(30)).await;
-    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1")).expect("an address");
-    let address = address.trim_end_matches(|c: char| !c.is_ascii_digit());
     running.says("ready in", Duration::from_secs(30)).await;
-    let text = reqwest::get(format!("{address}/metrics")).await.expect("metrics").text().await.expect("metrics");
+    let text = running.metrics(Duration::from_secs(30)).await;
     assert!(text.contains(r#"forkable_objects{kind="Fork",ready="True"} 1"#), "{text}");
     promtool(&["check", "metrics"], &text);
     running.kill().await;

@@ -61,19 +61,47 @@ async fn a_good_release_is_judged_promoted_and_baked() {
     assert!(serves(&world, &before).await, "what served goes on serving while the candidate is judged");
     let status = reaches(&world, &head, "Healthy").await;
     assert!(serves(&world, &head).await);
+    let metrics = running.metrics(PATIENCE).await;
+    for line in [
+        r#"forkable_releases_total{result="live"} 1"#,
+        r#"forkable_release_duration_seconds_count{stage="build"} 1"#,
+        r#"forkable_release_duration_seconds_count{stage="live"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
     running.kill().await;
     world.converge().await;
     assert_eq!(current(&world).await, head);
     let project = world.person("vercel", reqwest::Method::GET, "/v9/projects/acme?teamId=team_acme", None).await;
     assert_eq!(project["autoAssignCustomDomains"], false, "the promotion switched it on, and it was put back");
     assert_eq!(excess(&world.calls().await), Vec::<String>::new());
-    let calls = world.calls().await;
-    let first = calls.iter().position(|call| call.operation.contains("/promote/")).expect("a promotion");
-    let restored = calls[first..].iter().position(|call| call.operation == "PATCH /v9/projects/{idOrName}");
-    assert!(restored.is_some_and(|calls| calls <= 5), "promotion took {restored:?} calls");
     assert!(message(&status, "Ready").contains("undo with: forkable rollback acme"), "{status:#}");
     let output = world.run(&["history", "acme"]).await;
     assert!(output.stdout.contains(&head[..7]) && output.stdout.contains("bake"), "{}", output.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_takes_four_calls() {
+    let mut world = promoting("    gates: { approval: Required }\n").await;
+    // Nobody else looks at anything meanwhile.
+    world.arguments.retain(|argument| !argument.starts_with("--resync"));
+    let head = push(&world, "few calls").await;
+    let running = world.up();
+    reaches(&world, &head, "AwaitingApproval").await;
+    running.says("waits for approval", PATIENCE).await;
+    world.forget_calls().await;
+    assert_eq!(world.run(&["approve", "acme"]).await.code, Some(0));
+    reaches(&world, &head, "Healthy").await;
+    running.kill().await;
+    let calls: Vec<_> = world.calls().await.into_iter().map(|call| call.operation).collect();
+    let restored = calls.iter().position(|call| call == "PATCH /v9/projects/{idOrName}").expect("it is restored");
+    let expected = [
+        "GET /v9/projects/{idOrName}",
+        "POST /v10/projects/{idOrName}/promote/{deploymentId}",
+        "GET /v9/projects/{idOrName}",
+        "PATCH /v9/projects/{idOrName}",
+    ];
+    assert_eq!(calls[..=restored], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

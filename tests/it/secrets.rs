@@ -51,10 +51,7 @@ async fn secrets_are_seen_nowhere() {
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     assert!(output.stderr.len() > 10_000, "trace level really was on");
     let running = world.up();
-    let line = running.line_with("http://127.0.0.1", Duration::from_secs(30)).await;
-    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1")).expect("an address");
-    let address = address.trim_end_matches(|c: char| !c.is_ascii_digit()).to_owned();
-    let metrics = reqwest::get(format!("{address}/metrics")).await.expect("metrics").text().await.expect("metrics");
+    let metrics = running.metrics(Duration::from_secs(30)).await;
     assert!(metrics.contains("forkable_"), "{metrics}");
     let killed = running.kill().await;
     let fork = world.fork("acme").await.to_string();

@@ -14,6 +14,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = rollout::needs_promotion(),
+    validation = rollout::canary_needs_way_back(),
     validation = rollout::bake_needs_analysis()
 )]
 pub struct Release {

@@ -17,7 +17,7 @@ pub struct Gates {
     #[serde(default)]
     pub approval: Approval,
     /// How long a release may wait for its gates, freeze windows among them; then it fails, and what served goes on
-    /// serving. Without, for ever.
+    /// serving. A canary whose step is not approved for so long goes back. Without, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 2_592_000))]
     pub timeout_seconds: Option<i64>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisRun {
-    /// `Candidate` before the promotion, `Live` after it.
+    /// `Candidate` before the promotion, `Step 1` and so on in the steps of a canary, `Live` after it.
     #[schemars(length(max = 16))]
     pub stage: String,
     /// Measurements that were good.

@@ -42,6 +42,43 @@ pub trait Hosting: Send + Sync {
 
     /// The last lines of a build's log, at most 20.
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError>;
+
+    /// Whether the project may have releases that get its visitors step by step: [`PortError::PlanUnsupported`] if the
+    /// plan has none, or none left.
+    async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError>;
+
+    /// The steps that the project's next release would go through, in percent of the visitors without the last 100;
+    /// `None`: it goes live at once.
+    async fn steps(&self, target: &ProjectTarget) -> Result<Option<Vec<i64>>, PortError>;
+
+    /// The last release that got the project's visitors step by step, whether it is over or not.
+    async fn split(&self, target: &ProjectTarget) -> Result<Option<Split>, PortError>;
+}
+
+/// A release that gets a project's visitors step by step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The deployment that gets more and more of them.
+    pub canary: String,
+    /// The one that gets the others.
+    pub base: Option<String>,
+    pub state: SplitState,
+    /// A deployment whose turn comes after it.
+    pub queued: Option<String>,
+    /// Milliseconds since 1970, by the provider's clock.
+    pub started_at: i64,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SplitState {
+    /// At a step, from 0.
+    Active { stage: usize },
+    /// All visitors get the canary.
+    Complete,
+    /// All visitors get what they got before.
+    #[default]
+    Aborted,
 }
 
 /// What to look at for one fork.
@@ -248,6 +285,22 @@ pub enum HostingChange {
     /// Leads production's domains back to a deployment that served them before; likewise. Switches
     /// [`HostingChange::AssignDomains`] off.
     RollBack {
+        id: String,
+    },
+    /// Steps for the next release, in percent of the visitors without the last 100; `None`: it goes live at once.
+    /// What is under way keeps its own.
+    SetSteps(Option<Vec<i64>>),
+    /// Leads the first step's part of the visitors to a deployment that is built for production. Once more is no error.
+    StartSteps {
+        id: String,
+    },
+    /// Leads the part of another step, from 0, to it; the step must be the next one.
+    NextStep {
+        id: String,
+        stage: usize,
+    },
+    /// Leads all visitors to it.
+    CompleteSteps {
         id: String,
     },
 }

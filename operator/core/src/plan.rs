@@ -167,6 +167,10 @@ impl Step {
                 | HostingChange::AssignDomains(_)
                 | HostingChange::Promote { .. }
                 | HostingChange::RollBack { .. }
+                | HostingChange::SetSteps(_)
+                | HostingChange::StartSteps { .. }
+                | HostingChange::NextStep { .. }
+                | HostingChange::CompleteSteps { .. }
                 | HostingChange::PauseProject => Effect::Update,
                 HostingChange::DeleteEnvironment { .. }
                 | HostingChange::DeleteEnv { .. }

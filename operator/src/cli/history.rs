@@ -1,6 +1,10 @@
 //! `forkable history`: the releases of a Fork, how long each phase took, and what became of them.
 
-use forkable_core::{condition, release::rollout::phase, store::Kind as _};
+use forkable_core::{
+    condition,
+    release::rollout::{canary, phase},
+    store::Kind as _,
+};
 use forkable_crds::{Deployment, DeploymentStatus};
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +55,7 @@ fn row(release: &Deployment) -> Vec<String> {
     let status = release.status.clone().unwrap_or_default();
     let commit = status.commit.clone().unwrap_or_default();
     let none = || "-".to_owned();
+    let standing = canary::standing(release, Timestamp::now());
     let why = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != "True");
     let live = if is_true(release, "Live") { "yes" } else { "no" };
     vec![
@@ -62,7 +67,7 @@ fn row(release: &Deployment) -> Vec<String> {
         live.into(),
         durations(release),
         Some(measurements::counts(&status.analysis_runs)).filter(|counts| !counts.is_empty()).unwrap_or_else(none),
-        why.and_then(|ready| ready.message.lines().next()).map_or_else(none, str::to_owned),
+        standing.or_else(|| Some(why?.message.lines().next()?.to_owned())).unwrap_or_else(none),
     ]
 }
 

@@ -6,6 +6,7 @@ use anyhow::bail;
 use forkable_core::{
     condition,
     journal::{Entry, Journal},
+    release::rollout::canary,
     store::{Kind, ObjectRef},
 };
 use forkable_crds::{
@@ -63,6 +64,8 @@ struct Told {
     release: Option<ObjectRef>,
     /// How it was judged.
     runs: Vec<AnalysisRun>,
+    /// At which step a canary is, and for how long.
+    canary: Option<String>,
     /// What is alerted about, with the name of the rule, or of the Fork if it is the rule that is asked about.
     alerts: Vec<(String, AlertStatus)>,
 }
@@ -75,6 +78,9 @@ impl Arguments {
         };
         let now = Timestamp::now();
         tell_standing(&told);
+        if let Some(canary) = &told.canary {
+            super::say(format_args!("  {canary}"));
+        }
         tell_causes(&told.conditions);
         told.alerts.iter().for_each(tell_alert);
         measurements::table(&told.runs).iter().for_each(super::say);
@@ -109,6 +115,7 @@ impl Arguments {
             let releases = world.list::<Deployment>().await?;
             let own = releases.iter().filter(|release| crate::fleet::fork_of(release) == fork.reference());
             let release = own.max_by_key(|release| crate::fleet::revision(release));
+            let canary = release.and_then(|release| canary::standing(release, Timestamp::now()));
             let status = fork.status.clone().unwrap_or_default();
             let suspended = fork.spec.suspend.as_ref();
             return Ok(Some(Told {
@@ -119,6 +126,7 @@ impl Arguments {
                 conditions: status.conditions,
                 release: release.map(|release| release.reference()),
                 runs: release.and_then(|release| Some(release.status.clone()?.analysis_runs)).unwrap_or_default(),
+                canary,
                 alerts: alerts(world, &fork).await,
             }));
         }
@@ -140,6 +148,7 @@ impl Arguments {
                     withheld: None,
                     conditions: status.conditions,
                     release: None,
+                    canary: None,
                     runs: Vec::new(),
                     alerts: status.alerts.into_iter().map(|alert| (alert.fork.clone(), alert)).collect(),
                 }
@@ -154,6 +163,7 @@ impl Arguments {
                 withheld: None,
                 conditions: status.conditions,
                 release: None,
+                canary: canary::standing(&release, Timestamp::now()),
                 runs: status.analysis_runs,
                 alerts: Vec::new(),
             }
@@ -350,6 +360,7 @@ mod tests {
             withheld: None,
             release: None,
             runs: Vec::new(),
+            canary: None,
             alerts: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use forkable_core::{
     release::{
         machine::Phase,
-        rollout::{is_promoted, phase},
+        rollout::{canary, is_promoted, phase},
     },
     store::Kind as _,
 };
@@ -23,7 +23,7 @@ use super::{
 
 /// Let the release of a Fork go live that waits for approval.
 ///
-/// The approval is for the candidate as it is now: of the same commit, and of the same build.
+/// The approval is for the candidate as it is now: of the same commit, of the same build, and of the step of a canary.
 ///
 /// Examples, on one machine:
 ///   forkable approve acme
@@ -136,20 +136,19 @@ async fn open(place: &Place, name: &Target) -> anyhow::Result<(World, Vec<Arc<De
 impl Approve {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let (world, releases) = open(&self.place, &self.name).await?;
-        let waits = |release: &&Arc<Deployment>| phase(release) == Phase::AwaitingApproval;
-        let Some(release) = releases.iter().find(waits) else {
+        let waits = |release: &Arc<Deployment>| Some((release.clone(), canary::approvable(release)?));
+        let Some((release, candidate)) = releases.iter().find_map(waits) else {
             bail!("no release of {} waits for approval", self.name);
         };
-        let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).unwrap_or_default();
         if let Some(wanted) = &self.candidate {
             ensure!(*wanted == candidate, "the candidate is {candidate} by now, not {wanted}: look at it again");
         }
         if let Some(reason) = &self.override_freeze {
             ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
-            world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(&world).await)).await?;
+            world.annotate(&release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(&world).await)).await?;
         }
-        world.annotate(release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who(&world).await)).await?;
-        super::say(format_args!("{} is approved (candidate {candidate})", short(release)));
+        world.annotate(&release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who(&world).await)).await?;
+        super::say(format_args!("{} is approved (candidate {candidate})", short(&release)));
         Ok(super::DONE)
     }
 }
@@ -189,7 +188,7 @@ impl Rollback {
         ensure!(
             is_promoted(serving),
             "{} went live by itself (strategy Immediate), and only what was promoted is rolled back: set \
-             spec.release.strategy.type: BlueGreen for the next one",
+             spec.release.strategy.type: BlueGreen or Canary for the next one",
             serving.reference()
         );
         let to = if let Some(to) = self.to {

@@ -204,7 +204,9 @@ impl Metrics {
         if began("Built") {
             observe("build");
         }
-        if began("Live") {
+        // What served before may serve again, and was counted then.
+        let is_first = before.is_none_or(|before| before.finished_at.is_none());
+        if began("Live") && is_first {
             observe("live");
             self.releases.with_label_values(&["live"]).inc();
         }

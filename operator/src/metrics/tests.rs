@@ -4,6 +4,7 @@ use std::{
 };
 
 use forkable_providers::metric;
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
@@ -87,9 +88,20 @@ fn a_release_is_timed_once_for_each_stage() {
     let mut release = Deployment::new("acme-1", serde_json::from_value(spec).expect("a spec"));
     release.metadata.creation_timestamp = Some(Time(made));
     let mut before: Option<DeploymentStatus> = None;
-    for (types, at) in [(&["Built"][..], 40), (&["Built"], 50), (&["Built", "Live"], 70), (&["Built", "Live"], 900)] {
-        release.status = Some(DeploymentStatus { conditions: conditions(types), ..DeploymentStatus::default() });
-        metrics.released(before.as_ref(), &release, made + Duration::from_secs(at));
+    let passes: [(&[&str], i64, Option<i64>); 6] = [
+        (&["Built"], 40, None),
+        (&["Built"], 50, None),
+        (&["Built", "Live"], 70, None),
+        (&["Built", "Live"], 900, Some(900)),
+        (&["Built"], 1000, Some(900)),
+        // It serves again after a rollback.
+        (&["Built", "Live"], 2000, Some(900)),
+    ];
+    for (types, at, finished) in passes {
+        let finished_at = finished.map(|at| Time(made + SignedDuration::from_secs(at)));
+        let conditions = conditions(types);
+        release.status = Some(DeploymentStatus { conditions, finished_at, ..DeploymentStatus::default() });
+        metrics.released(before.as_ref(), &release, made + SignedDuration::from_secs(at));
         before.clone_from(&release.status);
     }
     let fleet = Fleet::default();

@@ -4,6 +4,7 @@ mod deployments;
 mod domains;
 mod env;
 mod projects;
+mod steps;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,7 +19,7 @@ use crate::{
     error::Provider,
     hosting::{
         BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, ProjectAsk,
-        ProjectFacts, ProjectTarget,
+        ProjectFacts, ProjectTarget, Split,
     },
 };
 
@@ -48,6 +49,8 @@ pub struct World {
     pub heads: BTreeMap<String, String>,
     /// Custom environments that the plan has for each project.
     pub environment_limit: usize,
+    /// The plan has no releases that go live step by step.
+    pub no_steps: bool,
     /// Keys of variables that are refused, as Vercel refuses names of its own.
     pub reserved_keys: BTreeSet<String>,
     /// Certificates of the team.
@@ -71,6 +74,9 @@ pub struct Project {
     pub domains: Vec<DomainFacts>,
     /// Oldest first.
     pub deployments: Vec<Deployment>,
+    pub steps: Option<Vec<i64>>,
+    /// With the steps that it goes through.
+    pub split: Option<(Split, Vec<i64>)>,
 }
 
 /// A deployment and what it was made for.
@@ -96,6 +102,7 @@ impl Default for World {
             hidden_repositories: BTreeSet::new(),
             heads: BTreeMap::new(),
             environment_limit: 12,
+            no_steps: false,
             reserved_keys: ["VERCEL", "VERCEL_ENV", "VERCEL_URL", "VERCEL_REGION", "NOW_REGION", "CI"]
                 .map(str::to_owned)
                 .into(),
@@ -194,6 +201,18 @@ impl Hosting for FakeHosting {
         let log = &self.world().log;
         Ok(log[log.len().saturating_sub(20)..].to_vec())
     }
+
+    async fn allows_steps(&self, _target: &ProjectTarget) -> Result<(), PortError> {
+        if self.world().no_steps { Err(steps::not_in_plan()) } else { Ok(()) }
+    }
+
+    async fn steps(&self, target: &ProjectTarget) -> Result<Option<Vec<i64>>, PortError> {
+        Ok(self.world().of(target)?.steps.clone())
+    }
+
+    async fn split(&self, target: &ProjectTarget) -> Result<Option<Split>, PortError> {
+        Ok(self.world().of(target)?.split.as_ref().map(|(split, _)| split.clone()))
+    }
 }
 
 impl World {
@@ -279,6 +298,10 @@ impl World {
             }
             HostingChange::Promote { id } => self.lead(target, id, false),
             HostingChange::RollBack { id } => self.lead(target, id, true),
+            HostingChange::SetSteps(steps) => self.set_steps(target, steps.as_deref()),
+            HostingChange::StartSteps { id } => self.start_steps(target, id),
+            HostingChange::NextStep { id, stage } => self.next_step(target, id, Some(*stage)),
+            HostingChange::CompleteSteps { id } => self.next_step(target, id, None),
             HostingChange::PauseProject => {
                 self.of(target)?.facts.paused = true;
                 Ok(HostingDone::Nothing)

@@ -1,5 +1,6 @@
 //! What a Fork asks for, validated and with all references resolved: no spec field is read after this.
 
+use forkable_crds::deployment::Strategy;
 use forkable_crds::fork::{DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, Security, TemplateMode, Visibility};
 use forkable_crds::rollout::Previews;
 
@@ -30,6 +31,8 @@ pub struct Desired {
     pub domains: Vec<DomainItem>,
     pub revision_history_limit: usize,
     pub on_env_change: OnEnvChange,
+    /// How its releases go live.
+    pub strategy: Strategy,
     /// `None`: pull requests have none.
     pub previews: Option<Previews>,
     pub deletion_policy: DeletionPolicy,

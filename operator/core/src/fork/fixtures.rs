@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use forkable_crds::{
     Deployment, Fork, ForkStatus,
+    deployment::Strategy,
     fork::{
         DeletionPolicy, EnvPolicy, OnEnvChange, Overwrite, PendingCreate, ProjectStatus, RepositoryStatus,
         TemplateMode, Visibility,
@@ -73,6 +74,7 @@ pub(crate) fn desired() -> Desired {
         domains: Vec::new(),
         revision_history_limit: 10,
         on_env_change: OnEnvChange::Wait,
+        strategy: Strategy::default(),
         previews: None,
         deletion_policy: DeletionPolicy::Retain,
         adopt: false,

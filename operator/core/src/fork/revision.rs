@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forkable_crds::{Deployment, fork::OnEnvChange};
 
 use super::{Desired, Observed};
-use crate::hosting::ProjectFacts;
+use crate::{hosting::ProjectFacts, release::rollout::canary};
 
 /// Revision of the variables (names, environments, values), and of the project that they are in. A release that was
 /// made for another project than the present one does not count: nothing of it is left.
@@ -82,7 +82,9 @@ pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &st
     });
     // What could not be built may well be built with other variables, and replaces nothing that serves.
     let again = desired.on_env_change == OnEnvChange::Redeploy || has_failed(newest);
-    !is_of(newest, commit) || moved || (revision != current && again && !stopped)
+    // What its plan does not allow is released in another way once the manifest says so.
+    let otherwise = canary::is_refused(newest) && newest.spec.strategy != desired.strategy;
+    !is_of(newest, commit) || moved || otherwise || (revision != current && again && !stopped)
 }
 
 /// The newest release of a commit, if it was rolled back: the commit is not released again by itself, whatever was

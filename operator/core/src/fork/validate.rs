@@ -115,6 +115,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
         domains,
         revision_history_limit: usize::try_from(spec.release.revision_history_limit).unwrap_or_default(),
         on_env_change: spec.release.on_env_change,
+        strategy: spec.release.strategy.clone(),
         previews: spec.release.previews.clone(),
         deletion_policy: spec.deletion_policy,
         adopt: annotations.and_then(|all| all.get(ADOPT_ANNOTATION)).is_some_and(|adopt| adopt == "true"),
@@ -149,7 +150,7 @@ fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_
         login: spec.protection.as_ref().map(|protection| protection.login),
     };
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
-    let holds_domains = release.strategy.strategy_type == StrategyType::BlueGreen;
+    let holds_domains = release.strategy.strategy_type != StrategyType::Immediate;
     desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments, holds_domains }
 }
 

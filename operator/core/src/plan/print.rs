@@ -125,6 +125,14 @@ fn hosting(f: &mut Formatter<'_>, change: &HostingChange) -> fmt::Result {
         HostingChange::AssignDomains(false) => f.write_str("keep builds from going live by themselves"),
         HostingChange::Promote { id } => write!(f, "promote {id}"),
         HostingChange::RollBack { id } => write!(f, "roll back to {id}"),
+        HostingChange::SetSteps(Some(steps)) => {
+            let steps: Vec<_> = steps.iter().map(|weight| format!("{weight} %")).collect();
+            write!(f, "set the steps of the next release to {}", steps.join(", "))
+        }
+        HostingChange::SetSteps(None) => f.write_str("remove the steps of the next release"),
+        HostingChange::StartSteps { id } => write!(f, "lead the first step's visitors to {id}"),
+        HostingChange::NextStep { id, stage } => write!(f, "lead step {}'s visitors to {id}", stage + 1),
+        HostingChange::CompleteSteps { id } => write!(f, "lead all visitors to {id}"),
         HostingChange::PauseProject => f.write_str("pause the project"),
         HostingChange::DeleteProject => f.write_str("DELETE the project with its deployments and variables"),
     }

@@ -24,6 +24,10 @@ pub enum Phase {
     AwaitingApproval,
     Migrating,
     Promoting,
+    /// A canary has a step's part of the visitors, and is watched.
+    Shifting,
+    /// It is being led to the next step.
+    Advancing,
     Baking,
     Frozen,
     Healthy,
@@ -34,7 +38,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Pending,
         Self::Gated,
         Self::Building,
@@ -42,6 +46,8 @@ impl Phase {
         Self::AwaitingApproval,
         Self::Migrating,
         Self::Promoting,
+        Self::Shifting,
+        Self::Advancing,
         Self::Baking,
         Self::Frozen,
         Self::Healthy,
@@ -60,6 +66,8 @@ impl Phase {
             Self::AwaitingApproval => "AwaitingApproval",
             Self::Migrating => "Migrating",
             Self::Promoting => "Promoting",
+            Self::Shifting => "Shifting",
+            Self::Advancing => "Advancing",
             Self::Baking => "Baking",
             Self::Frozen => "Frozen",
             Self::Healthy => "Healthy",
@@ -78,7 +86,16 @@ impl Phase {
     /// Whether it may change what production serves or what its data looks like: at most one release of an environment is
     /// in such a phase.
     pub fn moves_production(self) -> bool {
-        matches!(self, Self::Migrating | Self::Promoting | Self::Baking | Self::Frozen | Self::RollingBack)
+        matches!(
+            self,
+            Self::Migrating
+                | Self::Promoting
+                | Self::Shifting
+                | Self::Advancing
+                | Self::Baking
+                | Self::Frozen
+                | Self::RollingBack
+        )
     }
 
     /// The call that this phase stands for. It is made when the phase begins and, after a restart, made again unless
@@ -88,6 +105,7 @@ impl Phase {
             Self::Building => Some(Call::Build),
             Self::Migrating => Some(Call::Migrate),
             Self::Promoting => Some(Call::Promote),
+            Self::Advancing => Some(Call::Advance),
             Self::RollingBack => Some(Call::RollBack),
             _ => None,
         }
@@ -105,10 +123,14 @@ pub enum Call {
     Migrate,
     /// Stop the run of that workflow.
     CancelMigration,
-    /// Lead production's domains to the candidate.
+    /// Lead production's domains to the candidate; of a canary, the first step's part of the visitors.
     Promote,
-    /// Switch Vercel's automatic assignment of domains off again, which a promotion switches on.
+    /// Lead the next step's part of the visitors to a canary, or all of them.
+    Advance,
+    /// Switch Vercel's automatic assignment of domains off again, which a promotion switches on, and remove the steps.
     RestoreAssignment,
+    /// Remove a canary's steps from the project; nothing for other releases.
+    RemoveSteps,
     /// Lead production's domains back to what served before.
     RollBack,
 }
@@ -121,7 +143,9 @@ impl Call {
             Self::Migrate => "run the migration",
             Self::CancelMigration => "cancel the migration",
             Self::Promote => "promote",
+            Self::Advance => "advance",
             Self::RestoreAssignment => "restore assignment",
+            Self::RemoveSteps => "remove steps",
             Self::RollBack => "roll back",
         }
     }
@@ -139,6 +163,11 @@ pub enum Event {
     Verified,
     VerificationFailed,
     Approved,
+    /// A canary has the part of the visitors that its step says.
+    StepReached,
+    /// It was good for as long as its step says, and approved if that is asked for.
+    StepPassed,
+    StepFailed,
     /// Approved, and the data has to be changed first.
     MigrationDue,
     Migrated,
@@ -178,6 +207,9 @@ impl Event {
             Self::Verified => "verified",
             Self::VerificationFailed => "verification failed",
             Self::Approved => "approved",
+            Self::StepReached => "step reached",
+            Self::StepPassed => "step passed",
+            Self::StepFailed => "step failed",
             Self::MigrationDue => "approved, migration due",
             Self::Migrated => "migrated",
             Self::MigrationFailed => "migration failed",
@@ -245,9 +277,19 @@ pub const TABLE: &[Row] = &[
     after(Call::CancelMigration, row(Phase::Migrating, Event::MigrationTimedOut, Phase::Failed)),
     after(Call::CancelMigration, row(Phase::Migrating, Event::Abort, Phase::Aborted)),
     after(Call::RestoreAssignment, row(Phase::Promoting, Event::Promoted, Phase::Baking)),
+    row(Phase::Promoting, Event::StepReached, Phase::Shifting),
     row(Phase::Promoting, Event::PromotionFailed, Phase::RollingBack),
-    row(Phase::Promoting, Event::Stranded, Phase::Failed),
+    after(Call::RemoveSteps, row(Phase::Promoting, Event::Stranded, Phase::Failed)),
     row(Phase::Promoting, Event::Abort, Phase::RollingBack),
+    row(Phase::Shifting, Event::StepPassed, Phase::Advancing),
+    row(Phase::Shifting, Event::StepFailed, Phase::RollingBack),
+    after(Call::RemoveSteps, row(Phase::Shifting, Event::Displaced, Phase::Failed)),
+    row(Phase::Shifting, Event::Abort, Phase::RollingBack),
+    row(Phase::Advancing, Event::StepReached, Phase::Shifting),
+    after(Call::RestoreAssignment, row(Phase::Advancing, Event::Promoted, Phase::Baking)),
+    row(Phase::Advancing, Event::PromotionFailed, Phase::RollingBack),
+    after(Call::RemoveSteps, row(Phase::Advancing, Event::Displaced, Phase::Failed)),
+    row(Phase::Advancing, Event::Abort, Phase::RollingBack),
     row(Phase::Baking, Event::Baked, Phase::Healthy),
     row(Phase::Baking, Event::BakeFailed, Phase::RollingBack),
     row(Phase::Baking, Event::Stranded, Phase::Failed),
@@ -260,8 +302,8 @@ pub const TABLE: &[Row] = &[
     row(Phase::Frozen, Event::Abort, Phase::RollingBack),
     row(Phase::Frozen, Event::RollbackAsked, Phase::RollingBack),
     row(Phase::Healthy, Event::RollbackAsked, Phase::RollingBack),
-    row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack),
-    row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed),
+    after(Call::RemoveSteps, row(Phase::RollingBack, Event::RolledBack, Phase::RolledBack)),
+    after(Call::RemoveSteps, row(Phase::RollingBack, Event::RollbackFailed, Phase::Failed)),
 ];
 
 /// The line for an event in a phase, if the event means something there.
@@ -282,6 +324,10 @@ pub struct Marks {
     pub migrating: bool,
     /// It is approved, and to be promoted.
     pub promoting: bool,
+    /// Step that a canary is at or is being led to, from 1.
+    pub step: Option<u8>,
+    /// It is being led there.
+    pub advancing: bool,
     pub promoted: bool,
     /// It is bad, and only a person may lead it back.
     pub frozen: bool,
@@ -303,6 +349,8 @@ impl Marks {
             Self { healthy: true, .. } => Phase::Healthy,
             Self { frozen: true, .. } => Phase::Frozen,
             Self { promoted: true, .. } => Phase::Baking,
+            Self { step: Some(_), advancing: true, .. } => Phase::Advancing,
+            Self { step: Some(_), .. } => Phase::Shifting,
             Self { promoting: true, .. } => Phase::Promoting,
             Self { migrating: true, .. } => Phase::Migrating,
             Self { verified: true, .. } => Phase::AwaitingApproval,
@@ -325,6 +373,15 @@ impl Marks {
             Phase::AwaitingApproval => &mut marks.verified,
             Phase::Migrating => &mut marks.migrating,
             Phase::Promoting => &mut marks.promoting,
+            Phase::Shifting => {
+                marks.step.get_or_insert(1);
+                marks.advancing = false;
+                return marks;
+            }
+            Phase::Advancing => {
+                marks.step = marks.step.map(|step| step + 1);
+                &mut marks.advancing
+            }
             Phase::Baking => &mut marks.promoted,
             Phase::Frozen => &mut marks.frozen,
             Phase::Healthy => &mut marks.healthy,

@@ -25,6 +25,9 @@ pub(super) const VERIFICATION_FAILED: &str = "VerificationFailed";
 pub(super) const APPROVAL_REQUIRED: &str = "ApprovalRequired";
 pub(super) const PROMOTION_FAILED: &str = "PromotionFailed";
 pub(super) const BAKE_FAILED: &str = "BakeFailed";
+pub(super) const STEP_FAILED: &str = "StepFailed";
+pub(super) const PLAN_UNSUPPORTED: &str = "PlanUnsupported";
+pub(super) const STEPS_TAKEN: &str = "RollingReleaseConfigured";
 pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
 pub(super) const MIGRATION_FAILED: &str = "MigrationFailed";
@@ -53,7 +56,7 @@ const GATES: [&str; 8] = [
 ];
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 20] = [
+const STOPPED: [&str; 22] = [
     FAILED,
     CANCELED,
     BLOCKED,
@@ -70,6 +73,8 @@ const STOPPED: [&str; 20] = [
     APPROVAL_REQUIRED,
     PROMOTION_FAILED,
     BAKE_FAILED,
+    STEP_FAILED,
+    STEPS_TAKEN,
     DISPLACED,
     ROLLBACK_FAILED,
     MIGRATION_FAILED,
@@ -84,8 +89,18 @@ pub(crate) fn known(reason: &str) -> &'static str {
 
 /// Why a release is not there yet: an error of a call that is tried again, or that it is being built.
 pub(crate) fn under_way(reason: &str) -> &'static str {
-    let phases =
-        ["Pending", "Gated", "Verifying", "AwaitingApproval", "Migrating", "Promoting", "Baking", "RollingBack"];
+    let phases = [
+        "Pending",
+        "Gated",
+        "Verifying",
+        "AwaitingApproval",
+        "Migrating",
+        "Promoting",
+        "Shifting",
+        "Advancing",
+        "Baking",
+        "RollingBack",
+    ];
     PortError::REASONS.into_iter().chain(GATES).chain(phases).find(|known| *known == reason).unwrap_or(BUILDING)
 }
 

@@ -1,6 +1,7 @@
-//! A release that is promoted (`strategy.type: BlueGreen`): from its object and what was seen to what [`machine`]
+//! A release that is promoted (`strategy.type: BlueGreen` or `Canary`): from its object and what was seen to what [`machine`]
 //! decides on, and from its decision to what is put on record.
 
+pub mod canary;
 pub mod freeze;
 mod gates;
 mod judgement;
@@ -24,14 +25,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Input, Look, Observed,
-    machine::{self, Build, Check, Event, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
+    machine::{self, Build, Check, Event, Gates, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
     request,
     status::whole_seconds,
 };
 use crate::{
     condition::{self, is_true},
     forge::{CommitAsk, CommitFacts},
-    hosting::{BuildState, DeploymentRequest, Move},
+    hosting::{BuildState, DeploymentRequest, Move, Split, SplitState},
     workflows::{Found, RunAsk},
 };
 pub use judgement::{Round, asks, measured, unready};
@@ -47,7 +48,7 @@ const SKEW_MS: i64 = 60_000;
 
 /// Whether a release is promoted, rather than live as soon as it is built.
 pub fn is_promoted(release: &Deployment) -> bool {
-    release.spec.strategy.strategy_type == StrategyType::BlueGreen
+    release.spec.strategy.strategy_type != StrategyType::Immediate
 }
 
 /// What production serves, and where it is being led.
@@ -55,6 +56,8 @@ pub fn is_promoted(release: &Deployment) -> bool {
 pub struct Production {
     pub serving: Option<String>,
     pub moved: Option<Move>,
+    /// Of a canary: how its visitors are split.
+    pub split: Option<Split>,
 }
 
 /// What was seen of a release.
@@ -73,6 +76,8 @@ pub struct Sight {
     pub is_run_untried: bool,
     /// The provider refused the last call for good; why.
     pub refused: Option<String>,
+    /// Whether the project may be given the steps of a canary. `None`: not looked at.
+    pub offer: Option<Result<(), Told>>,
     /// A deployment that was to serve again, and is not there any more.
     pub gone: Option<String>,
     /// The AlertRule that keeps releases from going live.
@@ -90,6 +95,7 @@ impl Sight {
 /// What is on record, from conditions.
 pub fn marks(status: &DeploymentStatus) -> Marks {
     let is = |type_| is_true(&status.conditions, type_);
+    let canary = status.canary.as_ref();
     let migrates = status.migration.is_some();
     Marks {
         admitted: is("Admitted"),
@@ -98,6 +104,8 @@ pub fn marks(status: &DeploymentStatus) -> Marks {
         verified: is("Verified"),
         migrating: migrates && is("Approved"),
         promoting: is(if migrates { "Migrated" } else { "Approved" }),
+        step: canary.map(|canary| u8::try_from(canary.step).unwrap_or(u8::MAX)),
+        advancing: canary.is_some_and(|canary| canary.reached_at.is_none()),
         promoted: is("Promoted"),
         frozen: is("Frozen"),
         healthy: is("Healthy"),
@@ -147,6 +155,10 @@ impl<'a> Input<'a> {
 pub struct Needs<'a> {
     pub build: Look,
     pub production: bool,
+    /// How visitors are split, with production.
+    pub split: bool,
+    /// Whether the project may be given the steps of a canary.
+    pub offer: bool,
     /// What to ask GitHub of the commit, should what is known of it be too old.
     pub commit: Option<CommitAsk>,
     pub round: Option<Round<'a>>,
@@ -155,7 +167,7 @@ pub struct Needs<'a> {
 }
 
 /// What to look at for this release, given what is on record.
-pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
+pub fn needs<'a>(input: Input<'a>, sight: &Sight, is_untried: bool) -> Needs<'a> {
     let record = input.record();
     let phase = input.phase();
     let build = match (phase, record.deployment_id) {
@@ -166,14 +178,20 @@ pub fn needs(input: Input<'_>, is_untried: bool) -> Needs<'_> {
     let production = match phase {
         Phase::AwaitingApproval => input.is_named_approved(),
         Phase::Migrating => input.has_migrated(),
-        Phase::Promoting | Phase::RollingBack => true,
+        Phase::Promoting | Phase::Advancing | Phase::RollingBack => true,
+        Phase::Shifting => {
+            input.wish().is_some() || input.watch(Some(sight).filter(|it| it.commit.is_some())) != Check::Running
+        }
         Phase::Frozen => input.wish().is_some(),
         Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
         Phase::Healthy => input.wish() == Some(Wish::RollBack),
         _ => false,
     };
-    let round = input.round();
-    Needs { build, production, commit: input.commit_ask(), round, run: input.ask_for_run() }
+    let round = input.round(sight);
+    let is_canary = input.is_canary();
+    let offer = is_canary && phase == Phase::Gated;
+    let split = production && is_canary;
+    Needs { build, production, split, offer, commit: input.commit_ask(), round, run: input.ask_for_run() }
 }
 
 /// The build to ask for: one that stays away from production's domains.
@@ -196,27 +214,40 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         Some(BuildState::Ready) => Build::Ready,
         Some(BuildState::Failed | BuildState::Canceled) => Build::Failed,
     };
-    let needs = needs(input, false);
+    let needs = needs(input, sight, false);
     let production = sight.production.as_ref();
     if needs.production && production.is_none() {
         return machine::Decision::Wait;
     }
     let ready = request::request(input).is_ok() && sight.unready.is_none();
-    let turn = input.turn();
+    let turn = match input.turn() {
+        // It would wait for a person, and hold up what may be allowed.
+        Turn::Ours if matches!(sight.offer, Some(Err(_))) && phase == Phase::Gated && input.has_heir() => {
+            Turn::Superseded
+        }
+        turn => turn,
+    };
+    let step = canary::step(own, production.and_then(|production| production.split.as_ref()));
     let seen = Seen {
         // Nothing begins before repository and project are there.
         turn: if phase == Phase::Pending && !ready && turn == Turn::Ours { Turn::Waits } else { turn },
-        gates: input.gates(sight),
+        gates: match input.gates(sight) {
+            Gates::Open if needs.offer && sight.offer != Some(Ok(())) => Gates::Closed,
+            gates => gates,
+        },
         build,
         verification: input.verification(),
         approved: input.is_approved(sight),
         migration: input.run_of_migration(sight),
-        serves: production.is_none_or(|production| own.is_some() && production.serving.as_deref() == own),
+        serves: production
+            .is_none_or(|production| step.is_some() || (own.is_some() && production.serving.as_deref() == own)),
         has_previous: match phase {
             Phase::Healthy => input.rollback_target().ok().flatten().is_some_and(|to| sight.is_there(&to)),
             _ => record.rollback_to.as_ref().is_some_and(|to| sight.is_there(to)),
         },
         moving: production.map_or(Moving::Nothing, |production| moving(&record, production, sight)),
+        step,
+        watch: input.watch(Some(sight)),
         bake: input.bake(),
         wish: input.wish(),
     };
@@ -228,10 +259,26 @@ fn moving(record: &DeploymentStatus, production: &Production, sight: &Sight) -> 
     if sight.refused.is_some() {
         return if is_rollback { Moving::RollbackFailed } else { Moving::PromotionFailed };
     }
+    let intended = record.intended_at.as_ref().map_or(i64::MAX, |at| at.0.as_millisecond());
+    let is_new = |at: i64| at.saturating_add(SKEW_MS) >= intended;
+    if let Some(split) = &production.split {
+        let is_own = record.deployment_id.as_ref() == Some(&split.canary);
+        match split.state {
+            SplitState::Active { .. } if !is_own => return Moving::Somewhere,
+            SplitState::Active { .. } if !is_rollback => return Moving::Nothing,
+            // Somebody was faster than the first look.
+            SplitState::Aborted if is_own && record.canary.is_none() && !is_rollback && is_new(split.started_at) => {
+                return Moving::PromotionFailed;
+            }
+            _ => {}
+        }
+        if split.queued.is_some() && split.queued == record.deployment_id {
+            return Moving::Somewhere;
+        }
+    }
     let Some(moved) = &production.moved else { return Moving::Nothing };
     let to = record.rollback_to.as_ref().map(|to| to.deployment_id.as_str());
-    let intended = record.intended_at.as_ref().map_or(i64::MAX, |at| at.0.as_millisecond());
-    let is_new = moved.requested_at.saturating_add(SKEW_MS) >= intended;
+    let is_new = is_new(moved.requested_at);
     match moved.succeeded {
         None => Moving::Somewhere,
         Some(false) if is_new && moved.is_rollback && Some(moved.to.as_str()) == to => Moving::RollbackFailed,
@@ -291,6 +338,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
     if row.to.is_over() {
         record.finished_at = now;
     }
+    canary::record(input, sight, row.to, &mut record);
     record
 }
 
@@ -334,6 +382,8 @@ pub enum Recheck {
     Run,
     /// At the next measurement, or at the end of the bake if that is sooner.
     Measure(Option<Duration>),
+    /// When the time of a step is over.
+    Later(Duration),
     /// Others are waited for, who wake it.
     Others,
     /// Gates or a person are waited for.
@@ -345,7 +395,9 @@ pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
     match input.phase() {
         Phase::Building => Recheck::Build,
         Phase::Migrating if !input.has_migrated() => Recheck::Run,
-        Phase::Migrating | Phase::Promoting | Phase::RollingBack => Recheck::Soon,
+        Phase::Migrating | Phase::Promoting | Phase::Advancing | Phase::RollingBack => Recheck::Soon,
+        Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.step_turns_in()),
+        Phase::Shifting => input.step_turns_in().map_or(Recheck::Others, Recheck::Later),
         Phase::Verifying => Recheck::Measure(None),
         Phase::Baking => Recheck::Measure(
             input

@@ -11,6 +11,7 @@ mod environments;
 mod errors;
 mod models;
 mod projects;
+mod steps;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ use forkable_core::{
     error::Provider,
     hosting::{
         CustomEnvironment, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone,
-        ProjectAsk, ProjectFacts, ProjectTarget,
+        ProjectAsk, ProjectFacts, ProjectTarget, Split,
     },
 };
 use jiff::Timestamp;
@@ -112,6 +113,10 @@ impl Hosting for Vercel {
             HostingChange::AssignDomains(on) => self.assign_domains(target, *on).await,
             HostingChange::Promote { id } => self.promote(target, id).await,
             HostingChange::RollBack { id } => self.roll_back(target, id).await,
+            HostingChange::SetSteps(steps) => self.set_steps(target, steps.as_deref()).await,
+            HostingChange::StartSteps { id } => self.start_steps(target, id).await,
+            HostingChange::NextStep { id, stage } => self.next_step(target, id, *stage).await,
+            HostingChange::CompleteSteps { id } => self.complete_steps(target, id).await,
             HostingChange::PauseProject => self.pause_project(target).await,
             HostingChange::DeleteProject => self.delete_project(target).await,
         }
@@ -135,5 +140,17 @@ impl Hosting for Vercel {
 
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {
         self.log_tail(target, id).await
+    }
+
+    async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError> {
+        self.plan_allows_steps(target).await
+    }
+
+    async fn steps(&self, target: &ProjectTarget) -> Result<Option<Vec<i64>>, PortError> {
+        self.read_steps(target).await
+    }
+
+    async fn split(&self, target: &ProjectTarget) -> Result<Option<Split>, PortError> {
+        self.read_split(target).await
     }
 }

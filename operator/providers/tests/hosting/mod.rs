@@ -5,6 +5,7 @@ mod contract;
 mod domains;
 mod env;
 mod promotion;
+mod steps;
 mod worlds;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -45,6 +46,8 @@ in_both_worlds! {
     contract::a_deleted_project_is_gone_and_can_be_deleted_again,
     promotion::a_deleted_build_is_gone,
     promotion::what_is_promoted_serves_and_can_be_rolled_back,
+    steps::visitors_are_led_to_a_canary_step_by_step,
+    steps::a_plan_without_steps_says_so,
     env::a_variable_keeps_its_row_through_changes,
     env::variables_are_told_apart_by_environment_and_branch,
     env::variables_of_custom_environments_name_them_by_id,

@@ -43,6 +43,7 @@ pub(super) trait World: Send + Sync {
     /// A person makes the TXT record that proves ownership.
     fn prove(&self, name: &str, record: &forkable_crds::fork::DnsRecord);
     fn set_environment_limit_to_one(&self);
+    fn set_plan_without_steps(&self);
 
     /// A project for a new repository of the same name.
     async fn project(&self, name: &str) -> Outcome<(ProjectTarget, Box<ProjectFacts>, Repository)> {
@@ -111,6 +112,10 @@ impl World for Fake {
 
     fn prove(&self, name: &str, _record: &forkable_crds::fork::DnsRecord) {
         self.hosting.world().proofs.insert(name.to_owned());
+    }
+
+    fn set_plan_without_steps(&self) {
+        self.hosting.world().no_steps = true;
     }
 
     fn set_environment_limit_to_one(&self) {
@@ -246,6 +251,10 @@ impl World for Sandbox {
 
     fn prove(&self, _name: &str, record: &forkable_crds::fork::DnsRecord) {
         self.publish(&record.name, vec![DnsRecord { kind: "TXT".into(), value: record.value.clone() }]);
+    }
+
+    fn set_plan_without_steps(&self) {
+        self.server.sandbox().write(|world, _| world.settings.vercel_plan = VercelPlan::Hobby);
     }
 
     fn set_environment_limit_to_one(&self) {

@@ -26,7 +26,8 @@ enum Visit<'a> {
 /// Answers a request for `host`; `path` is the path on that host.
 pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Request) -> Response {
     let headers = request.headers();
-    sandbox.write(|world, _| match visit(&world.vercel, host) {
+    let bucket = bucket(headers);
+    sandbox.write(|world, _| match visit(&mut world.vercel, host, bucket) {
         Visit::Redirect { to, status } => redirect(&location(request, to, path), status),
         Visit::Nothing => {
             let text = "This deployment cannot be found.";
@@ -49,18 +50,28 @@ pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Re
 }
 
 /// Who serves `host`: a redirect, the deployment an alias points to, or the deployment whose own URL it is.
-fn visit<'a>(state: &'a State, host: &str) -> Visit<'a> {
+fn visit<'a>(state: &'a mut State, host: &str, bucket: Option<u64>) -> Visit<'a> {
+    let bucket = bucket.unwrap_or_else(|| state.next_bucket());
+    let state: &'a State = state;
     let domain = state.domain_by_host(host).map(|(_, domain)| domain);
     if let Some((to, status)) = domain.and_then(|domain| Some((domain.redirect.as_deref()?, domain.redirect_status?))) {
         return Visit::Redirect { to, status };
     }
     let alias = state.aliases.get(host).or_else(|| state.aliases.get(domain?.name.as_str()));
     let id = alias.map(|alias| &alias.deployment).or_else(|| state.hosts.get(host));
+    let id = state.canary(host, bucket).or(id);
     let Some(deployment) = id.and_then(|id| state.deployments.get(id)) else { return Visit::Nothing };
     match state.projects.get(&deployment.project) {
         Some(project) => Visit::Deployment { deployment, project },
         None => Visit::Nothing,
     }
+}
+
+/// The visitor's bucket, which a cookie keeps: which of two deployments a rolling release shows.
+fn bucket(headers: &HeaderMap) -> Option<u64> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let mut all = cookies.flat_map(|cookies| cookies.split(';'));
+    all.find_map(|cookie| cookie.trim().strip_prefix("_vcrr_sandbox=")?.parse().ok())
 }
 
 /// Why this visitor does not get the page: not built, paused, or protected.

@@ -25,6 +25,7 @@ mod project_view;
 mod projects;
 mod protection;
 mod releases;
+mod rolling;
 mod source;
 mod teams;
 mod validate;
@@ -103,6 +104,14 @@ const ROUTES: &[(&str, Handler)] = &[
     ("POST /v10/projects/{idOrName}/promote/{deploymentId}", releases::promote),
     ("POST /v1/projects/{idOrName}/rollback/{deploymentId}", releases::rollback),
     ("GET /v1/projects/{idOrName}/promote/aliases", releases::promote_aliases),
+    ("GET /v1/projects/{idOrName}/rolling-release/billing", rolling::billing),
+    ("GET /v1/projects/{idOrName}/rolling-release/config", rolling::config),
+    ("PATCH /v1/projects/{idOrName}/rolling-release/config", rolling::configure),
+    ("DELETE /v1/projects/{idOrName}/rolling-release/config", rolling::disable),
+    ("GET /v1/projects/{idOrName}/rolling-release", rolling::get),
+    ("POST /v1/projects/{idOrName}/rolling-release/start", rolling::start),
+    ("POST /v1/projects/{idOrName}/rolling-release/approve-stage", rolling::approve),
+    ("POST /v1/projects/{idOrName}/rolling-release/complete", rolling::complete),
     ("POST /v1/webhooks", hooks::create),
     ("GET /v1/webhooks", hooks::list),
     ("GET /v1/webhooks/{id}", hooks::get),

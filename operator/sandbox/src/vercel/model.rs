@@ -72,6 +72,10 @@ pub struct Project {
     pub paused: bool,
     /// The last promotion or rollback.
     pub alias_request: Option<AliasRequest>,
+    /// How the next rolling release is to go, as it reads in answers.
+    pub rolling_config: Option<Value>,
+    /// The last rolling release.
+    pub rolling: Option<super::rolling::Rolling>,
 }
 
 /// A secret that lets automation pass deployment protection.
@@ -252,6 +256,8 @@ pub struct State {
     pub github_installations: BTreeSet<String>,
     /// Ids of projects whose promotion or rollback is under way.
     pub promoting: Vec<String>,
+    /// How many visitors without a bucket came to the sites.
+    pub visitors: u64,
     /// Pushes to look at on the next step of time.
     pub pushes: Vec<Push>,
     /// Events to hand to delivery.
@@ -290,6 +296,7 @@ impl State {
             webhooks: BTreeMap::new(),
             github_installations: BTreeSet::from(["acme-inc".to_owned()]),
             promoting: Vec::new(),
+            visitors: 0,
             pushes: Vec::new(),
             outbox: Vec::new(),
             last_stamp: now,
@@ -339,6 +346,8 @@ impl State {
             bypass: BTreeMap::new(),
             paused: false,
             alias_request: None,
+            rolling_config: None,
+            rolling: None,
         };
         let host = self.free_app_host(name);
         project.domains.push(self.new_domain(&host, now));

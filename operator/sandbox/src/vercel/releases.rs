@@ -8,6 +8,7 @@ use super::domain_names;
 use super::domains;
 use super::model::{AliasRequest, Millis, State};
 use super::problem::{Outcome, Problem, Reply};
+use super::rolling;
 use crate::VercelPlan;
 
 impl State {
@@ -42,7 +43,7 @@ impl State {
         let wanted = project.settings.get("autoAssignCustomDomains") != Some(&json!(false)) && auto;
         let current = project.production.and_then(|current| self.deployments.get(&current));
         let newer_is_live = current.is_some_and(|current| current.created_at > self.deployments[id].created_at);
-        if production && wanted && !newer_is_live {
+        if production && wanted && !newer_is_live && !self.begin_rolling(id, now) {
             self.make_current(id, now);
         }
     }
@@ -135,7 +136,8 @@ fn target(call: &Call<'_>) -> Result<Deployment, Problem> {
     if target.state != ReadyState::Ready {
         return Err(Problem::bad_request("The deployment is not READY."));
     }
-    if project.production.as_ref() == Some(&target.id) {
+    // A rolling release is aborted by a rollback to what serves the others.
+    if project.production.as_ref() == Some(&target.id) && rolling::active(project).is_none() {
         let message = "The deployment is already the current production deployment.";
         return Err(Problem::new(409, "conflict", message));
     }
@@ -146,6 +148,24 @@ fn request(call: &mut Call<'_>, kind: &str, target: Deployment) -> Outcome {
     let mut project = call.project()?.clone();
     if call.state.promoting.contains(&project.id) {
         return Err(Problem::new(409, "conflict", "Another promotion or rollback is in progress."));
+    }
+    match rolling::active(&project) {
+        Some(_) if kind == "rollback" => {
+            call.state.end_rolling(&project.id, false, call.now);
+            project = call.project()?.clone();
+        }
+        Some(rolling) if rolling.canary == target.id => {
+            return Err(Problem::new(409, "conflict", "The deployment is being released already."));
+        }
+        Some(_) => {
+            project.rolling.iter_mut().for_each(|rolling| rolling.queued = Some(target.id.clone()));
+            call.save(project);
+            return Ok(Reply(202, Value::Null));
+        }
+        None if kind == "promote" && call.state.begin_rolling(&target.id, call.now) => {
+            return Ok(Reply(201, Value::Null));
+        }
+        None => {}
     }
     project.alias_request = Some(AliasRequest {
         kind: kind.to_owned(),

@@ -285,7 +285,16 @@ async fn write<S: Store>(
     if stored == status || (gathers.is_some() && stored.deployment_id == status.deployment_id) {
         return Ok(release);
     }
-    let written = context.store.write_status(&release, status).await?;
+    store(context, &release, status).await
+}
+
+/// Stores a status, and counts what the release has come to by it.
+async fn store<S: Store>(
+    context: &Context<S>,
+    release: &Arc<Deployment>,
+    status: DeploymentStatus,
+) -> Result<Arc<Deployment>, StoreError> {
+    let written = context.store.write_status(release, status).await?;
     context.metrics.released(release.status.as_ref(), &written, context.clock.now());
     context.fleet.put_release(written.clone());
     Ok(written)

@@ -13,7 +13,7 @@ use forkable_core::{
         analysis::{self, Secrets},
         machine::{Call, Decision, Event, Phase, Row},
         reason::UNKNOWN_CHECK,
-        rollout::{self, Production, Round},
+        rollout::{self, Production, Round, canary},
     },
     sites::Visit,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
@@ -21,7 +21,7 @@ use forkable_core::{
 use forkable_crds::{Deployment, DeploymentStatus, rollout::Analysis};
 use futures::future::join_all;
 
-use super::{Pass, builds::Build, fingerprint, withheld};
+use super::{Pass, builds::Build, fingerprint, store, withheld};
 use crate::{
     clock::{after, until},
     controllers::Passed,
@@ -34,6 +34,8 @@ const ROUNDS: usize = 16;
 pub(super) const SOON: Duration = Duration::from_secs(1);
 /// How often a release is looked at that waits for others or for a person, who wake it in any case.
 const SAFETY: Duration = Duration::from_mins(1);
+/// How often it is asked whether what was refused is allowed by now.
+const REFUSED: Duration = Duration::from_mins(5);
 
 impl<S: Store> Pass<'_, S> {
     pub(super) async fn roll_out(&self, owner: &ObjectRef, build: &mut Build) -> Result<Passed, StoreError> {
@@ -50,6 +52,10 @@ impl<S: Store> Pass<'_, S> {
             return Ok(Passed::after(build.holds.until(began).map(|at| until(began, at))));
         }
         build.sight.production = None;
+        // A plan or a project may be changed by a person.
+        if matches!(build.sight.offer, Some(Err(_))) && build.look_at.is_none_or(|at| at <= began) {
+            build.sight.offer = None;
+        }
         let mut failed = None;
         let mut made = None;
         for _ in 0..ROUNDS {
@@ -91,7 +97,7 @@ impl<S: Store> Pass<'_, S> {
         if release.status.as_ref().is_some_and(|status| status.migration != known.migration) {
             return Ok(Stepped::On(self.write_record(input, known, build, None).await?));
         }
-        let needs = rollout::needs(input, build.is_untried);
+        let needs = rollout::needs(input, &build.sight, build.is_untried);
         if let Some(round) = &needs.round
             && build.measure_at.is_none_or(|at| at <= now)
         {
@@ -181,7 +187,7 @@ impl<S: Store> Pass<'_, S> {
             build.sight.is_looked_for = false;
             return Ok(());
         }
-        let needs = rollout::needs(input, build.is_untried);
+        let needs = rollout::needs(input, &build.sight, build.is_untried);
         let is_due = build.look_at.is_none_or(|at| at <= input.now);
         match needs.build {
             Look::Nothing => build.sight.is_looked_for = build.is_untried,
@@ -208,6 +214,12 @@ impl<S: Store> Pass<'_, S> {
                 build.commit_at = Some(input.now);
             }
         }
+        if needs.offer && build.sight.offer.is_none() {
+            let allowed = self.account.hosting.allows_steps(&self.target).await;
+            let present = self.account.hosting.steps(&self.target).await?;
+            build.sight.offer = Some(canary::offer(allowed, present.as_deref())?);
+            build.look_at = matches!(build.sight.offer, Some(Err(_))).then(|| after(input.now, REFUSED));
+        }
         if let Some(ask) = needs.run.filter(|_| is_due && !build.sight.is_run_untried) {
             let runs = self.account.forge.runs(&self.repository(), &ask).await?;
             build.sight.run = Some(rollout::found_run(input, &ask, &runs));
@@ -220,9 +232,10 @@ impl<S: Store> Pass<'_, S> {
                 team: self.target.team.clone(),
                 environments: false,
             };
+            let split = if needs.split { self.account.hosting.split(&self.target).await? } else { None };
             let seen = self.account.hosting.observe(&[ask]).await?.into_iter().next().flatten();
             build.sight.production =
-                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved });
+                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved, split });
         }
         Ok(())
     }
@@ -251,6 +264,15 @@ impl<S: Store> Pass<'_, S> {
     /// Makes a call. One that is refused for good is no error, but seen.
     async fn make(&self, input: Input<'_>, build: &mut Build, call: Call) -> Result<(), PortError> {
         let status = input.release.status.clone().unwrap_or_default();
+        let steps = canary::weights(input.release);
+        let is_stepwise = !steps.is_empty() && status.rollback_to.is_some();
+        if matches!(call, Call::RestoreAssignment | Call::RemoveSteps) && is_stepwise {
+            match self.remove_steps(&steps).await {
+                // Where the provider refuses all of it, the release is over all the same; the journal tells.
+                Err(error) if call == Call::RemoveSteps && is_refusal(&error) => {}
+                done => done?,
+            }
+        }
         let own = status.deployment_id.unwrap_or_default();
         let change = match call {
             Call::Migrate => return self.migrate(input, build).await,
@@ -267,7 +289,33 @@ impl<S: Store> Pass<'_, S> {
             }
             Call::CancelBuild if own.is_empty() => return Ok(()),
             Call::CancelBuild => HostingChange::CancelDeployment { id: own },
+            Call::Promote if is_stepwise => {
+                let set = match self.account.hosting.steps(&self.target).await? {
+                    Some(present) if present == steps => Ok(HostingDone::Nothing),
+                    Some(present) => {
+                        build.sight.refused = Some(canary::taken(&present).message);
+                        return Ok(());
+                    }
+                    None => self.change_project(HostingChange::SetSteps(Some(steps))).await,
+                };
+                match set {
+                    Ok(_) => HostingChange::StartSteps { id: own },
+                    Err(error) if is_refusal(&error) => {
+                        build.sight.refused = Some(error.to_string());
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             Call::Promote => HostingChange::Promote { id: own },
+            Call::Advance => {
+                let step = status.canary.map_or(0, |canary| canary.step);
+                match usize::try_from(step - 1) {
+                    Ok(stage) if stage < steps.len() => HostingChange::NextStep { id: own, stage },
+                    _ => HostingChange::CompleteSteps { id: own },
+                }
+            }
+            Call::RemoveSteps => return Ok(()),
             Call::RestoreAssignment => HostingChange::AssignDomains(false),
             Call::RollBack => {
                 HostingChange::RollBack { id: status.rollback_to.map(|to| to.deployment_id).unwrap_or_default() }
@@ -282,12 +330,20 @@ impl<S: Store> Pass<'_, S> {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(error) if matches!(call, Call::Promote | Call::RollBack) && is_refusal(&error) => {
+            Err(error) if matches!(call, Call::Promote | Call::Advance | Call::RollBack) && is_refusal(&error) => {
                 build.sight.refused = Some(error.to_string());
                 Ok(())
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes the steps of the project if they are these: only those that this release made.
+    async fn remove_steps(&self, own: &[i64]) -> Result<(), PortError> {
+        if self.account.hosting.steps(&self.target).await?.as_deref() == Some(own) {
+            self.change_project(HostingChange::SetSteps(None)).await?;
+        }
+        Ok(())
     }
 
     async fn change_project(&self, change: HostingChange) -> Result<HostingDone, PortError> {
@@ -316,10 +372,7 @@ impl<S: Store> Pass<'_, S> {
         let marks = rollout::marks(&record);
         let marks = row.map_or(marks, |row| marks.after(row));
         let status = rollout::status(input, record, marks, &build.sight, row, None);
-        let release = Arc::new(input.release.clone());
-        let release = self.context.store.write_status(&release, status).await?;
-        self.context.fleet.put_release(release.clone());
-        Ok(release)
+        store(self.context, &Arc::new(input.release.clone()), status).await
     }
 
     /// Tells people that a line of the table came true.
@@ -340,7 +393,9 @@ impl<S: Store> Pass<'_, S> {
             };
             self.context.record(entry).await;
         }
-        let message = let_live.unwrap_or_else(|| format!("{}: {}", row.event.name(), message.unwrap_or_default()));
+        let step = matches!(row.to, Phase::Shifting | Phase::Advancing).then(|| canary::news(release)).flatten();
+        let message =
+            let_live.or(step).unwrap_or_else(|| format!("{}: {}", row.event.name(), message.unwrap_or_default()));
         let event_type = if is_bad { EventType::Warning } else { EventType::Normal };
         self.context.store.event(self.object, event_type, row.to.name(), &message).await;
     }
@@ -373,8 +428,7 @@ impl<S: Store> Pass<'_, S> {
         let recheck = rollout::recheck(input, &build.sight);
         if release.status.as_ref() != Some(&status) {
             self.warn(&release, &status).await;
-            let release = self.context.store.write_status(&release, status).await?;
-            self.context.fleet.put_release(release);
+            store(self.context, &release, status).await?;
         }
         let failed = error.as_ref().map(PortError::reason);
         if let Some(error) = &error {
@@ -390,6 +444,7 @@ impl<S: Store> Pass<'_, S> {
                 let next = build.measure_at.map_or(Duration::ZERO, |at| until(now, at));
                 Some(rest.map_or(next, |rest| rest.min(next)))
             }
+            rollout::Recheck::Later(rest) => Some(rest),
             rollout::Recheck::Others => Some(SAFETY),
             rollout::Recheck::Gates(wait) => Some(wait),
         };

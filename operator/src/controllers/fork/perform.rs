@@ -101,6 +101,10 @@ pub(super) async fn inside<S: Store>(
     if let Some(release) = release {
         context.fleet.put_release(release);
     }
+    // One of them may give way to it.
+    for release in releases.iter().filter(|it| it.status.as_ref().is_none_or(|status| status.finished_at.is_none())) {
+        context.wake(release.reference());
+    }
     Ok(())
 }
 

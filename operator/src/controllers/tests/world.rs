@@ -16,7 +16,7 @@ use forkable_core::{
     forge::ForgeChange,
     hosting::{
         BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, ProjectAsk,
-        ProjectFacts, ProjectTarget,
+        ProjectFacts, ProjectTarget, Split,
     },
     store::{ObjectRef, Store},
 };
@@ -269,5 +269,17 @@ impl Hosting for Builds {
 
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {
         self.fake.build_log(target, id).await
+    }
+
+    async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError> {
+        self.fake.allows_steps(target).await
+    }
+
+    async fn steps(&self, target: &ProjectTarget) -> Result<Option<Vec<i64>>, PortError> {
+        self.fake.steps(target).await
+    }
+
+    async fn split(&self, target: &ProjectTarget) -> Result<Option<Split>, PortError> {
+        self.fake.split(target).await
     }
 }

@@ -78,10 +78,12 @@ impl World {
         if found.facts.state != BuildState::Ready {
             return Err(rejected("bad_request", "The deployment is not READY.".into()));
         }
-        if project.facts.production_deployment.as_deref() == Some(id) {
+        let was_promoted = found.promoted;
+        let aborts = is_rollback && project.abort_steps();
+        if project.facts.production_deployment.as_deref() == Some(id) && !aborts {
             return Ok(HostingDone::Nothing);
         }
-        if is_rollback && !found.promoted {
+        if is_rollback && !was_promoted {
             let message = "The deployment has never served production and cannot be rolled back to.";
             return Err(rejected("unprocessable_entity", message.into()));
         }

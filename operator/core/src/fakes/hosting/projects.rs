@@ -41,7 +41,7 @@ impl World {
         };
         let own = DomainFacts { name: format!("{}.vercel.app", target.name), verified: true, ..DomainFacts::default() };
         let answer = ProjectFacts { domains: Some(Vec::new()), ..facts.clone() };
-        let project = Project { facts, domains: vec![own], deployments: Vec::new() };
+        let project = Project { facts, domains: vec![own], ..Project::default() };
         self.projects.insert(answer.id.clone(), project);
         Ok(HostingDone::Project(Box::new(answer)))
     }

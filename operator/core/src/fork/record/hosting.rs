@@ -68,6 +68,10 @@ pub(super) fn done(
         }
         HostingChange::Promote { .. }
         | HostingChange::RollBack { .. }
+        | HostingChange::SetSteps(_)
+        | HostingChange::StartSteps { .. }
+        | HostingChange::NextStep { .. }
+        | HostingChange::CompleteSteps { .. }
         | HostingChange::SetProductionBranch(_)
         | HostingChange::UpdateEnvironment { .. }
         | HostingChange::UpdateDomain(_)

@@ -109,6 +109,10 @@ pub struct Seen {
     /// There is something that a rollback can lead to.
     pub has_previous: bool,
     pub moving: Moving,
+    /// Step that the provider has the canary at, from 1. `None`: visitors are not split between it and another one.
+    pub step: Option<u8>,
+    /// How the step of a canary stands: its analysis, its time and its approval.
+    pub watch: Check,
     pub bake: Check,
     pub wish: Option<Wish>,
 }
@@ -142,7 +146,7 @@ pub fn turn(phases: &[Phase], index: usize, replace: bool) -> Turn {
 /// What happens next. The same marks, terms and sight always lead to the same decision.
 pub fn decide(marks: Marks, terms: Terms, seen: &Seen) -> Decision {
     let phase = marks.phase();
-    match event(phase, terms, seen) {
+    match event(phase, marks.step, terms, seen) {
         Some(event) => next(phase, event).map_or(Decision::Wait, Decision::Go),
         None if is_unanswered(phase, seen) => phase.call().map_or(Decision::Wait, Decision::Make),
         None => Decision::Wait,
@@ -154,13 +158,13 @@ fn is_unanswered(phase: Phase, seen: &Seen) -> bool {
     match phase {
         Phase::Building => seen.build == Build::Absent,
         Phase::Migrating => seen.migration == Run::Absent,
-        Phase::Promoting => matches!(seen.moving, Moving::Nothing | Moving::RollbackFailed),
+        Phase::Promoting | Phase::Advancing => matches!(seen.moving, Moving::Nothing | Moving::RollbackFailed),
         Phase::RollingBack => matches!(seen.moving, Moving::Nothing | Moving::PromotionFailed),
         _ => false,
     }
 }
 
-fn event(phase: Phase, terms: Terms, seen: &Seen) -> Option<Event> {
+fn event(phase: Phase, step: Option<u8>, terms: Terms, seen: &Seen) -> Option<Event> {
     let leaves = || match (seen.wish, seen.turn) {
         (Some(Wish::Abort), _) => Some(Event::Abort),
         (None | Some(Wish::RollBack | Wish::Thaw), Turn::Superseded) => Some(Event::Superseded),
@@ -187,6 +191,8 @@ fn event(phase: Phase, terms: Terms, seen: &Seen) -> Option<Event> {
         Phase::AwaitingApproval => leaves().or_else(|| approval(terms, seen)),
         Phase::Migrating => migrating(seen),
         Phase::Promoting => promoting(terms, seen),
+        Phase::Shifting => shifting(seen),
+        Phase::Advancing => advancing(step, seen),
         Phase::Baking => baking(terms, seen),
         Phase::Frozen => frozen(seen),
         // Only what serves can be rolled back, and nobody else may be about to move production.
@@ -230,7 +236,37 @@ fn promoting(terms: Terms, seen: &Seen) -> Option<Event> {
         Moving::Somewhere => None,
         Moving::PromotionFailed if seen.has_previous && goes_back(terms) => Some(Event::PromotionFailed),
         Moving::PromotionFailed => Some(Event::Stranded),
+        Moving::Nothing | Moving::RollbackFailed if seen.step.is_some() => Some(Event::StepReached),
         Moving::Nothing | Moving::RollbackFailed => seen.serves.then_some(Event::Promoted),
+    }
+}
+
+fn shifting(seen: &Seen) -> Option<Event> {
+    if seen.wish.is_some() {
+        return Some(Event::Abort);
+    }
+    match seen.watch {
+        Check::Running => None,
+        // Somebody who acted beside us has put it aside.
+        Check::Passed | Check::Failed if !seen.serves && seen.moving != Moving::Somewhere => Some(Event::Displaced),
+        Check::Passed => Some(Event::StepPassed),
+        Check::Failed => Some(Event::StepFailed),
+    }
+}
+
+fn advancing(step: Option<u8>, seen: &Seen) -> Option<Event> {
+    if seen.wish.is_some() {
+        return Some(Event::Abort);
+    }
+    match seen.moving {
+        Moving::Somewhere => None,
+        Moving::PromotionFailed => Some(Event::PromotionFailed),
+        Moving::Nothing | Moving::RollbackFailed => match seen.step {
+            Some(_) if seen.step >= step => Some(Event::StepReached),
+            Some(_) => None,
+            None if seen.serves => Some(Event::Promoted),
+            None => Some(Event::Displaced),
+        },
     }
 }
 

@@ -42,6 +42,9 @@ struct Release {
     verification: Check,
     approved: bool,
     bake: Check,
+    /// Steps of a canary; 0: it is no canary.
+    steps: u8,
+    watch: Check,
     wish: Option<Wish>,
     /// A rollback was refused for good.
     refused: bool,
@@ -65,8 +68,19 @@ struct Request {
     succeeded: Option<bool>,
 }
 
+/// Visitors being split between what serves and a canary.
+#[derive(Clone, Copy, Debug)]
+struct Split {
+    canary: usize,
+    /// From 1.
+    step: u8,
+}
+
 #[derive(Debug, Default)]
 struct Provider {
+    split: Option<Split>,
+    /// The release whose steps the project has.
+    steps_of: Option<usize>,
     builds: BTreeMap<usize, State>,
     production: Option<usize>,
     request: Option<Request>,
@@ -108,7 +122,9 @@ impl World {
             Some(State::Ready) => Build::Ready,
             Some(State::Failed | State::Canceled) => Build::Failed,
         };
+        let own = provider.split.filter(|split| split.canary == index);
         let moving = match provider.request {
+            _ if provider.split.is_some() && own.is_none() => Moving::Somewhere,
             Some(Request { succeeded: None, .. }) => Moving::Somewhere,
             Some(Request { to, succeeded: Some(false), is_rollback: false }) if to == index => Moving::PromotionFailed,
             Some(Request { to, succeeded: Some(false), is_rollback: true }) if Some(to) == release.previous => {
@@ -130,9 +146,11 @@ impl World {
                 Some(State::Ready) => Run::Passed,
                 Some(State::Failed | State::Canceled) => Run::Failed,
             },
-            serves: provider.production == Some(index),
+            serves: provider.production == Some(index) || own.is_some(),
             has_previous: release.previous.is_some(),
             moving,
+            step: own.map(|split| split.step),
+            watch: release.watch,
             bake: release.bake,
             wish: release.wish,
         }
@@ -153,7 +171,9 @@ impl World {
                         return;
                     }
                     self.call(index, call);
-                    if call == Call::RestoreAssignment && self.provider.assigns {
+                    let removes = matches!(call, Call::RestoreAssignment | Call::RemoveSteps);
+                    let failed = call == Call::RestoreAssignment && self.provider.assigns;
+                    if failed || (removes && self.provider.steps_of == Some(index)) {
                         return; // The call failed, so that nothing is put on record.
                     }
                 }
@@ -163,8 +183,10 @@ impl World {
                 if row.to == Phase::RollingBack && release.terms.migration == Some(Migration::Irreversible) {
                     assert!(release.wish.is_some(), "only a person leads back behind an irreversible migration");
                 }
-                if row.to == Phase::Promoting {
-                    self.releases[index].previous = self.provider.production;
+                match row.to {
+                    Phase::Promoting => self.releases[index].previous = self.provider.production,
+                    Phase::Shifting => self.releases[index].watch = Check::Running,
+                    _ => {}
                 }
                 self.releases[index].marks = release.marks.after(row);
                 assert_eq!(self.releases[index].marks.phase(), row.to, "{row:?} leads where it says");
@@ -189,9 +211,11 @@ impl World {
         if !self.calm && self.dice.one_in(5) {
             return;
         }
-        let previous = self.releases[index].previous;
+        let Release { previous, steps, marks, .. } = self.releases[index];
         let provider = &mut self.provider;
-        let is_busy = provider.request.is_some_and(|request| request.succeeded.is_none());
+        let split = provider.split;
+        let is_busy = provider.request.is_some_and(|request| request.succeeded.is_none())
+            || split.is_some_and(|split| split.canary != index);
         match call {
             Call::Build => {
                 *provider.built.entry(index).or_default() += 1;
@@ -212,8 +236,29 @@ impl World {
                     *state = State::Canceled;
                 }
             }
-            Call::RestoreAssignment => provider.assigns = false,
-            Call::Promote if is_busy || provider.production == Some(index) => {}
+            Call::RestoreAssignment => {
+                provider.assigns = false;
+                provider.steps_of = None;
+            }
+            Call::RemoveSteps => provider.steps_of = None,
+            Call::Promote if is_busy || split.is_some() || provider.production == Some(index) => {}
+            Call::Promote if steps > 0 && provider.production.is_some() => {
+                *provider.promoted.entry(index).or_default() += 1;
+                assert_eq!(provider.builds.get(&index), Some(&State::Ready), "only what is built is promoted");
+                provider.steps_of = Some(index);
+                provider.split = Some(Split { canary: index, step: 1 });
+            }
+            Call::Advance => {
+                let Some(split) = &mut provider.split else { return };
+                let wanted = marks.step.expect("it is at a step");
+                assert_eq!(split.step + 1, wanted, "no step is skipped or gone through twice");
+                split.step = wanted;
+                if wanted > steps {
+                    provider.split = None;
+                    provider.production = Some(index);
+                    provider.assigns = true;
+                }
+            }
             Call::Promote => {
                 *provider.promoted.entry(index).or_default() += 1;
                 assert_eq!(provider.builds.get(&index), Some(&State::Ready), "only what is built is promoted");
@@ -226,6 +271,7 @@ impl World {
                     self.releases[index].refused = true;
                     return;
                 }
+                provider.split = None;
                 provider.request = Some(Request { to, is_rollback: true, succeeded: None });
             }
         }
@@ -254,9 +300,11 @@ impl World {
     /// People and checks.
     fn happen(&mut self) {
         let automatic_rollback = !self.dice.one_in(4);
+        let steps = if self.dice.one_in(2) { u8::try_from(self.dice.roll(4)).expect("small") } else { 0 };
         let migration = match self.dice.roll(4) {
             0 => Some(Migration::Reversible),
-            1 => Some(Migration::Irreversible),
+            // Refused for canaries.
+            1 if steps == 0 => Some(Migration::Irreversible),
             _ => None,
         };
         if self.releases.len() < 8 && self.dice.one_in(12) {
@@ -268,6 +316,8 @@ impl World {
                 verification: Check::Running,
                 approved: false,
                 bake: Check::Running,
+                steps,
+                watch: Check::Running,
                 wish: None,
                 refused: false,
             });
@@ -279,6 +329,7 @@ impl World {
         let index = usize::try_from(self.dice.roll(count)).expect("small");
         let check = |fails| if fails { Check::Failed } else { Check::Passed };
         let (verification, bake) = (check(self.dice.one_in(6)), check(self.dice.one_in(2)));
+        let watch = check(self.dice.one_in(5));
         let gates = match self.dice.roll(16) {
             0 => Gates::TimedOut,
             1..6 => Gates::Closed,
@@ -293,6 +344,7 @@ impl World {
             3..5 if phase == Phase::Verifying => release.verification = verification,
             5..7 => release.approved = true,
             7..9 if phase == Phase::Baking => release.bake = bake,
+            3..9 if phase == Phase::Shifting => release.watch = watch,
             9 if wishes => release.wish = Some(Wish::Abort),
             10 if phase == Phase::Frozen && wishes => release.wish = Some(Wish::Thaw),
             10..12 if wishes || phase == Phase::Healthy => release.wish = Some(Wish::RollBack),
@@ -362,6 +414,11 @@ impl World {
         }
         for _ in 0..CALM {
             self.provide();
+            // A rollback was refused for good: a person acts at the provider.
+            self.provider.split.take_if(|split| self.releases[split.canary].marks.phase().is_over());
+            for release in self.releases.iter_mut().filter(|release| release.watch == Check::Running) {
+                release.watch = Check::Passed;
+            }
             (0..self.releases.len()).for_each(|index| self.pass(index));
             // Only a person lets newer ones go on.
             for release in self.releases.iter_mut().filter(|release| release.marks.phase() == Phase::Frozen) {
@@ -386,6 +443,7 @@ impl World {
         if phases.iter().all(ended_well) {
             assert!(!self.provider.assigns, "a push would go live by itself");
         }
+        assert_eq!(self.provider.steps_of, None, "steps are left behind");
     }
 }
 

@@ -125,24 +125,32 @@ impl Input<'_> {
     /// What to ask of the commit, if a gate depends on it.
     pub(super) fn commit_ask(&self) -> Option<CommitAsk> {
         let gates = self.release.spec.gates.as_ref()?;
-        let is_time = matches!(self.phase(), Phase::Gated | Phase::AwaitingApproval);
-        let checks = !gates.checks.is_empty();
-        let reviews = gates.reviews.is_some() || gates.separation_of_duties;
+        let (checks, reviews) = match self.phase() {
+            Phase::Gated | Phase::AwaitingApproval => {
+                (!gates.checks.is_empty(), gates.reviews.is_some() || gates.separation_of_duties)
+            }
+            // Who wrote it may not be the only one who approves its step.
+            Phase::Shifting => (false, gates.separation_of_duties && self.named_step_approval().is_some()),
+            _ => (false, false),
+        };
         let commit = self.release.spec.source.commit.clone()?;
-        (is_time && (checks || reviews)).then_some(CommitAsk { commit, checks, reviews })
+        (checks || reviews).then_some(CommitAsk { commit, checks, reviews })
     }
 
     /// How long what was seen of the commit is good enough: not for long while it may change by itself or is about to
     /// decide.
     pub fn commit_is_good_for(&self, sight: &Sight) -> Duration {
         let is_running = || self.closed(sight).iter().any(|closed| closed.reason == reason::CHECKS_RUNNING);
-        let decides = self.phase() == Phase::AwaitingApproval && self.is_named_approved();
+        let decides = match self.phase() {
+            Phase::AwaitingApproval => self.is_named_approved(),
+            phase => phase == Phase::Shifting,
+        };
         if decides || is_running() { RUNNING } else { SAFETY }
     }
 }
 
 /// Whether whoever wrote the commit is not the only one who approved it.
-fn is_independent(approval: &ApprovalStatus, sight: &Sight) -> Result<(), String> {
+pub(super) fn is_independent(approval: &ApprovalStatus, sight: &Sight) -> Result<(), String> {
     let Some(facts) = &sight.commit else { return Err("who wrote the commit is not known yet".into()) };
     let Some(by) = &approval.by else {
         return Err("separationOfDuties: the approval does not say whose it is, as in CANDIDATE by NAME".into());

@@ -13,7 +13,7 @@ use super::{
         analysis::{self, Secrets, Subject},
         machine::{Check, Phase},
     },
-    CANDIDATE, LIVE,
+    CANDIDATE, LIVE, Sight,
 };
 use crate::{
     secret::redact,
@@ -68,12 +68,16 @@ impl<'a> Input<'a> {
     }
 
     /// The round of visits that the phase asks for, whether it is due or not.
-    pub(super) fn round(self) -> Option<Round<'a>> {
+    pub(super) fn round(self, sight: &Sight) -> Option<Round<'a>> {
         let record = self.record();
         let phase = self.phase();
         let analysis = self.release.spec.analysis.as_ref()?;
         let (stage, host) = match phase {
             Phase::Verifying if self.verification() == Check::Running => (CANDIDATE, host_of(record.url.as_deref()?)),
+            Phase::Shifting if self.watch(Some(sight)) == Check::Running => {
+                let stage = self.step_stage()?;
+                (stage, self.step_host(stage)?)
+            }
             Phase::Baking if self.bake() == Check::Running => (LIVE, self.live_host()?),
             _ => return None,
         };
@@ -82,7 +86,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     url.trim_start_matches("https://").trim_end_matches('/').into()
 }
 

@@ -12,7 +12,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight, migration, phase, revert,
+    CANDIDATE, LIVE, Sight, canary, migration, phase, revert,
 };
 use crate::{
     PortError, Retry,
@@ -206,6 +206,9 @@ fn awaited(
             (Ok(_), _) if let Some(frozen) = frozen(input) => frozen,
             (Ok(_), _) => going("waits until the releases before it are over".into()),
         },
+        Phase::Gated if let Some(Err(told)) = &sight.offer => {
+            (State::Stalled, told.reason.into(), told.message.clone())
+        }
         Phase::Gated => match held_up(input, sight) {
             Some((state, reason, message)) => (state, reason, format!("is not built yet: {message}")),
             None => going("is about to be built".into()),
@@ -225,6 +228,7 @@ fn awaited(
         }
         Phase::AwaitingApproval => approval(input, status, sight),
         Phase::Migrating => going(format!("{}{}", migration::told(input, status, sight), input.no_way_back())),
+        Phase::Shifting | Phase::Advancing => canary::awaited(input, status, sight, phase),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
             let counts = analysis::progress(&input.run(LIVE));
@@ -356,6 +360,9 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
             told(reason::BAKE_FAILED, format!("{commit} is bad and serves; newer releases go on, by word of {by}"))
         }
         Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
+        Event::Superseded if let Some(Err(refused)) = &sight.offer => {
+            told(reason::ABORTED, format!("gave way to a newer release: {}", refused.message))
+        }
         Event::Superseded => told(reason::ABORTED, "gave way to a newer release, as supersede is Replace".into()),
         Event::GatesTimedOut => {
             told(reason::GATES_TIMED_OUT, format!("waited longer than gates.timeoutSeconds{keeps}"))
@@ -374,6 +381,15 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
         }
         Event::PromotionFailed => {
             told(reason::PROMOTION_FAILED, refused(sight, "Vercel could not lead the domains to it"))
+        }
+        Event::StepFailed => {
+            let canary = status.canary.clone().unwrap_or_default();
+            if input.is_step_overdue(sight) {
+                let waited = "nobody approved it for longer than gates.timeoutSeconds";
+                return told(reason::GATES_TIMED_OUT, format!("{waited}, at {} % of the visitors", canary.weight));
+            }
+            let counts = analysis::progress(&input.run(input.step_stage().unwrap_or(LIVE)));
+            told(reason::STEP_FAILED, format!("{commit} is bad at {} % of the visitors: {counts}", canary.weight))
         }
         Event::BakeFailed => {
             let counts = analysis::progress(&input.run(LIVE));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The release `acme-2` after `acme-1`, which is live.
-fn release() -> Deployment {
+pub(super) fn release() -> Deployment {
     let mut release = fixtures::release("acme-2", "bbb", "r2", "Building");
     release.status = None;
     release.spec.strategy.strategy_type = StrategyType::BlueGreen;
@@ -20,13 +20,17 @@ fn release() -> Deployment {
 }
 
 fn with<T>(release: &Deployment, look: impl FnOnce(Input<'_>) -> T) -> T {
+    with_at(1000, release, look)
+}
+
+pub(super) fn with_at<T>(second: i64, release: &Deployment, look: impl FnOnce(Input<'_>) -> T) -> T {
     let mut fork = fixtures::fork();
     fork.status = Some(hosted_record());
     let siblings = [Arc::new(release.clone()), Arc::new(fixtures::release("acme-1", "aaa", "r1", "Live"))];
-    look(Input { release, fork: Some(&fork), siblings: &siblings, now: at(1000) })
+    look(Input { release, fork: Some(&fork), siblings: &siblings, now: at(second) })
 }
 
-fn built() -> DeploymentFacts {
+pub(super) fn built() -> DeploymentFacts {
     DeploymentFacts {
         id: "dpl_2".into(),
         url: "acme-2-xyz.vercel.app".into(),
@@ -38,10 +42,14 @@ fn built() -> DeploymentFacts {
 
 /// Goes through the table as far as what is seen leads.
 fn go(release: &mut Deployment, sight: &Sight) -> Decision {
+    go_at(1000, release, sight)
+}
+
+pub(super) fn go_at(second: i64, release: &mut Deployment, sight: &Sight) -> Decision {
     loop {
-        let decision = with(release, |input| decide(input, sight));
+        let decision = with_at(second, release, |input| decide(input, sight));
         let Decision::Go(row) = decision else { return decision };
-        let status = with(release, |input| {
+        let status = with_at(second, release, |input| {
             let record = record(input, sight, row);
             let marks = marks(&input.record()).after(row);
             status(input, record, marks, sight, Some(row), None)
@@ -59,11 +67,11 @@ fn what_is_on_record_leads_from_the_object_to_the_live_site() {
     let request = with(&release, request).expect("it can be built");
     assert!(!request.goes_live, "it stays away from the domains");
     sight.build.deployment = Some(built());
-    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Promote));
     let status = release.status.clone().expect("a status");
     assert_eq!(status.rollback_to.map(|to| to.deployment_id).as_deref(), Some("dpl_1"));
-    sight.production = Some(Production { serving: Some("dpl_2".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_2".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Wait);
     assert_eq!(phase(&release), Phase::Healthy);
     assert!(is_true(&release.status.expect("a status").conditions, "Live"));
@@ -76,7 +84,7 @@ fn an_approval_counts_for_the_very_candidate_only() {
     let mut sight = Sight { is_looked_for: true, ..Sight::default() };
     go(&mut release, &sight);
     sight.build.deployment = Some(built());
-    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None, split: None });
     assert_eq!(go(&mut release, &sight), Decision::Wait);
     assert_eq!(phase(&release), Phase::AwaitingApproval);
     let candidate = release.status.as_ref().and_then(|status| status.candidate.clone()).expect("a candidate");
@@ -103,7 +111,7 @@ fn an_old_failure_of_the_provider_is_not_taken_for_a_new_one() {
     };
     let failed = |requested_at| {
         let moved = Move { to: "dpl_2".into(), is_rollback: false, succeeded: Some(false), requested_at };
-        moving(&record, &Production { serving: None, moved: Some(moved) }, &Sight::default())
+        moving(&record, &Production { serving: None, moved: Some(moved), split: None }, &Sight::default())
     };
     assert_eq!(failed(1_000_000_000), Moving::PromotionFailed);
     assert_eq!(failed(900_000_000), Moving::Nothing);
@@ -118,7 +126,7 @@ fn a_migration_is_asked_for_only_if_it_is_certain_that_it_does_not_run() {
     let mut sight = Sight { is_looked_for: true, is_run_untried: true, ..Sight::default() };
     go(&mut release, &sight);
     sight.build.deployment = Some(built());
-    sight.production = Some(Production { serving: Some("dpl_1".into()), moved: None });
+    sight.production = Some(Production { serving: Some("dpl_1".into()), ..Default::default() });
     assert_eq!(go(&mut release, &sight), Decision::Make(machine::Call::Migrate), "its intent is on record");
     let status = release.status.clone().expect("a status");
     let said = status.conditions.iter().find(|condition| condition.type_ == "Ready").expect("a condition");

@@ -32,6 +32,21 @@ fn change_env(world: &mut World) {
     world.desired.env = vec![variable("A", "2", &["Production"])];
 }
 
+/// A release of the head that may not be given its steps.
+fn refused(world: &World) -> Deployment {
+    let mut refused = release("acme-acme-he", "acme-head", &current(world), "Failed");
+    let strategy = serde_json::json!({ "type": "Canary", "steps": [{ "weight": 10 }] });
+    refused.spec.strategy = serde_json::from_value(strategy).expect("a strategy");
+    let status = refused.status.as_mut().expect("a status");
+    status.finished_at = None;
+    status.conditions[1].reason = "PlanUnsupported".into();
+    let admitted = status.conditions[1].clone();
+    status
+        .conditions
+        .push(k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition { type_: "Admitted".into(), ..admitted });
+    refused
+}
+
 fn set_head(world: &mut World, oid: &str) {
     let repository = world.observed.repository.as_mut().expect("a repository");
     repository.head.as_mut().expect("a head").oid = oid.into();
@@ -41,7 +56,7 @@ type Case = (&'static str, fn(&mut World), &'static [&'static str], &'static str
 
 #[test]
 fn releases_follow_the_head() {
-    let cases: [Case; 13] = [
+    let cases: [Case; 15] = [
         ("the head is live", |_| {}, &[], "Synced"),
         (
             "nothing exists yet",
@@ -92,6 +107,22 @@ fn releases_follow_the_head() {
             },
             &["build and deploy commit acme-he with env"],
             "Building",
+        ),
+        (
+            "what the plan does not allow is released in another way",
+            |world| world.observed.releases = vec![refused(world).into()],
+            &["build and deploy commit acme-he with env"],
+            "Building",
+        ),
+        (
+            "what the plan does not allow waits while the manifest asks for it",
+            |world| {
+                let refused = refused(world);
+                world.desired.strategy = refused.spec.strategy.clone();
+                world.observed.releases = vec![refused.into()];
+            },
+            &[],
+            "PlanUnsupported",
         ),
         (
             "the project was made anew, and has nothing",

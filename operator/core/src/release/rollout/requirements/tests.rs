@@ -148,7 +148,7 @@ fn a_freeze_holds_up_the_promotion_alone_and_an_override_is_on_record() {
     annotate(&mut release, "ada: INC-17");
     assert_eq!(reasons(&release, None), []);
     let sight = Sight {
-        production: Some(rollout::Production { serving: Some("dpl_1".into()), moved: None }),
+        production: Some(rollout::Production { serving: Some("dpl_1".into()), ..Default::default() }),
         ..Sight::default()
     };
     let row = machine::next(Phase::AwaitingApproval, Event::Approved).expect("a line");
