@@ -220,7 +220,7 @@ pub fn faults(spec: &ForkSpec) -> Vec<(String, String)> {
         if let Some(text) = &http.url {
             match url::Url::parse(text) {
                 Err(error) => {
-                    fault("url", format!("{text:?} is no address: {error}; write https://HOST[:PORT][/PATH]"))
+                    fault("url", format!("{text:?} is no address: {error}; write https://HOST[:PORT][/PATH]"));
                 }
                 Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                     let what = "credentials do not belong into an address: put them into requestHeaders, from a Secret";

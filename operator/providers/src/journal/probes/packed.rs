@@ -69,7 +69,9 @@ pub(super) fn put_point(data: &mut Vec<u8>, step: i64, point: &Point) {
     let is_plain = down == 0 && unknown == 0 && answered == up;
     put(data, u64::from(up) << 1 | u64::from(!is_plain));
     if !is_plain {
-        [down, unknown, answered].into_iter().for_each(|count| put(data, count.into()));
+        for count in [down, unknown, answered] {
+            put(data, count.into());
+        }
     }
     put(data, ticks(point.latency_sum));
     put(data, ticks(point.latency_max));

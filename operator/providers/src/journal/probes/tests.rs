@@ -30,10 +30,14 @@ proptest! {
         let start = 1_800_000_000 / HOUR * HOUR;
         let samples: Vec<_> = runs.into_iter().map(|(at, verdict, ms)| sample(start * 1000 + at, verdict, ms)).collect();
         let mut data = Vec::new();
-        samples.iter().for_each(|sample| packed::put_sample(&mut data, start, sample));
+        for sample in &samples {
+            packed::put_sample(&mut data, start, sample);
+        }
         prop_assert_eq!(packed::samples(start, &data), samples.clone());
         let mut point = Point { at: time(start + 59 * 60), ..Point::default() };
-        samples.iter().for_each(|sample| point.add(sample));
+        for sample in &samples {
+            point.add(sample);
+        }
         for step in [60, HOUR] {
             let start = if step == HOUR { floor(start, DAY) } else { start };
             let point = Point { at: time(start + 23 * step), ..point };
@@ -57,7 +61,9 @@ fn hours(from: i64, hours: i64) -> Vec<(Series, Sample)> {
 
 fn sum(points: &[Point]) -> Point {
     let mut sum = Point::default();
-    points.iter().for_each(|point| sum.merge(point));
+    for point in points {
+        sum.merge(point);
+    }
     sum
 }
 

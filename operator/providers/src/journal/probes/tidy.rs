@@ -112,6 +112,8 @@ fn rolled(start: i64, samples: &[Sample]) -> (Vec<u8>, Point) {
         hour.add(sample);
     }
     let mut data = Vec::new();
-    minutes.values().for_each(|point| packed::put_point(&mut data, 60, point));
+    for point in minutes.values() {
+        packed::put_point(&mut data, 60, point);
+    }
     (data, hour)
 }
