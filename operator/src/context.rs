@@ -11,9 +11,10 @@ use std::{
 use async_trait::async_trait;
 use forkable_core::{
     journal::{Entry, Journal, JournalError},
-    monitoring::{History, Point, Sample, Series, Uptime},
+    monitoring::{History, Point, Sample, Series, Spell, Standing, Uptime},
     store::{ObjectRef, Store},
 };
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -24,11 +25,12 @@ use crate::{
 /// Everything that a pass works with.
 pub struct Context<S> {
     pub alerts: Alerts,
-    pub monitor: Monitor,
-    pub history: Arc<dyn History>,
     pub store: S,
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
+    /// What probes found, and what they find.
+    pub history: Arc<dyn History>,
+    pub monitor: Monitor,
     pub clock: Clock,
     pub cache: Cache,
     pub builds: Builds,
@@ -52,6 +54,7 @@ pub struct Parts<S> {
     pub store: S,
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
+    pub history: Arc<dyn History>,
     pub clock: Clock,
     pub metrics: Metrics,
     pub abandon_after: Duration,
@@ -62,19 +65,19 @@ pub struct Parts<S> {
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, clock, metrics, abandon_after, prometheus } = parts;
+        let Parts { store, accounts, journal, history, clock, metrics, abandon_after, prometheus } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
             accounts,
             journal,
+            history,
+            monitor: Monitor::default(),
             clock,
             metrics,
             abandon_after,
             prometheus,
             alerts: Alerts::default(),
-            monitor: Monitor::default(),
-            history: Arc::new(NoJournal),
             cache: Cache::default(),
             builds: Builds::default(),
             fleet: Fleet::default(),
@@ -143,17 +146,27 @@ impl History for NoJournal {
         Ok(())
     }
 
-    async fn points(
-        &self,
-        _: &Series,
-        _: jiff::Timestamp,
-        _: jiff::Timestamp,
-        _: Duration,
-    ) -> Result<Vec<Point>, JournalError> {
+    async fn add_spells(&self, _: &[Spell]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn put_standings(&self, _: &[Standing]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn standings(&self) -> Result<Vec<Standing>, JournalError> {
         Ok(Vec::new())
     }
 
-    async fn uptime(&self, _: &ObjectRef, _: jiff::Timestamp, _: jiff::Timestamp) -> Result<Uptime, JournalError> {
+    async fn tidy(&self, _: Timestamp) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn points(&self, _: &Series, _: Timestamp, _: Timestamp, _: Duration) -> Result<Vec<Point>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn uptime(&self, _: &ObjectRef, _: Timestamp, _: Timestamp) -> Result<Uptime, JournalError> {
         Ok(Uptime::default())
     }
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod cluster;
+mod probes;
 mod releases;
 mod webhooks;
 
@@ -20,9 +21,21 @@ fn latencies() -> Latencies {
     Latencies { request_ms: 20, generate_ms: 500, build_ms: 2_000, ..Latencies::default() }
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    match std::env::args().nth(1).as_deref() {
+        Some(probes::SITES) => runtime.block_on(probes::sites()),
+        // For a look at them alone.
+        Some("probes") => probes::probes(),
+        _ => {
+            runtime.block_on(all());
+            probes::probes();
+        }
+    }
+}
+
+async fn all() {
     let Latencies { request_ms, generate_ms, build_ms, .. } = latencies();
     let critical = Duration::from_millis(CALLS_IN_A_ROW * request_ms + generate_ms + build_ms);
     println!("manifest written → Ready, {ROUNDS} rounds; the sandbox's own critical path is {critical:?}");

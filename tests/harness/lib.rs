@@ -3,6 +3,7 @@
 mod cluster;
 pub mod examples;
 mod inventory;
+mod probes;
 mod process;
 pub mod releases;
 mod world;

@@ -15,6 +15,7 @@ mod migration;
 mod monitoring;
 mod policies;
 mod previews;
+mod probes;
 mod release;
 mod releases;
 mod revert;

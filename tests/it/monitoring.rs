@@ -83,7 +83,8 @@ async fn rules_and_dashboard_use_metrics_and_labels_that_are_served() {
     let recorded: BTreeSet<_> = recorded.iter().map(|rule| rule["record"].as_str().expect("a record")).collect();
     let name = Regex::new(r"[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^}]*\})?").expect("a pattern");
     let matcher = Regex::new(r"(\w+)\s*(?:=~|!~|!=|=)").expect("a pattern");
-    let ours = Regex::new("^(forkable|controller_runtime|workqueue|leader_election|process)_").expect("a pattern");
+    let ours =
+        Regex::new("^(forkable|controller_runtime|workqueue|leader_election|process|probe)_").expect("a pattern");
     let queries = queries();
     let of_rules = rules(RULES).into_iter().chain(rules(ALERTS));
     let of_rules: Vec<_> = of_rules.map(|rule| rule["expr"].as_str().expect("an expr").to_owned()).collect();

@@ -2,6 +2,7 @@
 
 mod domains;
 mod env;
+mod monitoring;
 mod project;
 mod release;
 mod repository;
@@ -10,6 +11,7 @@ mod template;
 
 pub use domains::*;
 pub use env::*;
+pub use monitoring::*;
 pub use project::*;
 pub use release::*;
 pub use repository::*;
@@ -37,6 +39,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Repository", type_ = "string", json_path = ".status.repository.fullName", priority = 1),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.conditions[?(@.type==\"Available\")].status", priority = 1),
     printcolumn(name = "Release", type_ = "string", json_path = ".status.currentRelease.name"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -78,6 +81,9 @@ pub struct ForkSpec {
     /// How releases are made for new commits of the production branch.
     #[serde(default)]
     pub release: Release,
+    /// How it is known whether the product works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Monitoring>,
     /// Secret in the same namespace with the keys `githubToken` (or `githubAppId`, `githubAppInstallationId`,
     /// `githubAppPrivateKey`), `vercelToken` and optionally `vercelTeamId`. The operator's own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -69,7 +69,8 @@ pub fn summarize(previous: &[Condition], reports: &[Report], generation: i64, no
     conditions
 }
 
-fn condition(
+/// A condition, whose transition time is that of the previous ones unless its status changes.
+pub(crate) fn condition(
     previous: &[Condition],
     type_: &str,
     status: &str,

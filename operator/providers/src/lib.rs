@@ -4,6 +4,7 @@ pub mod github;
 pub mod journal;
 pub mod metric;
 pub mod otlp;
+pub mod probe;
 pub mod sites;
 pub mod transport;
 pub mod vercel;

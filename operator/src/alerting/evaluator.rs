@@ -13,6 +13,7 @@ use forkable_core::{
 use forkable_crds::{
     AlertRule, Fork,
     alert_rule::{ActionType, AlertState, AlertStatus},
+    rollout::FreezeWindow,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -346,8 +347,8 @@ fn firing_of<'a>(rule: &'a ObjectRef, fork: &'a Fork) -> Firing<'a> {
 }
 
 /// The maintenance windows of a Fork.
-fn of_fork(_fork: &Fork) -> &[forkable_crds::rollout::FreezeWindow] {
-    &[]
+fn of_fork(fork: &Fork) -> &[FreezeWindow] {
+    fork.spec.monitoring.as_ref().map_or(&[], |monitoring| &monitoring.maintenance)
 }
 
 /// The alert as people are told of it.

@@ -1,6 +1,9 @@
 //! Every environment variable that the program reads, in one place.
 
-use forkable_core::Secret;
+use std::sync::Arc;
+
+use forkable_core::{Secret, monitoring::Prober};
+use forkable_providers::probe::NetworkProber;
 use url::Url;
 
 use crate::accounts::{Credentials, GitHubCredentials, OwnCredentials};
@@ -18,6 +21,8 @@ Environment:
   VERCEL_API_URL                default https://api.vercel.com
   FORKABLE_SITES_URL            where probes visit sites instead of https://HOST, as URL/HOST: for the sandbox
   FORKABLE_PROMETHEUS_URL       Prometheus server of analyses that name none, such as http://prometheus.monitoring:9090
+  FORKABLE_REFERENCE_TARGETS    what always answers, as HOST:PORT or URLs with commas between: while none of them does,
+                                a failed probe means nothing (default 1.1.1.1:443,8.8.8.8:443; none: it always does)
   FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
   FORKABLE_METRICS_TOKEN        bearer token that /metrics asks for; needed away from the loopback address, unless
                                 --metrics-listen gives metrics an address of their own
@@ -145,6 +150,22 @@ fn github(variable: &Variables<'_>) -> Result<Option<GitHubCredentials>, String>
 /// Secret of webhooks, if they are on.
 pub(super) fn webhook_secret() -> Option<Secret> {
     variable("FORKABLE_WEBHOOK_SECRET").map(Secret::new)
+}
+
+/// What always answers, unless `FORKABLE_REFERENCE_TARGETS` says something else.
+const REFERENCES: &str = "1.1.1.1:443,8.8.8.8:443";
+
+/// The prober, at a stand-in for sites if there is one. A stand-in needs nothing outside, so that without a word about
+/// them there are no references. Errors: what is wrong with the variable, or with the machine's root certificates.
+pub(super) fn prober(sites: Option<String>) -> Result<Arc<dyn Prober>, String> {
+    let references = variable("FORKABLE_REFERENCE_TARGETS");
+    let references = references.unwrap_or_else(|| if sites.is_some() { "none" } else { REFERENCES }.into());
+    let references = references.split(',').map(str::trim).filter(|text| !text.is_empty() && *text != "none");
+    let references: Vec<_> = references.map(str::to_owned).collect();
+    let prober = NetworkProber::new(sites, &references).map_err(|error| {
+        format!("probes cannot be made: {error} (FORKABLE_REFERENCE_TARGETS is {})", references.join(","))
+    })?;
+    Ok(Arc::new(prober))
 }
 
 /// Address of the Prometheus server of analyses that name none.

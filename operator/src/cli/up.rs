@@ -30,6 +30,7 @@ use crate::{
     driver::{Driver, Limits},
     hosts::local::{LocalHost, LocalStore, WISHES_FILE},
     metrics::Metrics,
+    monitoring::Monitor,
     observe::Sweeper,
     progress::Standing,
     server::{Access, Server},
@@ -163,6 +164,7 @@ impl Arguments {
         let clock = Clock::scaled(self.time_scale);
         let metrics = Metrics::default();
         let journal = SqliteJournal::open(&state::folder(&self.dir).join(state::JOURNAL_FILE)).await?;
+        let prober = environment::prober(connection.endpoints.sites.clone()).map_err(anyhow::Error::msg)?;
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
@@ -170,6 +172,7 @@ impl Arguments {
             store,
             accounts,
             journal: Arc::new(journal.clone()),
+            history: Arc::new(journal.clone()),
             clock,
             metrics,
             abandon_after: ABANDON_AFTER,
@@ -192,6 +195,7 @@ impl Arguments {
         tasks.spawn(Evaluator::new(context.clone()).run(stop.clone()));
         tasks.spawn(keep_schedule(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(watch_brake(context.clone(), self.dir.clone(), stop.clone()));
+        tasks.spawn(Monitor::run(context.clone(), prober, stop.clone()));
         tasks.spawn(host.run(stop.clone()));
         let mut driver = tasks.spawn(Driver::new(context.clone(), woken, Limits::default()).run(stop.clone()));
 

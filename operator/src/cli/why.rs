@@ -6,6 +6,7 @@ use anyhow::bail;
 use forkable_core::{
     condition,
     journal::{Entry, Journal},
+    monitoring::{History, Standing, Verdict},
     release::rollout::canary,
     store::{Kind, ObjectRef},
 };
@@ -91,7 +92,7 @@ impl Arguments {
             World::Folder(folder) => {
                 let next = Schedule::read(&state::folder(folder.dir()).join(state::SCHEDULE_FILE), &told.object);
                 super::say(format_args!("next try:     {}", next_try(next, now)));
-                tell_journal(folder.dir(), &told).await;
+                tell_journal(folder.dir(), &told, now).await;
             }
             World::Cluster(cluster) => {
                 let down = if is_settled(&told) { None } else { cluster.controller_is_down(now).await };
@@ -202,11 +203,12 @@ fn tell_alert((of, alert): &(String, AlertStatus)) {
     }
 }
 
-async fn tell_journal(dir: &Path, told: &Told) {
+async fn tell_journal(dir: &Path, told: &Told, now: Timestamp) {
     let file = state::folder(dir).join(state::JOURNAL_FILE);
     let mut entries: Vec<Entry> = Vec::new();
     match SqliteJournal::open_read_only(&file).await {
         Ok(journal) => {
+            tell_probes(&journal, &told.object, now).await;
             for object in [Some(&told.object), told.release.as_ref()].into_iter().flatten() {
                 entries.extend(journal.newest(object, ENTRIES).await.unwrap_or_default());
             }
@@ -222,6 +224,30 @@ async fn tell_journal(dir: &Path, told: &Told) {
     }
     for Entry { at, step, outcome, duration_ms, .. } in entries.iter().take(ENTRIES as usize) {
         super::say(format_args!("  {}  {step}: {outcome} ({duration_ms} ms)", when(*at)));
+    }
+}
+
+/// What is known of the probes of a Fork, and how long it was well.
+async fn tell_probes(journal: &SqliteJournal, fork: &ObjectRef, now: Timestamp) {
+    let standings = journal.standings().await.unwrap_or_default();
+    for standing in standings.iter().filter(|standing| standing.series.fork == *fork) {
+        let Standing { series, verdict, since, newest, why, .. } = standing;
+        let (how, why) = match verdict {
+            Verdict::Up => (paint("up", Tone::Good), String::new()),
+            Verdict::Down => (paint("down", Tone::Bad), format!(": {why}")),
+            Verdict::Unknown => (paint("unknown", Tone::Working), format!(": {why}")),
+        };
+        let latency =
+            newest.latency.map_or_else(String::new, |latency| format!(", answered in {} ms", latency.as_millis()));
+        super::say(format_args!("probe:        {} is {how} since {}{latency}{why}", series.probe, when(*since)));
+    }
+    let uptime = async |hours| {
+        let from = now - SignedDuration::from_hours(hours);
+        let ratio = journal.uptime(fork, from, now).await.ok()?.ratio()?;
+        Some(format!("{:.3} %", ratio * 100.0))
+    };
+    if let (Some(day), Some(month)) = (uptime(24).await, uptime(24 * 30).await) {
+        super::say(format_args!("uptime:       {day} in 24 hours, {month} in 30 days"));
     }
 }
 

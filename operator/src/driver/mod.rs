@@ -149,6 +149,7 @@ impl<S: Store> Driver<S> {
         }
         controllers::fork::begin(&self.context, &forks).await;
         for fork in forks {
+            self.context.monitor.touch(&fork.reference());
             self.queue.add(fork.reference(), now);
         }
         self.context.loaded();
@@ -164,6 +165,7 @@ impl<S: Store> Driver<S> {
                 Ok(changed) => claims |= changed,
                 Err(error) => tracing::warn!(%object, %error, "a changed object cannot be read yet"),
             }
+            self.context.monitor.touch(&object);
             if object.kind != AlertRule::KIND {
                 self.queue.add(object, now);
             }

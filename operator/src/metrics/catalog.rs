@@ -62,6 +62,24 @@ metrics! {
     ALERTS_FIRED = "forkable_alerts_fired_total" Kind::Counter, ["severity"], "Alerts that began to fire.";
     ALERT_EVALUATION = "forkable_alert_evaluation_duration_seconds" Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.2, 0.5, 1.0, 5.0]), [],
         "Time of one pass over all AlertRules, without what is asked for elsewhere.";
+    PROBE_SUCCESS = "probe_success" Kind::Gauge, ["namespace", "name", "probe"],
+        "1 while a probe of a Fork is up, 0 while it is confirmed to be down; none while that is unknown. Of 1,000 probes at most.";
+    PROBE_CERTIFICATE = "probe_ssl_earliest_cert_expiry" Kind::Gauge, ["namespace", "name", "probe"],
+        "When the certificate ends that a probe was shown last, in seconds since 1970. Of 1,000 probes at most.";
+    PROBES = "forkable_probes" Kind::Gauge, ["verdict"], "Probes by what is confirmed of them: up, down, unknown.";
+    PROBE_RUNS = "forkable_probe_runs_total" Kind::Counter, ["result"],
+        "Runs of probes by what they found: up, down, unknown.";
+    PROBE_SKIPPED = "forkable_probe_runs_skipped_total" Kind::Counter, [],
+        "Runs that were left out because the one before had not begun or ended in time.";
+    PROBE_TIME = "probe_duration_seconds"
+        Kind::Histogram(&[0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]), [],
+        "Time from the beginning of a run to the whole answer, of those that had one.";
+    PROBE_PHASES = "probe_http_duration_seconds"
+        Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]), ["phase"],
+        "How long the phases of runs took: resolve, connect, tls, processing (to the head of the answer), transfer.";
+    PROBE_LATENESS = "forkable_probe_lateness_seconds"
+        Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0]), [],
+        "How long after their time runs began.";
     BUILD_INFO = "forkable_build_info" Kind::Gauge, ["version"], "Always 1; the label tells.";
 }
 
@@ -80,8 +98,8 @@ pub fn document() -> String {
          one of the two: an address of its own, which a network policy keeps to the scraper, or the bearer token in\n\
          `FORKABLE_METRICS_TOKEN`.\n\n\
          What controller-runtime and client-go have a name for is called as there, so that dashboards that you have show\n\
-         this controller too; the labels `controller` and `name` are the kind in lower case. No label is the name of an object:\n\
-         the number of series does not grow with the fleet. Rules, alerts and a dashboard: `deploy/prometheus`, `deploy/grafana`.\n\n\
+         this controller too; the labels `controller` and `name` are the kind in lower case. No label is the name of an object,\n\
+         but for those of `probe_success` and `probe_ssl_earliest_cert_expiry`: the number of series does not grow with the fleet. Rules, alerts and a dashboard: `deploy/prometheus`, `deploy/grafana`.\n\n\
          | metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for Metric { name, kind, labels, help } in all() {

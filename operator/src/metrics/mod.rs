@@ -1,6 +1,7 @@
 //! Figures for Prometheus about the work itself; the providers' are in their transport.
 
 mod catalog;
+mod probes;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
-use crate::{brake::Brake, clock::until, controllers::Passed, driver::PANIC, fleet::Fleet};
+use crate::{brake::Brake, clock::until, controllers::Passed, driver::PANIC, fleet::Fleet, monitoring::Monitor};
 pub use catalog::{all, document};
 
 /// Kinds that have passes.
@@ -52,6 +53,7 @@ pub struct Metrics {
     alert_evaluation: HistogramVec,
     webhooks: IntCounterVec,
     webhook_time: HistogramVec,
+    probes: probes::Probes,
     /// Held while gauges of the fleet are counted and read.
     scrape: Arc<Mutex<()>>,
 }
@@ -102,6 +104,7 @@ impl Metrics {
             alert_evaluation: catalog::ALERT_EVALUATION.histogram(&registry)?,
             webhooks: catalog::WEBHOOKS.counter(&registry)?,
             webhook_time: catalog::WEBHOOK_TIME.histogram(&registry)?,
+            probes: probes::Probes::new(&registry)?,
             scrape: Arc::default(),
             registry,
         };
@@ -245,7 +248,7 @@ impl Metrics {
     }
 
     /// All figures in the text format; those of the fleet are counted now.
-    pub fn text(&self, fleet: &Fleet, brake: &Brake) -> String {
+    pub fn text(&self, fleet: &Fleet, brake: &Brake, monitor: &Monitor) -> String {
         let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         self.objects.reset();
         self.conditions.reset();
@@ -258,6 +261,7 @@ impl Metrics {
         let rules = fleet.rules();
         self.count(AlertRule::KIND, rules.iter().map(|rule| rule.status.as_ref().map(|status| &*status.conditions)));
         self.brake.with_label_values::<&str>(&[]).set(i64::from(brake.holds()));
+        monitor.with_standings(|standings| self.probes.count(standings));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics cannot be written");

@@ -12,7 +12,7 @@ use super::*;
 
 /// Names on `# TYPE` lines, with the type.
 fn served(metrics: &Metrics) -> BTreeSet<(String, String)> {
-    let text = metrics.text(&Fleet::default(), &Brake::default());
+    let text = metrics.text(&Fleet::default(), &Brake::default(), &Monitor::default());
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
@@ -51,7 +51,7 @@ fn passes_are_counted_as_controller_runtime_does() {
         metrics.passed("Fork", Duration::from_millis(7), &passed);
     }
     let _running = metrics.began("Deployment", Duration::ZERO);
-    let text = metrics.text(&Fleet::default(), &Brake::default());
+    let text = metrics.text(&Fleet::default(), &Brake::default(), &Monitor::default());
     for line in [
         r#"controller_runtime_reconcile_total{controller="fork",result="success"} 1"#,
         r#"controller_runtime_reconcile_total{controller="fork",result="requeue"} 1"#,
@@ -106,7 +106,7 @@ fn a_release_is_timed_once_for_each_stage() {
     }
     let fleet = Fleet::default();
     fleet.put_release(Arc::new(release));
-    let text = metrics.text(&fleet, &Brake::default());
+    let text = metrics.text(&fleet, &Brake::default(), &Monitor::default());
     for line in [
         r#"forkable_release_duration_seconds_sum{stage="build"} 40"#,
         r#"forkable_release_duration_seconds_sum{stage="live"} 70"#,
@@ -141,8 +141,40 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     let known: BTreeSet<_> = all().map(|metric| (metric.name.to_owned(), metric.kind.name().to_owned())).collect();
     let served: BTreeSet<_> = served(&metrics).into_iter().filter(|(name, _)| !name.starts_with("process_")).collect();
     assert_eq!(served.difference(&known).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
-    let labelled = ["forkable_provider_", "forkable_object_conditions", "forkable_release_duration_seconds"];
+    let labelled =
+        ["forkable_provider_", "forkable_object_conditions", "forkable_release_duration_seconds", "probe_ss"];
     let unseen = |name: &str| labelled.iter().any(|prefix| name.starts_with(prefix));
     let missing: Vec<_> = known.difference(&served).filter(|(name, _)| !unseen(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn probes_have_series_of_their_own_up_to_a_bound() {
+    use forkable_core::monitoring::{Sample, Series, Standing, Verdict};
+    let monitor = Monitor::default();
+    let at = Timestamp::UNIX_EPOCH;
+    for number in 0..1500 {
+        let fork = ObjectRef { kind: Fork::KIND, namespace: "team".into(), name: format!("f{number:04}") };
+        let verdict = [Verdict::Up, Verdict::Down, Verdict::Unknown][number % 3];
+        monitor.put(Standing {
+            series: Series { fork, probe: "home".into() },
+            verdict,
+            since: at,
+            newest: Sample { at, verdict, latency: None },
+            why: String::new(),
+            certificate_ends: Some(at + Duration::from_secs(86_400)),
+        });
+    }
+    let text = Metrics::default().text(&Fleet::default(), &Brake::default(), &monitor);
+    for line in [
+        r#"probe_success{name="f0000",namespace="team",probe="home"} 1"#,
+        r#"probe_success{name="f0001",namespace="team",probe="home"} 0"#,
+        r#"probe_ssl_earliest_cert_expiry{name="f0002",namespace="team",probe="home"} 86400"#,
+        r#"forkable_probes{verdict="down"} 500"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    let series = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!(series("probe_ssl_earliest_cert_expiry{"), 1000);
+    assert!(!text.contains(r#"probe_success{name="f0002""#), "what is unknown has no value");
 }

@@ -154,7 +154,7 @@ fn metrics<S: Store>(server: &Server<S>, headers: &HeaderMap, is_open: bool) -> 
     if !server.scrapes.admits(Instant::now()) {
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "too many scrapes\n").into_response();
     }
-    let text = server.context.metrics.text(&server.context.fleet, &server.context.brake);
+    let text = server.context.metrics.text(&server.context.fleet, &server.context.brake, &server.context.monitor);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

@@ -57,6 +57,7 @@ async fn starting(access: Access, pages: Pages) -> Served {
         store: host.store(),
         accounts: Accounts::new(Box::new(Nobody), credentials, key),
         journal: Arc::new(NoJournal),
+        history: Arc::new(NoJournal),
         clock: Clock::default(),
         metrics: Metrics::default(),
         abandon_after: Duration::from_mins(10),
@@ -168,7 +169,7 @@ async fn a_signed_webhook_is_a_hint_once() {
     assert_eq!(served.vercel(&event("e-1", now).to_string()).await, 200, "a repeat");
     assert_eq!(served.vercel(&event("e-2", now - 3_600_000).to_string()).await, 400, "replayed an hour later");
 
-    let text = served.context.metrics.text(&served.context.fleet, &served.context.brake);
+    let text = served.context.metrics.text(&served.context.fleet, &served.context.brake, &served.context.monitor);
     for line in [
         r#"forkable_webhooks_total{outcome="taken",provider="github"} 1"#,
         r#"forkable_webhooks_total{outcome="repeated",provider="github"} 1"#,

@@ -69,7 +69,7 @@ impl Alert {
 
     /// The command that brings back what served before; `None` if nothing serves.
     pub fn rollback_command(&self) -> Option<String> {
-        let namespace = (self.namespace != "default").then(|| format!(" -n {}", self.namespace)).unwrap_or_default();
+        let namespace = if self.namespace == "default" { String::new() } else { format!(" -n {}", self.namespace) };
         self.release.as_ref().map(|_| format!("forkable rollback {}{namespace}", self.fork))
     }
 }

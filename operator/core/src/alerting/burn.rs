@@ -119,7 +119,7 @@ mod tests {
     fn too_few_failures_are_no_sign() {
         let two = vec![Window { good: 10, bad: 2 }; 6];
         assert!(!fires(&slo(99.9, 30), &two));
-        assert!(fires(&slo(99.9, 30), &vec![Window { good: 10, bad: 3 }; 6]));
+        assert!(fires(&slo(99.9, 30), &[Window { good: 10, bad: 3 }; 6]));
         assert!(matches!(burn(&slo(99.9, 30), &[Window::default(); 6]), Reading::NoData(_)));
     }
 

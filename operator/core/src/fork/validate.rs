@@ -14,6 +14,7 @@ use super::{Desired, desired};
 use crate::{
     DigestKey, Secret,
     hosting::{DomainItem, ProjectSettings},
+    monitoring,
     release::{self, analysis},
     store::Kind,
 };
@@ -75,6 +76,7 @@ pub fn references(spec: &ForkSpec) -> References {
     }
     let analysis = spec.release.analysis.iter();
     found.secrets.extend(analysis.flat_map(analysis::secrets).map(str::to_owned));
+    found.secrets.extend(monitoring::secrets(spec).into_iter().map(str::to_owned));
     found.secrets.extend(spec.repository.secrets.iter().map(|secret| secret.secret_key_ref.name.clone()));
     found
 }
@@ -91,6 +93,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     let env = env::variables(spec, &mut lookup, key);
     let domains = domains(&spec.domains, &mut lookup);
     judged(spec, &mut lookup);
+    probed(spec, &mut lookup);
     lookup.finish()?;
     let annotations = metadata.annotations.as_ref();
     Ok(Desired {
@@ -162,6 +165,16 @@ fn judged(spec: &ForkSpec, lookup: &mut Lookup<'_>) {
     }
     for (field, key) in analysis::references(analysis) {
         lookup.secret_key(&format!("spec.release.analysis.{field}"), key);
+    }
+}
+
+/// Whether the product can be probed as it is to be.
+fn probed(spec: &ForkSpec, lookup: &mut Lookup<'_>) {
+    for (field, message) in monitoring::faults(spec) {
+        lookup.refuse(format!("spec.monitoring.{field}"), "InvalidMonitoring", message);
+    }
+    for (field, key) in monitoring::references(spec) {
+        lookup.secret_key(&format!("spec.monitoring.{field}"), key);
     }
 }
 

@@ -1,10 +1,27 @@
 //! Whether products work: what probes found, what of it is confirmed, and the history of both.
 
+mod available;
+mod probe;
+mod schedule;
+mod tally;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::{
+    available::{AVAILABLE, available},
+    probe::{Answer, Finding, Phases, Prober, judge_certificate},
+    schedule::{next, phase},
+    tally::{Spell, Tally, uptime},
+    targets::{Ask, Expect, HttpAsk, Target, TcpAsk, faults, maintenance, references, secrets, targets},
+    verdict::Confirmed,
+};
 use crate::{journal::JournalError, store::ObjectRef};
 
 /// Whether a target works.
@@ -63,6 +80,32 @@ pub struct Point {
     pub answered: u32,
 }
 
+impl Point {
+    /// Takes in a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        match sample.verdict {
+            Verdict::Up => self.up += 1,
+            Verdict::Down => self.down += 1,
+            Verdict::Unknown => self.unknown += 1,
+        }
+        if let Some(latency) = sample.latency {
+            self.answered += 1;
+            self.latency_sum += latency;
+            self.latency_max = self.latency_max.max(latency);
+        }
+    }
+
+    /// Takes in the samples of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.up += other.up;
+        self.down += other.down;
+        self.unknown += other.unknown;
+        self.answered += other.answered;
+        self.latency_sum += other.latency_sum;
+        self.latency_max = self.latency_max.max(other.latency_max);
+    }
+}
+
 /// How long a Fork was well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uptime {
@@ -93,6 +136,18 @@ pub trait History: Send + Sync {
         to: Timestamp,
         step: Duration,
     ) -> Result<Vec<Point>, JournalError>;
+
+    /// Keeps spells; one that is known by its Fork and beginning gets a later end.
+    async fn add_spells(&self, spells: &[Spell]) -> Result<(), JournalError>;
+
+    /// Keeps what is known of probes, for the next start.
+    async fn put_standings(&self, standings: &[Standing]) -> Result<(), JournalError>;
+
+    /// What was kept of all probes, with their newest samples.
+    async fn standings(&self) -> Result<Vec<Standing>, JournalError>;
+
+    /// Drops what is older than it is kept for, and rolls up what goes on in less detail.
+    async fn tidy(&self, now: Timestamp) -> Result<(), JournalError>;
 
     /// Of all probes of a Fork together: it is down while one of them is.
     async fn uptime(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Uptime, JournalError>;

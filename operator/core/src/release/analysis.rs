@@ -9,7 +9,9 @@ use forkable_crds::rollout::{Analysis, AnalysisRun, Measurement, OnNoData};
 use jiff::Timestamp;
 
 use super::{machine::Check, status::whole_seconds};
+pub(crate) use asks::header_values;
 pub use asks::{Secrets, Subject, ask_prometheus, asks, faults, references, secrets};
+pub(crate) use judge::wrong_header;
 pub use judge::{judge, numbers};
 
 /// Measurements that are kept for people.

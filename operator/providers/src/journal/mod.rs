@@ -1,12 +1,14 @@
-//! The journal in a SQLite file: the newest 10,000 steps that were tried.
+//! The journal in a SQLite file: the newest 10,000 steps that were tried, and the history of probes.
 
-use std::path::Path;
-use std::time::Duration;
+mod probes;
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use forkable_core::{
     Facet,
     journal::{Entry, Journal, JournalError},
+    monitoring::Series,
     store::ObjectRef,
 };
 use jiff::Timestamp;
@@ -23,9 +25,13 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The audit log of one installation.
 ///
-/// Written by one process; others may read it at the same time. It holds the newest 10,000 entries.
+/// Written by one process; others may read it at the same time. It holds the newest 10,000 entries, and what probes
+/// found: see [`forkable_core::monitoring::History`].
 #[derive(Clone, Debug)]
-pub struct SqliteJournal(SqlitePool);
+pub struct SqliteJournal(SqlitePool, SeriesIds);
+
+/// Ids of the series of probes that were written already.
+type SeriesIds = Arc<tokio::sync::Mutex<HashMap<Series, i64>>>;
 
 impl SqliteJournal {
     /// Opens the file for writing; makes it, and brings its schema up to date, if need be.
@@ -38,15 +44,27 @@ impl SqliteJournal {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(unavailable)?;
+        Self::migrated(pool).await
+    }
+
+    /// One that ends with the process.
+    pub async fn open_in_memory() -> Result<Self, JournalError> {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        // It lives as long as its connection.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        Self::migrated(pool.connect_with(options).await.map_err(unavailable)?).await
+    }
+
+    async fn migrated(pool: SqlitePool) -> Result<Self, JournalError> {
         sqlx::migrate!("../../migrations/operator/journal").run(&pool).await.map_err(unavailable)?;
-        Ok(Self(pool))
+        Ok(Self(pool, SeriesIds::default()))
     }
 
     /// Opens the file of a process that may be running, for reading. An error if there is no such file.
     pub async fn open_read_only(file: &Path) -> Result<Self, JournalError> {
         let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(unavailable)?;
-        Ok(Self(pool))
+        Ok(Self(pool, SeriesIds::default()))
     }
 
     /// Writes what is pending into the file and lets go of it.

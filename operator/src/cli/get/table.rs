@@ -1,6 +1,6 @@
 //! Objects as rows of a table.
 
-use forkable_core::{condition, store::Kind};
+use forkable_core::{condition, monitoring::AVAILABLE, store::Kind};
 use forkable_crds::{AlertRule, Deployment, Fork};
 use jiff::Timestamp;
 
@@ -76,10 +76,12 @@ impl Tabular for Fork {
     fn row(&self, now: Timestamp) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
         let ready = condition::find(&status.conditions, "Ready");
+        let available = condition::find(&status.conditions, AVAILABLE);
+        let is_down = if available.is_some_and(|it| it.status == "False") { " (down)" } else { "" };
         vec![
             self.reference().name,
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
-            status.url.unwrap_or_else(none),
+            status.url.map_or_else(none, |url| url + is_down),
             status.repository.map_or_else(none, |repository| repository.full_name),
             status.current_release.map_or_else(none, |release| release.name),
             age(self, now),

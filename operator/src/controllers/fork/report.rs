@@ -6,6 +6,7 @@ use forkable_core::{
     Facet, Plan, PortError, Retry,
     condition::{self, Report, State},
     fork::{claims::Claim, validate::Invalid},
+    monitoring,
     plan::{Outcome, Verdict},
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
@@ -120,7 +121,7 @@ pub(super) async fn write<S: Store>(
     context: &Context<S>,
     object: &ObjectRef,
     fork: Arc<Fork>,
-    status: ForkStatus,
+    mut status: ForkStatus,
     planned: Result<Planned<'_>, Early<'_>>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let known = context.unsaved.status(&fork);
@@ -129,6 +130,7 @@ pub(super) async fn write<S: Store>(
         Ok(planned) => (planned.standing(&status.conditions, now), planned.marks()),
         Err(early) => (early.standing(now), Vec::new()),
     };
+    status.conditions.extend(available(context, &fork, &known, now));
     let stored = fork.status.clone().unwrap_or_default();
     let gathers = if status.current_release.is_none() {
         condition::gathers_until(&stored.conditions, &status.conditions, now)
@@ -148,6 +150,7 @@ pub(super) async fn write<S: Store>(
     if what_releases_wait_for(&known) != what_releases_wait_for(&status) {
         context.fleet.releases(object).iter().for_each(|release| context.wake(release.reference()));
     }
+    context.monitor.touch(object);
     tell_transition(context, object, &known.conditions, &status.conditions).await;
     let ready = condition::find(&status.conditions, "Ready");
     context.progress.tell(Progress::PassEnded {
@@ -159,6 +162,13 @@ pub(super) async fn write<S: Store>(
         facets,
     });
     Ok(gathers.filter(|_| stored != status))
+}
+
+/// Whether probes reach the product, if that is a question.
+fn available<S>(context: &Context<S>, fork: &Fork, known: &ForkStatus, now: Timestamp) -> Option<Condition> {
+    fork.spec.monitoring.as_ref().is_none_or(|monitoring| monitoring.enabled).then_some(())?;
+    let standings = context.monitor.standings(&fork.reference());
+    monitoring::available(&known.conditions, &standings, fork.generation(), now)
 }
 
 /// What the releases of a Fork look at: they have a pass when it changes.

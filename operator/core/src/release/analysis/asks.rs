@@ -45,7 +45,7 @@ pub fn asks(
     let mut asks = Vec::with_capacity(analysis.http.len() + analysis.prometheus.len());
     for probe in &analysis.http {
         let to = To::Site { host: subject.host.clone(), path: probe.path.clone() };
-        asks.push(Request { to, headers: headers(&probe.request_headers, secrets)? });
+        asks.push(Request { to, headers: header_values(&probe.request_headers, secrets)? });
     }
     for query in &analysis.prometheus {
         asks.push(
@@ -74,7 +74,7 @@ pub fn ask_prometheus(
     let mut url = server(address)?;
     let text = fill(query, subject)?;
     url.query_pairs_mut().append_pair("query", &text).append_pair("timeout", "8s");
-    Ok(Request { to: To::Url(url.into()), headers: headers(&query.request_headers, secrets)? })
+    Ok(Request { to: To::Url(url.into()), headers: header_values(&query.request_headers, secrets)? })
 }
 
 /// Every field that cannot be honoured, below `analysis`, whatever else is there.
@@ -138,7 +138,11 @@ fn fill(query: &PrometheusQuery, subject: &Subject) -> Result<String, String> {
     })
 }
 
-fn headers(headers: &[RequestHeader], secrets: &Secrets) -> Result<Vec<(String, Secret)>, String> {
+/// Names and values of the headers that are sent.
+///
+/// # Errors
+/// A Secret that is not there.
+pub(crate) fn header_values(headers: &[RequestHeader], secrets: &Secrets) -> Result<Vec<(String, Secret)>, String> {
     let value = |header: &RequestHeader| {
         let Some(source) = &header.value_from else {
             return Ok(Secret::new(header.value.clone().unwrap_or_default()));

@@ -91,7 +91,8 @@ fn percentile(samples: &[i64], percentile: i32) -> i64 {
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
-fn wrong_header(wanted: &HeaderMatch, headers: &[(String, String)]) -> Option<String> {
+/// What is wrong with the headers of an answer, if something is.
+pub(crate) fn wrong_header(wanted: &HeaderMatch, headers: &[(String, String)]) -> Option<String> {
     let name = &wanted.name;
     let mut values = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let is_it = |value: &String| {
