@@ -10,11 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use forkable_core::{
+    alerting::{Depth, Envelope, Failing, Failure, Group, Letter, Outbox, Receipt},
     journal::{Entry, Journal, JournalError},
     monitoring::{History, Point, Sample, Series, Uptime},
     store::{ObjectRef, Store},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     accounts::Accounts, alerting::Alerts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet,
@@ -29,6 +30,9 @@ pub struct Context<S> {
     pub store: S,
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
+    pub outbox: Arc<dyn Outbox>,
+    /// Something was put into the outbox, or is due there at another time.
+    pub(crate) posted: Notify,
     pub clock: Clock,
     pub cache: Cache,
     pub builds: Builds,
@@ -52,6 +56,7 @@ pub struct Parts<S> {
     pub store: S,
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
+    pub outbox: Arc<dyn Outbox>,
     pub clock: Clock,
     pub metrics: Metrics,
     pub abandon_after: Duration,
@@ -62,12 +67,14 @@ pub struct Parts<S> {
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, clock, metrics, abandon_after, prometheus } = parts;
+        let Parts { store, accounts, journal, outbox, clock, metrics, abandon_after, prometheus } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
             accounts,
             journal,
+            outbox,
+            posted: Notify::new(),
             clock,
             metrics,
             abandon_after,
@@ -155,5 +162,49 @@ impl History for NoJournal {
 
     async fn uptime(&self, _: &ObjectRef, _: jiff::Timestamp, _: jiff::Timestamp) -> Result<Uptime, JournalError> {
         Ok(Uptime::default())
+    }
+}
+
+/// Nobody is told.
+#[async_trait]
+impl Outbox for NoJournal {
+    async fn group(&self, _: &str) -> Result<Option<Group>, JournalError> {
+        Ok(None)
+    }
+
+    async fn first(&self) -> Result<Option<Group>, JournalError> {
+        Ok(None)
+    }
+
+    async fn save(&self, _: &Group, _: &[Envelope]) -> Result<bool, JournalError> {
+        Err(JournalError("there is none".into()))
+    }
+
+    async fn heads(&self, _: u32) -> Result<Vec<Envelope>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn sent(&self, _: &Envelope, _: &Receipt, _: jiff::Timestamp, _: &[Envelope]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn failed(&self, _: &Envelope, _: &Failure, _: jiff::Timestamp, _: &[Envelope]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn discard(&self, _: &Envelope) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn failing(&self) -> Result<Vec<Failing>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn dead(&self, _: u32) -> Result<Vec<Letter>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn depth(&self) -> Result<Depth, JournalError> {
+        Ok(Depth::default())
     }
 }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use forkable_core::{
+    alerting::Outbox,
     journal::Journal,
     store::{Kind as _, ObjectRef, Store as _},
 };
@@ -17,11 +18,12 @@ use crate::{
     accounts::{Accounts, OwnCredentials},
     alerting::Evaluator,
     clock::Clock,
-    connect::Connector,
+    connect::{Connector, notifier},
     context::{Context, NoJournal, Parts},
     driver::{Driver, Limits},
     hosts::kubernetes::{self, Elector, KubernetesStore, Options, Shard, Times},
     metrics::Metrics,
+    notify::Dispatcher,
     observe::Sweeper,
     server::{Access, Server},
 };
@@ -159,15 +161,17 @@ impl Arguments {
         );
         let store = KubernetesStore::start(client, options);
         let clock = Clock::scaled(self.time_scale);
+        let notifier = notifier(&endpoints)?;
         let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let key = store.digest_key().await.context("the key of all digests")?;
         let accounts = Accounts::new(Box::new(connector), own, key);
-        let journal = self.journal().await;
+        let (journal, outbox) = self.journal().await;
         let abandon_after = self.abandon_after;
         let (context, woken) = Context::new(Parts {
             store,
             accounts,
             journal,
+            outbox,
             clock,
             metrics,
             abandon_after,
@@ -180,7 +184,7 @@ impl Arguments {
         let server = Server::new(context.clone(), access);
         tasks.spawn(server.run(listener, metrics_listener, serving.clone()));
         let stop = CancellationToken::new();
-        let work = self.lead(context, woken, election, stop.clone());
+        let work = self.lead(context.clone(), Dispatcher::new(context, notifier), woken, election, stop.clone());
         tokio::pin!(work);
         let ended = tokio::select! {
             ended = &mut work => ended,
@@ -213,6 +217,7 @@ impl Arguments {
     async fn lead(
         &self,
         context: Arc<Context<KubernetesStore>>,
+        dispatcher: Arc<Dispatcher<KubernetesStore>>,
         woken: UnboundedReceiver<ObjectRef>,
         election: Option<Election>,
         stop: CancellationToken,
@@ -224,7 +229,7 @@ impl Arguments {
         context.ready();
         tracing::info!("all objects are read");
         let Some(Election { client, times, namespace, identity }) = election else {
-            return self.work(context, woken, stop).await;
+            return self.work(context, dispatcher, woken, stop).await;
         };
         let lease = kubernetes::lease(self.shard);
         let mut elector = Elector::new(client.clone(), &namespace, &lease, &identity, times);
@@ -243,7 +248,7 @@ impl Arguments {
             // What the leader before this one wrote last has to be known.
             context.store.list_anew().await?;
             let claims = kubernetes::take_over(context.store.clone(), client, times, stop.clone());
-            let (worked, ()) = tokio::join!(self.work(context.clone(), woken, stop), claims);
+            let (worked, ()) = tokio::join!(self.work(context.clone(), dispatcher, woken, stop), claims);
             worked
         };
         // Losing the Lease drops the work, and with it every pass that runs.
@@ -259,13 +264,15 @@ impl Arguments {
     async fn work(
         &self,
         context: Arc<Context<KubernetesStore>>,
+        dispatcher: Arc<Dispatcher<KubernetesStore>>,
         woken: UnboundedReceiver<ObjectRef>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let sweeper = Sweeper::new(context.clone(), self.resync).run(stop.clone());
         let evaluator = Evaluator::new(context.clone()).run(stop.clone());
+        let dispatcher = dispatcher.run(stop.clone());
         let driver = Driver::new(context, woken, self.limits()).run(stop);
-        let (driven, (), ()) = tokio::join!(driver, sweeper, evaluator);
+        let (driven, (), (), ()) = tokio::join!(driver, sweeper, evaluator, dispatcher);
         driven.context("the store")
     }
 
@@ -280,13 +287,13 @@ impl Arguments {
     }
 
     /// Losing the journal degrades what people can look up, and nothing else.
-    async fn journal(&self) -> Arc<dyn Journal> {
+    async fn journal(&self) -> (Arc<dyn Journal>, Arc<dyn Outbox>) {
         let path = self.journal.clone().unwrap_or_else(|| std::env::temp_dir().join("forkable-journal.db"));
         match SqliteJournal::open(&path).await {
-            Ok(journal) => Arc::new(journal),
+            Ok(journal) => (Arc::new(journal.clone()), Arc::new(journal)),
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "no journal is kept");
-                Arc::new(NoJournal)
+                (Arc::new(NoJournal), Arc::new(NoJournal))
             }
         }
     }

@@ -124,6 +124,7 @@ async fn context(
         store: manifests,
         accounts,
         journal,
+        outbox: Arc::new(NoJournal),
         clock,
         metrics,
         abandon_after: ABANDON_AFTER,

@@ -155,9 +155,8 @@ impl Group {
             return Vec::new();
         }
         let is_news = self.alerts.values().any(Member::is_untold);
-        let is_due = self.told_at.is_none_or(|told| {
-            later(told, SignedDuration::from_secs(self.grouping.repeat_seconds)) <= now
-        });
+        let is_due =
+            self.told_at.is_none_or(|told| later(told, SignedDuration::from_secs(self.grouping.repeat_seconds)) <= now);
         let occasion = match (self.told_at.is_none(), is_news) {
             _ if !self.fires() => Occasion::Resolved,
             (true, _) => Occasion::First,
@@ -189,6 +188,18 @@ impl Group {
         let channels = self.channels.iter().filter(is_for).cloned();
         let put = |channel| Envelope::new(&self.key, self.began, self.number, channel, message.clone(), now);
         channels.map(put).collect()
+    }
+
+    /// Takes for over what fires: the rule is gone, and nobody will tell.
+    pub fn close(&mut self, now: Timestamp) {
+        for member in self.alerts.values_mut().filter(|member| member.alert.is_firing()) {
+            (member.alert.resolved_at, member.at) = (Some(now), now);
+        }
+    }
+
+    /// Who is told.
+    pub fn channels(&self) -> &[Notify] {
+        &self.channels
     }
 
     /// Whether nothing is known of it any more.

@@ -104,6 +104,7 @@ impl Message {
         let over = self.alerts.len() - firing.len();
         let about = |alerts: &[&Alert]| match alerts {
             [alert] if alert.summary().is_empty() => format!("{}: {}", alert.display_name, self.rule),
+            [alert] if alert.summary().contains(&alert.display_name) => alert.summary().to_owned(),
             [alert] => format!("{}: {}", alert.display_name, alert.summary()),
             many => format!("{} forks: {}", many.len(), self.rule),
         };
@@ -341,9 +342,15 @@ The acme (acme)
             assert_eq!(message.is_firing(), occasion != Occasion::Resolved);
         }
         let text = Message::new(Occasion::First, "team", "down", vec![told(other)]).text();
-        assert!(text.contains("Flapping, it fires and ends again and again: globex (4 times within an hour)"), "{text}");
+        assert!(
+            text.contains("Flapping, it fires and ends again and again: globex (4 times within an hour)"),
+            "{text}"
+        );
         assert!(text.contains("The globex (team/globex)") && text.contains("rollback globex -n team"), "{text}");
         let text = Message::new(Occasion::Resolved, "default", "down", vec![told(over("acme"))]).text();
-        assert!(text.contains("since: 1970-01-01 00:15 UTC to 1970-01-01 00:20 UTC, for 4m") && !text.contains("roll back"), "{text}");
+        assert!(
+            text.contains("since: 1970-01-01 00:15 UTC to 1970-01-01 00:20 UTC, for 4m") && !text.contains("roll back"),
+            "{text}"
+        );
     }
 }

@@ -36,7 +36,14 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(group: &str, began: Timestamp, number: u64, channel: Notify, message: Message, now: Timestamp) -> Self {
+    pub(super) fn new(
+        group: &str,
+        began: Timestamp,
+        number: u64,
+        channel: Notify,
+        message: Message,
+        now: Timestamp,
+    ) -> Self {
         let incident = format!("{group}@{}", began.as_millisecond());
         Self {
             id: 0,
@@ -142,10 +149,22 @@ pub trait Outbox: Send + Sync {
     async fn heads(&self, limit: u32) -> Result<Vec<Envelope>, JournalError>;
 
     /// The message has arrived. If the channel was failing, it is no more, and `recovered` are put in.
-    async fn sent(&self, envelope: &Envelope, receipt: &Receipt, now: Timestamp, recovered: &[Envelope]) -> Result<(), JournalError>;
+    async fn sent(
+        &self,
+        envelope: &Envelope,
+        receipt: &Receipt,
+        now: Timestamp,
+        recovered: &[Envelope],
+    ) -> Result<(), JournalError>;
 
     /// The message has not arrived. If the channel begins to fail by this, `trouble` are put in.
-    async fn failed(&self, envelope: &Envelope, failure: &Failure, now: Timestamp, trouble: &[Envelope]) -> Result<(), JournalError>;
+    async fn failed(
+        &self,
+        envelope: &Envelope,
+        failure: &Failure,
+        now: Timestamp,
+        trouble: &[Envelope],
+    ) -> Result<(), JournalError>;
 
     /// The message is not wanted any more.
     async fn discard(&self, envelope: &Envelope) -> Result<(), JournalError>;

@@ -249,7 +249,8 @@ impl Outbox for SqliteJournal {
     }
 
     async fn dead(&self, limit: u32) -> Result<Vec<Letter>, JournalError> {
-        let dead = format!("SELECT {COLUMNS} FROM messages WHERE state = 'dead' ORDER BY finished_us DESC, id DESC LIMIT ?");
+        let dead =
+            format!("SELECT {COLUMNS} FROM messages WHERE state = 'dead' ORDER BY finished_us DESC, id DESC LIMIT ?");
         let dead = sqlx::query(sqlx::AssertSqlSafe(dead)).bind(limit);
         let rows = dead.fetch_all(&self.0).await.map_err(unavailable)?;
         let read = |row: &SqliteRow| -> Result<Letter, sqlx::Error> {

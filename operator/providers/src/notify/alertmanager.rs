@@ -48,12 +48,10 @@ fn alerts(message: &Message, at: Timestamp, now: Timestamp) -> Vec<Value> {
         // Labels are who the alert is, to an Alertmanager: what changes while it fires goes to the annotations.
         let mut labels: BTreeMap<String, String> =
             alert.labels.iter().map(|(name, value)| (label_name(name), value.clone())).collect();
-        for (name, value) in [
-            ("alertname", alert.rule.as_str()),
-            ("severity", message.severity_name()),
-            ("namespace", &alert.namespace),
-            ("fork", &alert.fork),
-        ] {
+        labels.entry("alertname".into()).or_insert_with(|| alert.rule.clone());
+        for (name, value) in
+            [("severity", message.severity_name()), ("namespace", &alert.namespace), ("fork", &alert.fork)]
+        {
             labels.insert(name.into(), value.into());
         }
         labels.retain(|_, value| !value.is_empty());

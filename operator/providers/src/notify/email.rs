@@ -68,7 +68,10 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
 fn mail(email: &Email, envelope: &Envelope) -> Result<Message, Undelivered> {
     let mailbox = |field: &str, text: &str| -> Result<Mailbox, Undelivered> {
         text.parse().map_err(|error| {
-            Undelivered::new(Trouble::Misconfigured, format!("{field}: {text:?} is no address ({error}): write name@example.com"))
+            Undelivered::new(
+                Trouble::Misconfigured,
+                format!("{field}: {text:?} is no address ({error}): write name@example.com"),
+            )
         })
     };
     let from = mailbox("from", &email.from)?;
@@ -88,7 +91,9 @@ fn mail(email: &Email, envelope: &Envelope) -> Result<Message, Undelivered> {
         builder = builder.to(mailbox("to", to)?);
     }
     let parts = MultiPart::alternative_plain_html(envelope.message.text(), html(&envelope.message));
-    builder.multipart(parts).map_err(|error| Undelivered::new(Trouble::Refused, format!("the mail cannot be written: {error}")))
+    builder
+        .multipart(parts)
+        .map_err(|error| Undelivered::new(Trouble::Refused, format!("the mail cannot be written: {error}")))
 }
 
 #[derive(Clone)]
@@ -119,7 +124,11 @@ fn html(message: &Alerts) -> String {
         for told in &message.alerts {
             let _ = write!(html, "<h4>{}</h4><table>", escaped(&told.title()));
             for fact in told.facts() {
-                let value = if fact.name == "roll back" { format!("<code>{}</code>", escaped(&fact.value)) } else { linked(&fact.value) };
+                let value = if fact.name == "roll back" {
+                    format!("<code>{}</code>", escaped(&fact.value))
+                } else {
+                    linked(&fact.value)
+                };
                 let _ = write!(html, "<tr><th align=\"left\">{}</th><td>{value}</td></tr>", fact.name);
             }
             html.push_str("</table>");

@@ -60,8 +60,8 @@ impl Http {
         for (name, value) in headers {
             let name = HeaderName::try_from(name).map_err(|_| wrong("a header has a name that none may have"))?;
             let value = HeaderValue::try_from(value);
-            let mut value =
-                value.map_err(|_| wrong(&format!("the value of the header {name} has characters that none may have")))?;
+            let mut value = value
+                .map_err(|_| wrong(&format!("the value of the header {name} has characters that none may have")))?;
             value.set_sensitive(true);
             request = request.header(name, value);
         }

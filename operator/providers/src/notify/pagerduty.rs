@@ -77,7 +77,11 @@ fn details(message: &Message, id: &str) -> Value {
     }
     for told in message.alerts.iter().take(DETAILED) {
         let value: Value = if message.is_in_full() {
-            told.facts().into_iter().map(|fact| (fact.name.to_owned(), Value::from(fact.value))).collect::<Map<_, _>>().into()
+            told.facts()
+                .into_iter()
+                .map(|fact| (fact.name.to_owned(), Value::from(fact.value)))
+                .collect::<Map<_, _>>()
+                .into()
         } else {
             told.row().into()
         };

@@ -80,7 +80,10 @@ impl Bot<'_> {
 
 fn refused(method: &str, said: &Value, answer: &Answer) -> Undelivered {
     let Some(error) = said["error"].as_str() else {
-        return Undelivered::new(Trouble::Unavailable, format!("{method}: an answer that is not Slack's: {}", answer.said()));
+        return Undelivered::new(
+            Trouble::Unavailable,
+            format!("{method}: an answer that is not Slack's: {}", answer.said()),
+        );
     };
     let needed = said["needed"].as_str().map(|scope| format!(" (the bot needs the scope {scope})")).unwrap_or_default();
     let trouble = if error == "ratelimited" { Trouble::Limited(answer.retry_after()) } else { trouble(error) };
@@ -90,8 +93,16 @@ fn refused(method: &str, said: &Value, answer: &Answer) -> Undelivered {
 /// What the name of an error means: <https://docs.slack.dev/reference/methods/chat.postMessage>.
 fn trouble(error: &str) -> Trouble {
     match error.trim() {
-        "invalid_blocks" | "invalid_blocks_format" | "msg_too_long" | "no_text" | "invalid_payload" | "invalid_arguments"
-        | "msg_blocks_too_long" | "too_many_attachments" | "message_not_found" | "cant_update_message" => Trouble::Refused,
+        "invalid_blocks"
+        | "invalid_blocks_format"
+        | "msg_too_long"
+        | "no_text"
+        | "invalid_payload"
+        | "invalid_arguments"
+        | "msg_blocks_too_long"
+        | "too_many_attachments"
+        | "message_not_found"
+        | "cant_update_message" => Trouble::Refused,
         "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" | "rollup_error" => {
             Trouble::Unavailable
         }

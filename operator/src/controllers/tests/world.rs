@@ -148,6 +148,7 @@ impl World {
             store: store.clone(),
             accounts: Accounts::new(Box::new(fakes), own, key),
             journal: Arc::new(NoJournal),
+            outbox: Arc::new(NoJournal),
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
             abandon_after: Duration::from_mins(3),

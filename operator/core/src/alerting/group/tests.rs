@@ -115,16 +115,18 @@ fn an_alertmanager_is_refreshed_and_a_channel_hears_of_its_severities_only() {
     assert!(group.hear(alert("a"), at(0)));
     let first = group.flush(at(5));
     assert_eq!(first.iter().map(|envelope| &*envelope.channel.name).collect::<Vec<_>>(), ["am", "hook"]);
-    assert_eq!(run(&mut group, 700), [
-        told(305, Occasion::Refresh, "a"),
-        told(605, Occasion::Reminder, "a"),
-        told(605, Occasion::Reminder, "a"),
-    ]);
+    assert_eq!(
+        run(&mut group, 700),
+        [told(305, Occasion::Refresh, "a"), told(605, Occasion::Reminder, "a"), told(605, Occasion::Reminder, "a"),]
+    );
 }
 
 #[test]
 fn labels_and_the_fork_make_groups() {
-    let by = |labels: &[&str]| Grouping { by: labels.iter().map(|&label| label.to_owned()).collect(), ..Grouping::default() };
+    let by = |labels: &[&str]| Grouping {
+        by: labels.iter().map(|&label| label.to_owned()).collect(),
+        ..Grouping::default()
+    };
     for (labels, key) in [
         (&[][..], "default/down"),
         (&["fork"], "default/down?fork=a"),
