@@ -12,6 +12,8 @@ mod gates;
 mod healing;
 mod migration;
 mod monitoring;
+mod notify;
+mod outbox;
 mod policies;
 mod previews;
 mod release;
