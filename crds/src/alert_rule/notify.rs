@@ -55,7 +55,7 @@ pub struct Slack {
     pub bot_token_secret_ref: Option<KeyRef>,
     /// The channel that the bot was invited to: its id, `C…`, or its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[^\s]+$"))]
+    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[!-~]+$"))]
     pub channel: Option<String>,
 }
 
@@ -68,10 +68,10 @@ pub struct Slack {
 )]
 pub struct Email {
     /// Who gets it.
-    #[schemars(length(min = 1, max = 20), inner(length(min = 3, max = 320), regex(pattern = r"^[^\s@]+@[^\s@]+$")))]
+    #[schemars(length(min = 1, max = 20), inner(length(min = 3, max = 320), regex(pattern = r"^[!-?A-~]+@[!-?A-~]+$")))]
     pub to: Vec<String>,
     /// Who it is from: `alerts@example.com`, or `Forkable <alerts@example.com>`.
-    #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*[^\s@]+@[^\s@]+$"))]
+    #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*[!-?A-~]+@[!-?A-~]+$"))]
     pub from: String,
     /// Host name of the SMTP server.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-.:a-zA-Z0-9]+$"))]
