@@ -68,7 +68,10 @@ pub struct Slack {
 )]
 pub struct Email {
     /// Who gets it.
-    #[schemars(length(min = 1, max = 20), inner(length(min = 3, max = 320), regex(pattern = r"^[!-?A-~]+@[!-?A-~]+$")))]
+    #[schemars(
+        length(min = 1, max = 20),
+        inner(length(min = 3, max = 320), regex(pattern = r"^[!-?A-~]+@[!-?A-~]+$"))
+    )]
     pub to: Vec<String>,
     /// Who it is from: `alerts@example.com`, or `Forkable <alerts@example.com>`.
     #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*[!-?A-~]+@[!-?A-~]+$"))]

@@ -171,7 +171,9 @@ impl<S: Store> Dispatcher<S> {
                     dead = next_at.is_none(),
                     "a message does not arrive"
                 );
-                let failing = retry::is_failing(trouble, attempts);
+                // A word of another channel that fails calls for none itself, or two channels would never be quiet.
+                let is_word = matches!(envelope.message.occasion, Occasion::Trouble | Occasion::Recovered);
+                let failing = !is_word && retry::is_failing(trouble, attempts);
                 let others =
                     if failing { self.others(rule.as_deref(), &envelope, Some(&error), now).await } else { Vec::new() };
                 let failure = Failure { error, next_at, failing };
@@ -190,8 +192,7 @@ impl<S: Store> Dispatcher<S> {
         sent.unwrap_or_else(|_| Err(unavailable(format!("it took longer than {PATIENCE:?}"))))
     }
 
-    /// Words by the other channels of the rule that this one fails with `error`, or works again without one. There are none
-    /// of a message that is such a word itself.
+    /// Words by the other channels of the rule that this one fails with `error`, or works again without one.
     async fn others(
         &self,
         rule: Option<&AlertRule>,
@@ -200,9 +201,6 @@ impl<S: Store> Dispatcher<S> {
         now: Timestamp,
     ) -> Vec<Envelope> {
         let message = &envelope.message;
-        if matches!(message.occasion, Occasion::Trouble | Occasion::Recovered) {
-            return Vec::new();
-        }
         let channels: Vec<Notify> = match rule {
             Some(rule) => rule.spec.notify.clone(),
             None => match self.context.outbox.group(&envelope.group).await {

@@ -77,11 +77,11 @@ fn rule(spec: Value) -> AlertRule {
     .expect("a rule")
 }
 
-/// Two channels, whose groups wait for a second of a clock that runs fast.
-fn two() -> AlertRule {
+/// Two channels, whose groups wait for so many seconds of a clock that runs fast.
+fn two(wait: i64) -> AlertRule {
     let channel = |name: &str| json!({ "name": name, "webhook": { "urlSecretRef": { "name": "s", "key": "url" } } });
     rule(
-        json!({ "grouping": { "waitSeconds": 1, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
+        json!({ "grouping": { "waitSeconds": wait, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
     )
 }
 
@@ -153,7 +153,7 @@ fn over(fork: &str) -> Alert {
 
 #[tokio::test]
 async fn fifty_forks_from_one_cause_are_one_message_by_each_channel() {
-    let rule = two();
+    let rule = two(60);
     let world = World::start(Some(&rule)).await;
     for chunk in 0..5 {
         let alerts = (chunk * 10..chunk * 10 + 10).map(|n| alert(&format!("fork-{n}"))).collect();
@@ -174,7 +174,7 @@ async fn fifty_forks_from_one_cause_are_one_message_by_each_channel() {
 
 #[tokio::test]
 async fn a_message_that_fails_goes_out_later_with_the_same_key_and_before_the_next() {
-    let rule = two();
+    let rule = two(1);
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Unavailable, Trouble::Limited(1)]);
     announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
@@ -189,7 +189,7 @@ async fn a_message_that_fails_goes_out_later_with_the_same_key_and_before_the_ne
 
 #[tokio::test]
 async fn a_channel_that_fails_is_told_of_by_the_others_and_so_is_its_recovery() {
-    let rule = two();
+    let rule = two(1);
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Misconfigured; 2]);
     announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
@@ -207,7 +207,7 @@ async fn a_channel_that_fails_is_told_of_by_the_others_and_so_is_its_recovery() 
 
 #[tokio::test]
 async fn what_a_channel_refuses_is_a_dead_letter_and_what_nobody_wants_is_gone() {
-    let mut rule = two();
+    let mut rule = two(1);
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Refused]);
     world.fail("chat", &[Trouble::Misconfigured; 3]);
@@ -228,7 +228,7 @@ async fn what_a_channel_refuses_is_a_dead_letter_and_what_nobody_wants_is_gone()
 
 #[tokio::test]
 async fn alerts_of_a_rule_that_is_gone_are_told_to_be_over() {
-    let rule = two();
+    let rule = two(1);
     let world = World::start(Some(&rule)).await;
     announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
     world.sent("ops", 1).await;

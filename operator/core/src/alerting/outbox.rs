@@ -166,7 +166,7 @@ pub trait Outbox: Send + Sync {
         trouble: &[Envelope],
     ) -> Result<(), JournalError>;
 
-    /// The message is not wanted any more.
+    /// The message is not wanted any more, as its channel is gone from the rule.
     async fn discard(&self, envelope: &Envelope) -> Result<(), JournalError>;
 
     /// Channels that fail.

@@ -230,7 +230,12 @@ impl Outbox for SqliteJournal {
 
     async fn discard(&self, envelope: &Envelope) -> Result<(), JournalError> {
         let gone = sqlx::query("DELETE FROM messages WHERE id = ?").bind(envelope.id);
-        gone.execute(&self.0).await.map(drop).map_err(unavailable)
+        gone.execute(&self.0).await.map_err(unavailable)?;
+        let well = sqlx::query("DELETE FROM failing WHERE namespace = ? AND rule = ? AND channel = ?")
+            .bind(&envelope.message.namespace)
+            .bind(&envelope.message.rule)
+            .bind(&envelope.channel.name);
+        well.execute(&self.0).await.map(drop).map_err(unavailable)
     }
 
     async fn failing(&self) -> Result<Vec<Failing>, JournalError> {

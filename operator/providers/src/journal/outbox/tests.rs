@@ -85,7 +85,7 @@ async fn a_group_is_kept_as_it_was_saved_last_and_due_in_order() -> Outcome {
 
 #[tokio::test]
 async fn messages_go_in_order_for_each_group_and_channel_and_each_once() -> Outcome {
-    let Opened { outbox, .. } = open().await?;
+    let Opened { outbox, folder: _folder } = open().await?;
     let mut group = group("acme");
     let first = group.flush(at(5));
     assert!(outbox.save(&group, &first).await?);
@@ -119,7 +119,7 @@ async fn messages_go_in_order_for_each_group_and_channel_and_each_once() -> Outc
 
 #[tokio::test]
 async fn a_channel_that_fails_is_told_of_once_until_it_works_again() -> Outcome {
-    let Opened { outbox, .. } = open().await?;
+    let Opened { outbox, folder: _folder } = open().await?;
     let mut group = group("acme");
     let messages = group.flush(at(5));
     assert!(outbox.save(&group, &messages).await?);
@@ -147,7 +147,7 @@ async fn a_channel_that_fails_is_told_of_once_until_it_works_again() -> Outcome 
 
 #[tokio::test]
 async fn what_is_over_is_bounded_and_what_is_pending_is_kept() -> Outcome {
-    let Opened { outbox, .. } = open().await?;
+    let Opened { outbox, folder: _folder } = open().await?;
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500) \
                 INSERT INTO messages (key, grouped, incident, namespace, rule, channel, body, created_us, next_us, state, \
                 finished_us) SELECT i, 'g', 'i', 'n', 'r', 'c', '{}', i, i, \
