@@ -20,7 +20,7 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 	$(BINARY) up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: need-cargo need-go tools promtool prometheus build ## Every test (needs cargo and go; `contract` is part of it where node and npm are, and always in CI)
+test: need-cargo need-go tools promtool prometheus alertmanager smtp build ## Every test (needs cargo and go; `contract` is part of it where node and npm are, and always in CI)
 	$(CARGO) test --locked --workspace
 	$(MAKE) --no-print-directory gitops
 	@if $(HAS_NODE) || [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory contract; else \
@@ -78,6 +78,29 @@ promtool: $(PROMETHEUS)/promtool ## Build promtool (once; needs go)
 	@echo $<
 prometheus: $(PROMETHEUS)/prometheus ## Build the Prometheus server (once; needs go)
 	@echo $<
+
+# An Alertmanager and an SMTP server that messages of alerts go to.
+ALERTMANAGER_MODULE := tests/tools/alertmanager
+ALERTMANAGER := $(TOOLS)/alertmanager-$(shell cat $(ALERTMANAGER_MODULE)/go.mod $(ALERTMANAGER_MODULE)/go.sum | cksum | cut -d' ' -f1)
+export FORKABLE_ALERTMANAGER := $(ALERTMANAGER)/alertmanager
+SMTP_MODULE := tests/tools/smtp
+SMTP := $(TOOLS)/smtp-$(shell cat $(SMTP_MODULE)/go.mod $(SMTP_MODULE)/go.sum $(SMTP_MODULE)/main.go | cksum | cut -d' ' -f1)
+export FORKABLE_SMTP := $(SMTP)/smtp
+
+.PHONY: alertmanager smtp
+alertmanager: $(ALERTMANAGER)/alertmanager ## Build Alertmanager (once; needs go)
+	@echo $<
+smtp: $(SMTP)/smtp ## Build the SMTP server of tests (once; needs go)
+	@echo $<
+
+$(ALERTMANAGER)/alertmanager: | need-go
+	@echo "building $(@F), once, into $(@D): minutes with an empty cache of go" >&2
+	@mkdir -p $(@D); cd $(ALERTMANAGER_MODULE); SECONDS=0; \
+	go build -ldflags "-s -w" -o $@.new github.com/prometheus/alertmanager/cmd/alertmanager; \
+	mv $@.new $@; echo "built $(@F) in $${SECONDS} s" >&2
+
+$(SMTP)/smtp: | need-go
+	@mkdir -p $(@D); cd $(SMTP_MODULE); go build -ldflags "-s -w" -o $@.new .; mv $@.new $@
 
 $(PROMETHEUS)/%: | need-go
 	@echo "building $(@F), once, into $(@D): minutes with an empty cache of go" >&2

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     condition::{AlertCondition, NoData, Slo},
-    notify::{Grouping, Notify, Webhook},
+    notify::{Alertmanager, Email, EmailTls, Grouping, Notify, PagerDuty, Slack, Webhook},
     response::{Action, ActionType, InhibitedBy, Silence},
     signal::{CertificateSignal, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, ReleaseSignal, Signal},
     status::{AlertRuleStatus, AlertState, AlertStatus},
@@ -75,6 +75,7 @@ pub struct AlertRuleSpec {
     /// Who is told. Without, alerts are seen in `status`, on the web page and in metrics only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub notify: Vec<Notify>,
     /// Which alerts make one message, and when it is sent.
     #[serde(default)]

@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
+use forkable_core::alerting::Notifier;
 use forkable_providers::{
     github::{self, GitHub},
+    notify::Notifiers,
     sites::Visitor,
     transport::{self, Network, NetworkError, Timeouts},
     vercel::{self, Vercel},
@@ -33,6 +36,12 @@ impl Connector {
     }
 }
 
+/// What sends messages about alerts. Errors: the machine's root certificates cannot be read.
+pub(crate) fn notifier(endpoints: &Endpoints) -> anyhow::Result<Arc<dyn Notifier>> {
+    let notifiers = Notifiers::new(endpoints.notify.clone()).context("making the HTTP client of notifications")?;
+    Ok(Arc::new(notifiers))
+}
+
 /// Shorter where time runs faster, but never so short that a busy machine is taken for a dead provider.
 fn timeouts(scale: u32) -> Timeouts {
     let Timeouts { connect, call } = Timeouts::default();
@@ -49,7 +58,7 @@ impl Connect for Connector {
                 github::Credentials::App { id, installation, private_key }
             }
         };
-        let Endpoints { github: rest, graphql, vercel: vercel_url, sites } = self.endpoints.clone();
+        let Endpoints { github: rest, graphql, vercel: vercel_url, sites, notify: _ } = self.endpoints.clone();
         let transport = self.network.transport(github::limits());
         let forge = GitHub::new(transport, rest, graphql, &github).map_err(|error| error.to_string())?;
         let transport = self.network.transport(vercel::limits());

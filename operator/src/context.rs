@@ -10,12 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use forkable_core::{
+    alerting::{Depth, Envelope, Failing, Failure, Group, Letter, Outbox, Receipt},
     journal::{Entry, Journal, JournalError},
     monitoring::{History, Point, Sample, Series, Spell, Standing, Uptime},
     store::{ObjectRef, Store},
 };
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     accounts::Accounts, alerting::Alerts, brake::Brake, clock::Clock, controllers::deployment::Builds, fleet::Fleet,
@@ -31,6 +32,9 @@ pub struct Context<S> {
     /// What probes found, and what they find.
     pub history: Arc<dyn History>,
     pub monitor: Monitor,
+    pub outbox: Arc<dyn Outbox>,
+    /// Something was put into the outbox, or is due there at another time.
+    pub(crate) posted: Notify,
     pub clock: Clock,
     pub cache: Cache,
     pub builds: Builds,
@@ -55,6 +59,7 @@ pub struct Parts<S> {
     pub accounts: Accounts,
     pub journal: Arc<dyn Journal>,
     pub history: Arc<dyn History>,
+    pub outbox: Arc<dyn Outbox>,
     pub clock: Clock,
     pub metrics: Metrics,
     pub abandon_after: Duration,
@@ -65,7 +70,7 @@ pub struct Parts<S> {
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, history, clock, metrics, abandon_after, prometheus } = parts;
+        let Parts { store, accounts, journal, history, outbox, clock, metrics, abandon_after, prometheus } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
@@ -73,6 +78,8 @@ impl<S: Store> Context<S> {
             journal,
             history,
             monitor: Monitor::default(),
+            outbox,
+            posted: Notify::new(),
             clock,
             metrics,
             abandon_after,
@@ -168,5 +175,49 @@ impl History for NoJournal {
 
     async fn uptime(&self, _: &ObjectRef, _: Timestamp, _: Timestamp) -> Result<Uptime, JournalError> {
         Ok(Uptime::default())
+    }
+}
+
+/// Nobody is told.
+#[async_trait]
+impl Outbox for NoJournal {
+    async fn group(&self, _: &str) -> Result<Option<Group>, JournalError> {
+        Ok(None)
+    }
+
+    async fn first(&self) -> Result<Option<Group>, JournalError> {
+        Ok(None)
+    }
+
+    async fn save(&self, _: &Group, _: &[Envelope]) -> Result<bool, JournalError> {
+        Err(JournalError("there is none".into()))
+    }
+
+    async fn heads(&self, _: u32) -> Result<Vec<Envelope>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn sent(&self, _: &Envelope, _: &Receipt, _: jiff::Timestamp, _: &[Envelope]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn failed(&self, _: &Envelope, _: &Failure, _: jiff::Timestamp, _: &[Envelope]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn discard(&self, _: &Envelope) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn failing(&self) -> Result<Vec<Failing>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn dead(&self, _: u32) -> Result<Vec<Letter>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn depth(&self) -> Result<Depth, JournalError> {
+        Ok(Depth::default())
     }
 }

@@ -105,6 +105,8 @@ impl World {
             ("GITHUB_TOKEN".into(), "sandbox-github-token".into()),
             ("VERCEL_API_URL".into(), sandbox.vercel_url()),
             ("FORKABLE_SITES_URL".into(), format!("{}/_sites", sandbox.url())),
+            ("FORKABLE_SLACK_API_URL".into(), format!("{}/slack/api", sandbox.url())),
+            ("FORKABLE_PAGERDUTY_URL".into(), format!("{}/pagerduty", sandbox.url())),
             ("VERCEL_TOKEN".into(), "sandbox-vercel-token".into()),
             ("VERCEL_TEAM_ID".into(), "team_acme".into()),
         ]);

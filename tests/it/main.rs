@@ -13,6 +13,8 @@ mod gates;
 mod healing;
 mod migration;
 mod monitoring;
+mod notify;
+mod outbox;
 mod policies;
 mod previews;
 mod probes;

@@ -3,6 +3,7 @@
 pub mod github;
 pub mod journal;
 pub mod metric;
+pub mod notify;
 pub mod otlp;
 pub mod probe;
 pub mod sites;

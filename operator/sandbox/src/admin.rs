@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::faults::NewFault;
 use crate::sandbox::{Degraded, DnsRecord, Sandbox, World};
 use crate::tokens::Token;
-use crate::{github, vercel};
+use crate::{github, pagerduty, slack, vercel};
 
 type Shared = State<Arc<Sandbox>>;
 
@@ -128,6 +128,8 @@ async fn inventory(State(sandbox): Shared) -> Json<Value> {
             "now": now,
             "github": github::inventory(world, now),
             "vercel": vercel::inventory(world, now),
+            "slack": slack::inventory(world),
+            "pagerduty": pagerduty::inventory(world),
             "dns": world.dns,
         })
     }))

@@ -1,4 +1,4 @@
-//! A stand-in for GitHub and Vercel on one loopback port: real HTTP, real state, quotas, faults, and the deployed sites.
+//! A stand-in for GitHub, Vercel, Slack and PagerDuty on one loopback port: real HTTP, real state, quotas, faults, and the deployed sites.
 //!
 //! ```no_run
 //! # async fn run() -> anyhow::Result<()> {
@@ -15,11 +15,13 @@ mod faults;
 pub mod github;
 mod limits;
 mod middleware;
+pub mod pagerduty;
 mod requests;
 mod sandbox;
 mod server;
 mod settings;
 mod sites;
+pub mod slack;
 mod tokens;
 pub mod vercel;
 mod webhooks;

@@ -17,6 +17,10 @@ pub enum Provider {
     Github,
     /// `/vercel`
     Vercel,
+    /// `/slack`
+    Slack,
+    /// `/pagerduty`
+    Pagerduty,
 }
 
 /// One call on its way through the sandbox. Handlers get it as `Extension<Arc<Call>>`.

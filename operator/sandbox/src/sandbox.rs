@@ -17,7 +17,7 @@ use crate::requests::RequestLog;
 use crate::settings::Settings;
 use crate::tokens::Tokens;
 use crate::webhooks::Event;
-use crate::{github, vercel};
+use crate::{github, pagerduty, slack, vercel};
 
 /// What the world's DNS answers for a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,12 @@ pub struct World {
     pub github: github::State,
     /// Vercel.
     pub vercel: vercel::State,
+    /// Slack.
+    #[serde(default)]
+    pub slack: slack::State,
+    /// PagerDuty.
+    #[serde(default)]
+    pub pagerduty: pagerduty::State,
     /// DNS: what was published for each name, and when.
     pub dns: BTreeMap<String, (Timestamp, Vec<DnsRecord>)>,
     /// The time.
@@ -81,6 +87,8 @@ impl World {
         Self {
             github: github::State::seeded(now),
             vercel: vercel::State::seeded(now),
+            slack: slack::State::default(),
+            pagerduty: pagerduty::State::default(),
             dns: BTreeMap::new(),
             clock,
             requests: RequestLog::default(),

@@ -4,8 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use forkable_core::{
-    journal::Journal,
-    monitoring::{History, Prober},
+    monitoring::Prober,
     store::{Kind as _, ObjectRef, Store as _},
 };
 use forkable_providers::journal::SqliteJournal;
@@ -18,12 +17,13 @@ use crate::{
     accounts::{Accounts, OwnCredentials},
     alerting::Evaluator,
     clock::Clock,
-    connect::Connector,
-    context::{Context, NoJournal, Parts},
+    connect::{Connector, notifier},
+    context::{Context, Parts},
     driver::{Driver, Limits},
     hosts::kubernetes::{self, Elector, KubernetesStore, Options, Shard, Times},
     metrics::Metrics,
     monitoring::Monitor,
+    notify::Dispatcher,
     observe::Sweeper,
     server::{Access, Server},
 };
@@ -105,6 +105,12 @@ pub(super) struct Arguments {
     time_scale: u32,
 }
 
+/// What works beside the driver.
+struct Beside {
+    prober: Arc<dyn Prober>,
+    dispatcher: Arc<Dispatcher<KubernetesStore>>,
+}
+
 /// How a leader is elected.
 struct Election {
     /// Of its own, so that other traffic cannot hold up renewals.
@@ -162,16 +168,18 @@ impl Arguments {
         let store = KubernetesStore::start(client, options);
         let clock = Clock::scaled(self.time_scale);
         let prober = environment::prober(endpoints.sites.clone()).map_err(anyhow::Error::msg)?;
+        let notifier = notifier(&endpoints)?;
         let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let key = store.digest_key().await.context("the key of all digests")?;
         let accounts = Accounts::new(Box::new(connector), own, key);
-        let (journal, history) = self.journal().await;
+        let journal = self.journal().await?;
         let abandon_after = self.abandon_after;
         let (context, woken) = Context::new(Parts {
             store,
             accounts,
+            history: journal.clone(),
+            outbox: journal.clone(),
             journal,
-            history,
             clock,
             metrics,
             abandon_after,
@@ -184,7 +192,8 @@ impl Arguments {
         let server = Server::new(context.clone(), access);
         tasks.spawn(server.run(listener, metrics_listener, serving.clone()));
         let stop = CancellationToken::new();
-        let work = self.lead(context, woken, prober, election, stop.clone());
+        let beside = Beside { prober, dispatcher: Dispatcher::new(context.clone(), notifier) };
+        let work = self.lead(context.clone(), woken, beside, election, stop.clone());
         tokio::pin!(work);
         let ended = tokio::select! {
             ended = &mut work => ended,
@@ -218,7 +227,7 @@ impl Arguments {
         &self,
         context: Arc<Context<KubernetesStore>>,
         woken: UnboundedReceiver<ObjectRef>,
-        prober: Arc<dyn Prober>,
+        beside: Beside,
         election: Option<Election>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
@@ -229,7 +238,7 @@ impl Arguments {
         context.ready();
         tracing::info!("all objects are read");
         let Some(Election { client, times, namespace, identity }) = election else {
-            return self.work(context, woken, prober, stop).await;
+            return self.work(context, woken, beside, stop).await;
         };
         let lease = kubernetes::lease(self.shard);
         let mut elector = Elector::new(client.clone(), &namespace, &lease, &identity, times);
@@ -248,7 +257,7 @@ impl Arguments {
             // What the leader before this one wrote last has to be known.
             context.store.list_anew().await?;
             let claims = kubernetes::take_over(context.store.clone(), client, times, stop.clone());
-            let (worked, ()) = tokio::join!(self.work(context.clone(), woken, prober, stop), claims);
+            let (worked, ()) = tokio::join!(self.work(context.clone(), woken, beside, stop), claims);
             worked
         };
         // Losing the Lease drops the work, and with it every pass that runs.
@@ -265,14 +274,15 @@ impl Arguments {
         &self,
         context: Arc<Context<KubernetesStore>>,
         woken: UnboundedReceiver<ObjectRef>,
-        prober: Arc<dyn Prober>,
+        Beside { prober, dispatcher }: Beside,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let monitor = Monitor::run(context.clone(), prober, stop.clone());
         let sweeper = Sweeper::new(context.clone(), self.resync).run(stop.clone());
         let evaluator = Evaluator::new(context.clone()).run(stop.clone());
+        let dispatcher = dispatcher.run(stop.clone());
         let driver = Driver::new(context, woken, self.limits()).run(stop);
-        let (driven, (), (), ()) = tokio::join!(driver, sweeper, monitor, evaluator);
+        let (driven, (), (), (), ()) = tokio::join!(driver, sweeper, monitor, evaluator, dispatcher);
         driven.context("the store")
     }
 
@@ -286,20 +296,14 @@ impl Arguments {
         }
     }
 
-    /// Losing the journal degrades what people can look up, and nothing else.
-    async fn journal(&self) -> (Arc<dyn Journal>, Arc<dyn History>) {
+    /// Losing the journal degrades what people can look up, and what is told again.
+    async fn journal(&self) -> anyhow::Result<Arc<SqliteJournal>> {
         let path = self.journal.clone().unwrap_or_else(|| std::env::temp_dir().join("forkable-journal.db"));
         match SqliteJournal::open(&path).await {
-            Ok(journal) => return (Arc::new(journal.clone()), Arc::new(journal)),
+            Ok(journal) => return Ok(Arc::new(journal)),
             Err(error) => tracing::error!(path = %path.display(), %error, "the journal ends with this process"),
         }
-        match SqliteJournal::open_in_memory().await {
-            Ok(journal) => (Arc::new(journal.clone()), Arc::new(journal)),
-            Err(error) => {
-                tracing::error!(%error, "no journal is kept");
-                (Arc::new(NoJournal), Arc::new(NoJournal))
-            }
-        }
+        Ok(Arc::new(SqliteJournal::open_in_memory().await?))
     }
 }
 

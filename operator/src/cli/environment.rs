@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forkable_core::{Secret, monitoring::Prober};
-use forkable_providers::probe::NetworkProber;
+use forkable_providers::{notify, probe::NetworkProber};
 use url::Url;
 
 use crate::accounts::{Credentials, GitHubCredentials, OwnCredentials};
@@ -20,6 +20,8 @@ Environment:
   GITHUB_GRAPHQL_URL            default: GITHUB_API_URL with /graphql behind it
   VERCEL_API_URL                default https://api.vercel.com
   FORKABLE_SITES_URL            where probes visit sites instead of https://HOST, as URL/HOST: for the sandbox
+  FORKABLE_SLACK_API_URL        default https://slack.com/api
+  FORKABLE_PAGERDUTY_URL        default https://events.pagerduty.com
   FORKABLE_PROMETHEUS_URL       Prometheus server of analyses that name none, such as http://prometheus.monitoring:9090
   FORKABLE_REFERENCE_TARGETS    what always answers, as HOST:PORT or URLs with commas between: while none of them does,
                                 a failed probe means nothing (default 1.1.1.1:443,8.8.8.8:443; none: it always does)
@@ -53,6 +55,8 @@ pub struct Endpoints {
     pub vercel: Url,
     /// Where deployed sites are visited instead of at `https://HOST`: below it, by host.
     pub sites: Option<String>,
+    /// Services that people are told of alerts by.
+    pub notify: notify::Endpoints,
 }
 
 impl Endpoints {
@@ -68,16 +72,26 @@ impl Endpoints {
             },
             vercel: parse("VERCEL_API_URL", vercel.trim_end_matches('/'))?,
             sites: None,
+            notify: notify::Endpoints {
+                slack: "https://slack.com/api".into(),
+                pagerduty: "https://events.pagerduty.com".into(),
+            },
         })
     }
 
-    fn from(variable: &Variables<'_>) -> Result<Self, String> {
+    /// What an environment says, or the services themselves.
+    pub(super) fn from(variable: &Variables<'_>) -> Result<Self, String> {
         let endpoints = Self::new(
             &variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".into()),
             variable("GITHUB_GRAPHQL_URL").as_deref(),
             &variable("VERCEL_API_URL").unwrap_or_else(|| "https://api.vercel.com".into()),
         )?;
-        Ok(Self { sites: variable("FORKABLE_SITES_URL"), ..endpoints })
+        let notify::Endpoints { slack, pagerduty } = endpoints.notify;
+        let notify = notify::Endpoints {
+            slack: variable("FORKABLE_SLACK_API_URL").unwrap_or(slack),
+            pagerduty: variable("FORKABLE_PAGERDUTY_URL").unwrap_or(pagerduty),
+        };
+        Ok(Self { sites: variable("FORKABLE_SITES_URL"), notify, ..endpoints })
     }
 }
 
@@ -122,7 +136,8 @@ impl Connection {
     pub(super) fn sandbox(url: &str) -> Result<Self, String> {
         let url = url.trim_end_matches('/');
         let endpoints = Endpoints::new(&format!("{url}/github"), None, &format!("{url}/vercel"))?;
-        let endpoints = Endpoints { sites: Some(format!("{url}/_sites")), ..endpoints };
+        let notify = notify::Endpoints { slack: format!("{url}/slack/api"), pagerduty: format!("{url}/pagerduty") };
+        let endpoints = Endpoints { sites: Some(format!("{url}/_sites")), notify, ..endpoints };
         let credentials = Credentials {
             github: GitHubCredentials::Token(Secret::new("sandbox-github-token")),
             vercel: Secret::new("sandbox-vercel-token"),

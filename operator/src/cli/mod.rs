@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod adopt;
+mod alert;
 mod colour;
 mod completions;
 mod confirm;
@@ -62,6 +63,7 @@ enum Command {
     Plan(plan::Arguments),
     Get(get::Arguments),
     Why(why::Arguments),
+    Alert(alert::Arguments),
     Suspend(suspend::Arguments),
     Resume(resume::Arguments),
     Adopt(adopt::Arguments),
@@ -179,6 +181,7 @@ impl Cli {
             Command::Get(arguments) => arguments.run().await,
             Command::Why(arguments) => arguments.run().await,
             Command::Delete(arguments) => arguments.run().await,
+            Command::Alert(arguments) => arguments.run().await,
             Command::Suspend(arguments) => arguments.run().await,
             Command::Resume(arguments) => arguments.run().await,
             Command::Crds(arguments) => arguments.run(),

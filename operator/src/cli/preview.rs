@@ -125,6 +125,7 @@ async fn context(
         accounts,
         journal,
         history: Arc::new(NoJournal),
+        outbox: Arc::new(NoJournal),
         clock,
         metrics,
         abandon_after: ABANDON_AFTER,

@@ -24,13 +24,14 @@ use crate::{
     accounts::Accounts,
     alerting::Evaluator,
     clock::Clock,
-    connect::Connector,
+    connect::{Connector, notifier},
     context::{Context, Parts},
     controllers::fork::ABANDON_AFTER,
     driver::{Driver, Limits},
     hosts::local::{LocalHost, LocalStore, WISHES_FILE},
     metrics::Metrics,
     monitoring::Monitor,
+    notify::Dispatcher,
     observe::Sweeper,
     progress::Standing,
     server::{Access, Server},
@@ -165,6 +166,7 @@ impl Arguments {
         let metrics = Metrics::default();
         let journal = SqliteJournal::open(&state::folder(&self.dir).join(state::JOURNAL_FILE)).await?;
         let prober = environment::prober(connection.endpoints.sites.clone()).map_err(anyhow::Error::msg)?;
+        let notifier = notifier(&connection.endpoints)?;
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
@@ -173,6 +175,7 @@ impl Arguments {
             accounts,
             journal: Arc::new(journal.clone()),
             history: Arc::new(journal.clone()),
+            outbox: Arc::new(journal.clone()),
             clock,
             metrics,
             abandon_after: ABANDON_AFTER,
@@ -192,6 +195,7 @@ impl Arguments {
         tasks.spawn(server.run(listener, metrics_listener, stop.clone()));
         let resync = self.resync.or(self.sandbox.is_some().then_some(SANDBOX_RESYNC));
         tasks.spawn(Sweeper::new(context.clone(), resync).run(stop.clone()));
+        tasks.spawn(Dispatcher::new(context.clone(), notifier).run(stop.clone()));
         tasks.spawn(Evaluator::new(context.clone()).run(stop.clone()));
         tasks.spawn(keep_schedule(context.clone(), self.dir.clone(), stop.clone()));
         tasks.spawn(watch_brake(context.clone(), self.dir.clone(), stop.clone()));

@@ -59,6 +59,12 @@ metrics! {
         Kind::Histogram(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0]), ["provider"],
         "Time from a webhook's whole body to its answer.";
     ALERTS = "forkable_alerts" Kind::Gauge, ["severity", "state"], "Alerts that wait or fire now.";
+    NOTIFICATIONS = "forkable_notifications_total" Kind::Counter, ["channel", "outcome"],
+        "Tries to send a message, by kind of channel and what became of it: sent, retried, dead (given up).";
+    OUTBOX = "forkable_outbox_messages" Kind::Gauge, ["state"],
+        "Messages in the outbox: pending, or dead (given up, of the newest 10,000 that are over).";
+    OUTBOX_AGE = "forkable_outbox_oldest_seconds" Kind::Gauge, [],
+        "Age of the oldest message that is yet to be sent; 0 if there is none.";
     ALERTS_FIRED = "forkable_alerts_fired_total" Kind::Counter, ["severity"], "Alerts that began to fire.";
     ALERT_EVALUATION = "forkable_alert_evaluation_duration_seconds" Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.2, 0.5, 1.0, 5.0]), [],
         "Time of one pass over all AlertRules, without what is asked for elsewhere.";

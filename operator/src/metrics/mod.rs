@@ -12,6 +12,7 @@ use std::{
 };
 
 use forkable_core::{
+    alerting::Depth,
     condition,
     plan::Effect,
     store::{Kind, ObjectRef},
@@ -49,6 +50,9 @@ pub struct Metrics {
     journal: IntCounterVec,
     watches: IntCounterVec,
     alerts: IntGaugeVec,
+    notifications: IntCounterVec,
+    outbox: IntGaugeVec,
+    outbox_age: IntGaugeVec,
     alerts_fired: IntCounterVec,
     alert_evaluation: HistogramVec,
     webhooks: IntCounterVec,
@@ -100,6 +104,9 @@ impl Metrics {
             journal: catalog::JOURNAL_ERRORS.counter(&registry)?,
             watches: catalog::WATCH_ERRORS.counter(&registry)?,
             alerts: catalog::ALERTS.gauge(&registry)?,
+            notifications: catalog::NOTIFICATIONS.counter(&registry)?,
+            outbox: catalog::OUTBOX.gauge(&registry)?,
+            outbox_age: catalog::OUTBOX_AGE.gauge(&registry)?,
             alerts_fired: catalog::ALERTS_FIRED.counter(&registry)?,
             alert_evaluation: catalog::ALERT_EVALUATION.histogram(&registry)?,
             webhooks: catalog::WEBHOOKS.counter(&registry)?,
@@ -235,6 +242,20 @@ impl Metrics {
                 self.alerts.with_label_values(&[severity_name(severity), state]).set(number(count));
             }
         }
+    }
+
+    /// A message was tried to be sent by a kind of channel.
+    pub(crate) fn notified(&self, channel: &str, outcome: &str) {
+        self.notifications.with_label_values(&[channel, outcome]).inc();
+    }
+
+    /// How much is in the outbox.
+    pub(crate) fn outbox(&self, depth: &Depth, now: Timestamp) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.outbox.with_label_values(&["pending"]).set(number(depth.pending));
+        self.outbox.with_label_values(&["dead"]).set(number(depth.dead));
+        let age = depth.oldest.map(|oldest| until(oldest, now).as_secs());
+        self.outbox_age.with_label_values::<&str>(&[]).set(number(age.unwrap_or_default()));
     }
 
     pub(crate) fn journal_failed(&self) {

@@ -132,8 +132,10 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     metrics.watch_broke("forks");
     metrics.stepped("env", Effect::Update, Some("Rejected"));
     metrics.webhook("github", "taken", Duration::ZERO);
-    metrics.alert_fired(Severity::Critical);
     metrics.alerts(Duration::ZERO, &BTreeMap::new());
+    metrics.alert_fired(Severity::Critical);
+    metrics.notified("slack", "sent");
+    metrics.outbox(&Depth::default(), Timestamp::UNIX_EPOCH);
     let clock = Arc::new(crate::clock::Clock::default());
     let timeouts = forkable_providers::transport::Timeouts::default();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());

@@ -58,6 +58,7 @@ async fn starting(access: Access, pages: Pages) -> Served {
         accounts: Accounts::new(Box::new(Nobody), credentials, key),
         journal: Arc::new(NoJournal),
         history: Arc::new(NoJournal),
+        outbox: Arc::new(NoJournal),
         clock: Clock::default(),
         metrics: Metrics::default(),
         abandon_after: Duration::from_mins(10),

@@ -73,3 +73,41 @@ impl Alert {
         self.release.as_ref().map(|_| format!("forkable rollback {}{namespace}", self.fork))
     }
 }
+
+#[cfg(test)]
+pub(super) mod fixtures {
+    use super::*;
+
+    /// An alert of the rule `down` of a Fork that serves a release.
+    pub(in crate::alerting) fn alert(fork: &str) -> Alert {
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        Alert {
+            key: format!("default/down/{fork}/1000"),
+            namespace: "default".into(),
+            rule: "down".into(),
+            fork: fork.into(),
+            display_name: format!("The {fork}"),
+            severity: Severity::Critical,
+            since: at(940),
+            fired_at: at(1000),
+            resolved_at: None,
+            value: "0".into(),
+            labels: BTreeMap::from([("team".into(), "web".into())]),
+            annotations: BTreeMap::from([
+                ("summary".into(), format!("{fork} is down")),
+                ("runbook_url".into(), "https://example.com/runbook".into()),
+            ]),
+            url: Some(format!("https://{fork}.example.com")),
+            release: Some(Release {
+                name: format!("{fork}-1"),
+                commit: "0123456789abcdef".into(),
+                message: "Make it faster".into(),
+                author: "Ada".into(),
+                since: None,
+            }),
+            template: Some("forkable-ai/framework@0123456789".into()),
+            actions: Vec::new(),
+            flaps: None,
+        }
+    }
+}

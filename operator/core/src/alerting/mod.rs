@@ -2,17 +2,27 @@
 
 mod alert;
 mod burn;
+mod cause;
+mod channel;
 mod evaluate;
 mod facts;
+mod group;
+mod message;
+mod outbox;
 mod quiet;
 mod rehearse;
+pub mod retry;
 mod select;
 mod validate;
 
 pub use alert::{Alert, Release};
 pub use burn::{Window, burn, windows};
+pub use channel::{Notifier, Receipt, Secrets, Trouble, Undelivered, kind_of, named, references, secrets_of};
 pub use evaluate::{Reading, compares, condition_of, next_look, step};
 pub use facts::{Facts, tell};
+pub use group::{Group, REFRESH, key_of};
+pub use message::{Fact, Message, Occasion, Told, test_message, trouble_message};
+pub use outbox::{Depth, Envelope, Failing, Failure, Letter, Outbox};
 pub use quiet::{Firing, quiet};
 pub use rehearse::{Begins, Rehearsed, rehearse};
 pub use select::selects;

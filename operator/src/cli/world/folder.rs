@@ -2,7 +2,7 @@
 //! person would.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use forkable_core::store::{Kind, ObjectRef};
+use forkable_core::{
+    Secret,
+    store::{Kind, ObjectRef, Store as _},
+};
 use forkable_crds::{ADOPT_ANNOTATION, Deployment};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
@@ -20,7 +23,10 @@ use super::{
     Edit, Edited, Listed,
     manifest::{self, Field},
 };
-use crate::hosts::local::{Event, Id, Reader, declaration};
+use crate::{
+    admission::Admission,
+    hosts::local::{Event, Id, Preview, Reader, declaration},
+};
 
 /// How often a folder is read again for `--watch`.
 const POLL: Duration = Duration::from_millis(500);
@@ -62,6 +68,23 @@ impl Folder {
 
     pub(super) async fn get<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
         Ok(Reader::open(&self.dir).await?.get(namespace, name).await?.map(Arc::new))
+    }
+
+    /// An object as a manifest declares it.
+    pub(super) fn declared<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
+        let id = Id { kind: K::KIND.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
+        let found = declaration(&self.dir, &id).with_context(|| format!("reading {}", self.dir.display()))?;
+        let Some((path, document)) = found else { return Ok(None) };
+        let place = || format!("{}:{}", path.display(), document.start.line);
+        let object =
+            Admission::new().admit(document.value.clone(), None).map_err(anyhow::Error::new).with_context(place)?;
+        Ok(Some(Arc::new(serde_json::from_value(object).with_context(place)?)))
+    }
+
+    /// The values of a Secret that a manifest declares.
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> anyhow::Result<Option<BTreeMap<String, Secret>>> {
+        let (manifests, _) = Preview::open(std::slice::from_ref(&self.dir), None).await?;
+        Ok(manifests.secret(namespace, name).await?)
     }
 
     pub(super) async fn list<K: Listed>(&self) -> anyhow::Result<Vec<Arc<K>>> {

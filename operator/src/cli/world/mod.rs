@@ -7,11 +7,14 @@ mod explain;
 mod folder;
 mod manifest;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::bail;
-use forkable_core::store::{Kind, ObjectRef};
-use forkable_crds::{Deployment, Fork, fork::Suspend};
+use forkable_core::{
+    Secret,
+    store::{Kind, ObjectRef},
+};
+use forkable_crds::{AlertRule, Deployment, Fork, fork::Suspend};
 use futures::stream::BoxStream;
 use kube::core::NamespaceResourceScope;
 
@@ -92,6 +95,23 @@ impl World {
         match self.get(target).await? {
             Some(fork) => Ok(fork),
             None => bail!("there is no fork {target} {}", self.place()),
+        }
+    }
+
+    /// An alert rule as it is declared, whether or not anything works on it.
+    pub(super) async fn rule(&self, target: &Target) -> anyhow::Result<Option<Arc<AlertRule>>> {
+        let (namespace, name) = self.resolve(target)?;
+        match self {
+            Self::Folder(folder) => folder.declared(&namespace, &name),
+            Self::Cluster(cluster) => cluster.get(&namespace, &name).await,
+        }
+    }
+
+    /// The values of a Secret, if it exists.
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> anyhow::Result<Option<BTreeMap<String, Secret>>> {
+        match self {
+            Self::Folder(folder) => folder.secret(namespace, name).await,
+            Self::Cluster(cluster) => cluster.secret(namespace, name).await,
         }
     }
 

@@ -149,6 +149,7 @@ impl World {
             accounts: Accounts::new(Box::new(fakes), own, key),
             journal: Arc::new(NoJournal),
             history: Arc::new(NoJournal),
+            outbox: Arc::new(NoJournal),
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
             abandon_after: Duration::from_mins(3),

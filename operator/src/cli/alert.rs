@@ -1,0 +1,23 @@
+//! `forkable alert`: what a person tries of alert rules.
+
+mod test;
+
+/// Try alert rules: whether people can be told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Test(test::Arguments),
+}
+
+impl Arguments {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        match self.command {
+            Command::Test(arguments) => arguments.run().await,
+        }
+    }
+}
