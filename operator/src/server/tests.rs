@@ -31,23 +31,23 @@ impl Connect for Nobody {
     }
 }
 
-struct Served {
+pub(super) struct Served {
     address: SocketAddr,
-    server: Arc<Server<LocalStore>>,
-    context: Arc<Context<LocalStore>>,
+    pub(super) server: Arc<Server<LocalStore>>,
+    pub(super) context: Arc<Context<LocalStore>>,
     woken: UnboundedReceiver<ObjectRef>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
 /// A server that knows its objects.
-async fn served(access: Access, pages: Pages) -> Served {
+pub(super) async fn served(access: Access, pages: Pages) -> Served {
     let served = starting(access, pages).await;
     served.context.loaded();
     served
 }
 
-async fn starting(access: Access, pages: Pages) -> Served {
+pub(super) async fn starting(access: Access, pages: Pages) -> Served {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let host = LocalHost::open(folder.path()).await.expect("the folder can be opened");
     let key = DigestKey::new(Secret::new("7".repeat(32)));
@@ -71,7 +71,7 @@ async fn starting(access: Access, pages: Pages) -> Served {
     Served { address, server, context, woken, stop, _folder: folder }
 }
 
-fn access() -> Access {
+pub(super) fn access() -> Access {
     Access { webhooks: None, metrics: None, is_guarded: false, web: None, shell: Shell::Folder(".".into()) }
 }
 
@@ -121,7 +121,7 @@ impl Served {
     }
 }
 
-fn fork() -> forkable_crds::Fork {
+pub(super) fn fork() -> forkable_crds::Fork {
     let manifest = json!({
         "apiVersion": "forkable.dev/v1alpha1",
         "kind": "Fork",

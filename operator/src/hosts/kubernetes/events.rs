@@ -79,9 +79,8 @@ impl Recorder {
 
     fn remember(&self, about: &ObjectRef, event_type: EventType, reason: &str, message: &str) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(of, event): &(ObjectRef, store::Event)| {
-            of == about && event.reason == reason && event.message == message
-        };
+        let same =
+            |(of, event): &(ObjectRef, store::Event)| of == about && event.reason == reason && event.message == message;
         let before = newest.iter().position(same).and_then(|index| newest.remove(index));
         let event = store::Event {
             event_type,

@@ -161,15 +161,19 @@ mod tests {
         assert_eq!(door.judge(&longer, now), Verdict::Stranger, "a session that was made longer");
         assert_eq!(door.judge(&headers(header::AUTHORIZATION, "Bearer t0ken"), now), Verdict::Welcome);
         assert_eq!(door.judge(&headers(header::AUTHORIZATION, "Bearer t0ke"), now), Verdict::Stranger);
-        let tls = HeaderMap::from_iter([("x-forwarded-proto".parse().expect("a name"), HeaderValue::from_static("https"))]);
+        let tls =
+            HeaderMap::from_iter([("x-forwarded-proto".parse().expect("a name"), HeaderValue::from_static("https"))]);
         assert!(begin(&token, &tls, now).expect("a cookie").to_str().expect("text").ends_with("; Secure"));
     }
 
     #[test]
     fn nobody_is_led_elsewhere() {
-        for (path, expected) in
-            [("/forks/a/b?x=1", "/forks/a/b?x=1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil", "/")]
-        {
+        for (path, expected) in [
+            ("/forks/a/b?x=1", "/forks/a/b?x=1"),
+            ("//evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/\\evil", "/"),
+        ] {
             assert_eq!(own_path(path), expected);
         }
     }

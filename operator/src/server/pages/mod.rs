@@ -6,6 +6,8 @@ mod assets;
 mod live;
 mod plot;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::{
@@ -226,7 +228,8 @@ fn refuse(verdict: Verdict, uri: &Uri, headers: &HeaderMap) -> Response {
 
 fn login<S: Store>(server: &Server<S>, door: &Door, headers: &HeaderMap, body: &Bytes) -> Response {
     let Door::Token(token) = door else {
-        return MessagePage::new("Nothing to sign in to", "No FORKABLE_WEB_TOKEN is set.").answer(StatusCode::NOT_FOUND);
+        return MessagePage::new("Nothing to sign in to", "No FORKABLE_WEB_TOKEN is set.")
+            .answer(StatusCode::NOT_FOUND);
     };
     let field = |name: &str| url::form_urlencoded::parse(body).find(|(field, _)| field == name).map(|(_, value)| value);
     let to = field("to").unwrap_or_default();
@@ -257,7 +260,10 @@ fn lead(to: &str, cookie: Option<HeaderValue>) -> Response {
 
 /// What is answered while nothing is known: by a replica that stands by, or has just started.
 fn not_here() -> Response {
-    let mut page = MessagePage::new("One moment", "This replica stands by or has just started; the next try may reach the one that works.");
+    let mut page = MessagePage::new(
+        "One moment",
+        "This replica stands by or has just started; the next try may reach the one that works.",
+    );
     page.again = true;
     let mut answer = page.answer(StatusCode::SERVICE_UNAVAILABLE);
     // The next request takes another connection, which may lead to another replica.
@@ -371,7 +377,10 @@ async fn status<S: Store>(
         return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be made\n").into_response();
     };
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&text)[..12]));
-    let cached = [(header::CACHE_CONTROL, if wish.is_public { PUBLIC } else { "private, max-age=60" }.to_owned()), (header::ETAG, tag.clone())];
+    let cached = [
+        (header::CACHE_CONTROL, if wish.is_public { PUBLIC } else { "private, max-age=60" }.to_owned()),
+        (header::ETAG, tag.clone()),
+    ];
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     if known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag) {
         return (StatusCode::NOT_MODIFIED, cached).into_response();

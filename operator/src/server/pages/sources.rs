@@ -10,11 +10,14 @@ use forkable_crds::Fork;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::view::{
-    availability::{DAYS, Spell, day},
-    fleet::{Entry, Gathered, Survey},
-    health::{Firing, firing},
-    product::Read,
+use super::{
+    plot,
+    view::{
+        availability::{DAYS, Spell, day},
+        fleet::{Entry, Gathered, Survey},
+        health::{Firing, firing},
+        product::Read,
+    },
 };
 use crate::context::Context;
 
@@ -25,12 +28,8 @@ const EVENTS: usize = 20;
 /// Questions to the history that are asked at once.
 const AT_ONCE: usize = 8;
 
-fn alerts<S: Store>(_: &Context<S>) -> HashMap<ObjectRef, Vec<Firing>> {
-    firing(&[])
-}
-
-fn standings<S: Store>(_: &Context<S>, _: &ObjectRef) -> Vec<Standing> {
-    Vec::new()
+fn alerts<S: Store>(context: &Context<S>) -> HashMap<ObjectRef, Vec<Firing>> {
+    firing(&context.fleet.rules())
 }
 
 /// All Forks in the order of need.
@@ -57,7 +56,7 @@ fn with<S: Store>(context: &Context<S>, fork: Arc<Fork>, alerts: Vec<Firing>) ->
     let reference = fork.reference();
     Gathered {
         releases: context.fleet.releases(&reference),
-        standings: standings(context, &reference),
+        standings: context.monitor.standings(&reference),
         alerts,
         fork: context.unsaved.on(fork),
     }
@@ -70,12 +69,21 @@ pub(super) async fn spells<S: Store>(_: &Context<S>, _: &ObjectRef, now: Timesta
 }
 
 /// The same of many, in their order.
-pub(super) async fn spells_of<S: Store>(context: &Context<S>, forks: Vec<ObjectRef>, now: Timestamp) -> Vec<Vec<Spell>> {
+pub(super) async fn spells_of<S: Store>(
+    context: &Context<S>,
+    forks: Vec<ObjectRef>,
+    now: Timestamp,
+) -> Vec<Vec<Spell>> {
     stream::iter(forks).map(|fork| async move { spells(context, &fork, now).await }).buffered(AT_ONCE).collect().await
 }
 
-async fn points<S: Store>(_: &Context<S>, _: &Standing, _: Timestamp) -> Vec<Point> {
-    Vec::new()
+/// Latencies of one probe, as far as they are plotted.
+async fn points<S: Store>(context: &Context<S>, standing: &Standing, now: Timestamp) -> Vec<Point> {
+    let from = now.checked_sub(plot::SPAN).unwrap_or(now);
+    context.history.points(&standing.series, from, now, plot::STEP).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "the history cannot be read");
+        Vec::new()
+    })
 }
 
 /// What the page of a Fork reads.

@@ -34,7 +34,8 @@ pub(in crate::server) fn days(spells: &[Spell], now: Timestamp) -> Vec<Uptime> {
         while from < spell.to {
             let into = usize::try_from((from.as_second() - first.as_second()) / 86_400).unwrap_or(usize::MAX);
             let Some(uptime) = days.get_mut(into) else { break };
-            let to = spell.to.min(day(now, DAYS - 1 - into).saturating_add(SignedDuration::from_hours(24)).unwrap_or(now));
+            let to =
+                spell.to.min(day(now, DAYS - 1 - into).saturating_add(SignedDuration::from_hours(24)).unwrap_or(now));
             let within = Duration::try_from(to.duration_since(from)).unwrap_or_default();
             uptime.observed += within;
             uptime.down += if spell.is_down { within } else { Duration::ZERO };
