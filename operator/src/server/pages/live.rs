@@ -70,7 +70,7 @@ pub(super) async fn events<S: Store>(
                 }
             }
             following.is_new = false;
-            Some((Event::default().event("change").data(""), Some(following)))
+            Some((Event::default().event("change").data("look again"), Some(following)))
         }
     });
     let stream = futures::StreamExt::chain(stream::iter([first]), rest);

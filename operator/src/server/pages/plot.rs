@@ -62,7 +62,7 @@ pub(super) fn strip_with_days(days: &[Uptime], now: Timestamp) -> String {
     let label = format!("Uptime of the last {} days: {known} observed, {bad} with an outage", days.len());
     format!(
         r#"<svg class="days" viewBox="0 0 {} 34" preserveAspectRatio="none" role="img" aria-label="{label}">{bars}</svg>"#,
-        days.len() * 9 - 2
+        (days.len() * 9).saturating_sub(2)
     )
 }
 
