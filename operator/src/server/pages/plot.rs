@@ -27,7 +27,7 @@ fn class(day: &Uptime) -> &'static str {
     }
 }
 
-/// One bar for each day, without words. Days in a row that are alike are one dashed line, which is what makes it small.
+/// One bar for each day, without words. Days in a row that are alike are one dashed line, which is what makes it small. Where there is no room, the oldest are left out.
 pub(super) fn strip(days: &[Uptime]) -> String {
     let mut lines = String::new();
     let mut at = 0;
@@ -37,7 +37,7 @@ pub(super) fn strip(days: &[Uptime]) -> String {
         let _ = write!(lines, r#"<path class="{}" d="M{from} 10H{to}"/>"#, class(&run[0]));
         at += run.len();
     }
-    format!(r#"<svg class="strip" viewBox="0 0 {} {HEIGHT}" aria-hidden="true">{lines}</svg>"#, DAYS * DAY - 1)
+    format!(r#"<svg class="strip" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="xMaxYMid slice" aria-hidden="true">{lines}</svg>"#, DAYS * DAY - 1)
 }
 
 /// One bar for each day, which says how the day was.
