@@ -54,7 +54,7 @@ fn condition(type_: &str, status: &str, reason: &str, message: &str) -> Value {
     })
 }
 
-fn release(name: &str, phase: &str, ready: Value) -> Arc<Deployment> {
+fn release(name: &str, phase: &str, ready: &Value) -> Arc<Deployment> {
     let manifest = json!({
         "apiVersion": "forkable.dev/v1alpha1",
         "kind": "Deployment",
@@ -106,18 +106,20 @@ fn not_ready(reason: &'static str) -> impl Fn(&mut Value) {
     move |it| it["status"]["conditions"] = json!([condition("Ready", "False", reason, "it says why\nand more")])
 }
 
+/// Why, what is known, and how it stands for what reason.
+type Case<'a> = (&'a str, Arc<Fork>, &'a [Arc<Deployment>], &'a [Standing], &'a [Firing], Health, &'a str);
+
 #[test]
 fn what_needs_a_person_most_decides_how_a_fork_stands() {
     let well = fork("acme", |_| ());
     let suspended = fork("acme", |it| it["spec"]["suspend"] = json!({ "reason": "audit" }));
     let waiting =
-        [release("acme-2", "AwaitingApproval", condition("Ready", "False", "ApprovalRequired", "approve it"))];
+        [release("acme-2", "AwaitingApproval", &condition("Ready", "False", "ApprovalRequired", "approve it"))];
     let (up, down) = ([standing(Verdict::Up)], [standing(Verdict::Down)]);
     let (critical, info) = (alert("Critical", "Firing", None), alert("Info", "Firing", None));
     let silenced = alert("Critical", "Firing", Some("silenced by Eva"));
     assert!(alert("Critical", "Pending", None).is_empty(), "it does not fire yet");
     let none: &[Arc<Deployment>] = &[];
-    type Case<'a> = (&'a str, Arc<Fork>, &'a [Arc<Deployment>], &'a [Standing], &'a [Firing], Health, &'a str);
     let cases: [Case<'_>; 15] = [
         ("all is well", well.clone(), none, &up, &[], Health::Well, ""),
         ("a probe fails", well.clone(), none, &down, &critical, Health::Down, "acme.example.com: answered 500"),
@@ -141,7 +143,7 @@ fn what_needs_a_person_most_decides_how_a_fork_stands() {
         (
             "under way",
             fork("acme", |it| {
-                it["status"]["conditions"][0] = condition("Ready", "Unknown", "Building", "is being built")
+                it["status"]["conditions"][0] = condition("Ready", "Unknown", "Building", "is being built");
             }),
             none,
             &[],
@@ -186,8 +188,8 @@ fn what_needs_a_person_most_decides_how_a_fork_stands() {
 
 #[test]
 fn commands_are_those_that_help_where_they_are_entered() {
-    let healthy = |name| release(name, "Healthy", condition("Ready", "True", "Ready", "live"));
-    let waiting = release("acme-3", "AwaitingApproval", condition("Ready", "False", "ApprovalRequired", "approve it"));
+    let healthy = |name| release(name, "Healthy", &condition("Ready", "True", "Ready", "live"));
+    let waiting = release("acme-3", "AwaitingApproval", &condition("Ready", "False", "ApprovalRequired", "approve it"));
     let lines = |fork: &Fork, releases: &[Arc<Deployment>], standings: &[Standing], shell: &Shell| {
         let known = Known { fork, releases, standings, alerts: &[], now: now() };
         let commands = known.commands(known.health(), shell);
@@ -289,7 +291,7 @@ fn uptime_is_never_rounded_up_to_all_of_the_time() {
     {
         assert_eq!(ratio_text(ratio), expected);
     }
-    let day = |down| Uptime { observed: Duration::from_secs(86_400), down: Duration::from_secs(down) };
+    let day = |down| Uptime { observed: Duration::from_hours(24), down: Duration::from_secs(down) };
     assert_eq!(percent(&[day(0), day(864)]), "99.50 %");
     assert_eq!(percent(&[Uptime::default()]), "", "nothing was observed");
 }
@@ -304,8 +306,8 @@ fn a_product_is_told_with_its_releases() {
         ]);
     });
     let releases = [
-        release("acme-2", "Failed", condition("Ready", "False", "BuildFailed", "the build failed\nsee the log")),
-        release("acme-1a2b3c4", "Live", condition("Ready", "True", "Ready", "live")),
+        release("acme-2", "Failed", &condition("Ready", "False", "BuildFailed", "the build failed\nsee the log")),
+        release("acme-1a2b3c4", "Live", &condition("Ready", "True", "Ready", "live")),
     ];
     let known =
         Known { fork: &acme, releases: &releases, standings: &[standing(Verdict::Up)], alerts: &[], now: now() };
