@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { close, isReachedByKeyboard, launch, looksGood, open, picture, weighs } from "./browser.mjs";
-import { eventually, folderOf, up } from "./world.mjs";
+import { eventually, folderOf, remember, up } from "./world.mjs";
 
 let browser, world;
 
@@ -18,7 +18,10 @@ const shown = (page) =>
 
 before(async () => {
   browser = await launch();
-  world = await up(await folderOf("products"));
+  const folder = await folderOf("products");
+  remember(folder, "acme", "home", "rough");
+  remember(folder, "evergreen", "evergreen", "steady");
+  world = await up(folder);
   await eventually("what needs a person", async () => {
     return (await (await fetch(world.url)).text()).includes("2 products need a person");
   });
@@ -135,6 +138,28 @@ test("a status page is for everybody, static and kept by caches", async () => {
   for (const path of ["/status/default/evergreen", "/status/default/nobody"]) {
     assert.equal((await fetch(world.url + path)).status, 404, "nobody asked for it");
   }
+});
+
+test("a product that goes down is seen to be, and to come back", async () => {
+  const page = await open(browser, `${world.url}/forks/default/acme`);
+  await page.waitForSelector("#lamp.on");
+  await page.waitForFunction(() => document.querySelectorAll(".plot").length && document.querySelector(".dot.up"));
+  assert.match(await page.$eval(".numbers", (it) => it.textContent), /90 days99\.\d\d %/);
+  const commit = await page.$eval("tr.serves", (it) => it.dataset.commit);
+  await world.admin("PUT", `degraded/${commit}`, { status: 500 });
+  await page.waitForFunction(() => document.querySelector("h1 .state.down"));
+  assert.match(await page.$eval(".callout", (it) => it.textContent), /(home|deep-link): answered 500/);
+  await looksGood(browser, page.url(), "down");
+  const fleet = await open(browser, world.url);
+  assert.deepEqual((await shown(fleet))[0], ["Acme AI", "Down"], "it comes first");
+  assert.match(await fleet.title(), /^1 product down, 2 more need a person/);
+  await close(fleet);
+  const status = () => fetch(`${world.url}/status/default/acme`).then((answer) => answer.text());
+  await eventually("the status page", async () => (await status()).includes("Acme is down"), 70);
+  await looksGood(browser, `${world.url}/status/default/acme`, "status-down");
+  await world.admin("DELETE", `degraded/${commit}`);
+  await page.waitForFunction(() => document.querySelector("h1 .state.well"));
+  await close(page);
 });
 
 /** Asks as a page does that had its own name lead to this machine. */

@@ -1,5 +1,5 @@
 // A folder of products, `forkable up` on it with a sandbox, and the address of its page.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -19,6 +19,11 @@ export async function folderOf(name) {
   const folder = await mkdtemp(join(tmpdir(), "forkable-web-"));
   if (name) await cp(join(root, "tests/web", name), folder, { recursive: true });
   return folder;
+}
+
+/** Writes 90 days of history of a probe into a folder that nothing works on yet. */
+export function remember(folder, fork, probe, kind) {
+  execFileSync(join(target, "debug/history"), [folder, fork, probe, kind], { env, stdio: "inherit" });
 }
 
 /** Starts `forkable up`; resolves once it has said where its page is. */
@@ -49,7 +54,13 @@ export async function up(folder, { token } = {}) {
     await rm(folder, { recursive: true, force: true });
     return Date.now() - began;
   };
-  return { url, folder, stop, said: () => said };
+  const admin = async (method, path, body) => {
+    const sandbox = said.match(/sandbox of GitHub and Vercel at (http:\/\/127\.0\.0\.1:\d+)/)[1];
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${sandbox}/_sandbox/${path}`, { method, headers, body: body && JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  };
+  return { url, folder, stop, admin };
 }
 
 /** Waits until it is so, and says what it waited for when it never came. */

@@ -66,11 +66,14 @@ pub(super) struct Kept {
     survey: Mutex<Option<(Instant, Arc<Survey>)>>,
     streams: Arc<Semaphore>,
     logins: Limit,
+    /// Status pages, which anybody may ask for.
+    visits: Limit,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { survey: Mutex::default(), streams: Arc::new(Semaphore::new(live::STREAMS)), logins: Limit::new(10, 1) }
+        let (logins, visits) = (Limit::new(10, 1), Limit::new(200, 50));
+        Self { survey: Mutex::default(), streams: Arc::new(Semaphore::new(live::STREAMS)), logins, visits }
     }
 }
 
@@ -357,6 +360,10 @@ async fn status<S: Store>(
 ) -> Response {
     if !server.context.is_loaded() {
         return not_here();
+    }
+    if !server.pages.visits.admits(Instant::now()) {
+        let busy = (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "too many at once\n");
+        return busy.into_response();
     }
     let now = server.context.clock.now();
     let gathered = sources::gathered(&server.context, &reference(path));

@@ -37,7 +37,10 @@ pub(super) fn strip(days: &[Uptime]) -> String {
         let _ = write!(lines, r#"<path class="{}" d="M{from} 10H{to}"/>"#, class(&run[0]));
         at += run.len();
     }
-    format!(r#"<svg class="strip" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="xMaxYMid slice" aria-hidden="true">{lines}</svg>"#, DAYS * DAY - 1)
+    format!(
+        r#"<svg class="strip" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="xMaxYMid slice" aria-hidden="true">{lines}</svg>"#,
+        DAYS * DAY - 1
+    )
 }
 
 /// One bar for each day, which says how the day was.

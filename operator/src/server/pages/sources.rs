@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use forkable_core::{
-    monitoring::{Point, Standing},
+    monitoring::{Point, Spell, Standing},
     store::{Kind as _, ObjectRef, Store},
 };
 use forkable_crds::Fork;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{
     plot,
     view::{
-        availability::{DAYS, Spell, day},
+        availability::{DAYS, day},
         fleet::{Entry, Gathered, Survey},
         health::{Firing, firing},
         product::Read,
@@ -63,9 +63,11 @@ fn with<S: Store>(context: &Context<S>, fork: Arc<Fork>, alerts: Vec<Firing>) ->
 }
 
 /// When a Fork was up and down in the days that are shown. What the history does not answer is not known.
-pub(super) async fn spells<S: Store>(_: &Context<S>, _: &ObjectRef, now: Timestamp) -> Vec<Spell> {
-    let _ = day(now, DAYS - 1);
-    Vec::new()
+pub(super) async fn spells<S: Store>(context: &Context<S>, fork: &ObjectRef, now: Timestamp) -> Vec<Spell> {
+    context.history.spells(fork, day(now, DAYS - 1), now).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "the history cannot be read");
+        Vec::new()
+    })
 }
 
 /// The same of many, in their order.

@@ -133,7 +133,18 @@ async fn a_status_page_is_there_if_it_is_asked_for_and_for_whom() {
     let again = ask(&served.server, false, "/status/default/acme", &[("if-none-match", &format!("W/{tag}"))]).await;
     // The minute may have ended in between.
     assert!(again.status == 304 || again.header("etag") != tag);
-    put(serde_json::json!({ "isPublic": false }));
+    while served.server.pages.visits.admits(Instant::now() + Duration::from_hours(1)) {}
+    let flooded = ask(&served.server, false, "/status/default/acme", &stranger).await;
+    assert_eq!((flooded.status, flooded.header("retry-after")), (429, "1"));
+}
+
+#[tokio::test]
+async fn a_status_page_that_is_not_public_is_for_who_may_see_the_others() {
+    let served = server::served(server::access(), Pages::All).await;
+    let mut fork = serde_json::to_value(server::fork()).expect("JSON");
+    fork["spec"]["monitoring"] = serde_json::json!({ "statusPage": { "isPublic": false } });
+    served.context.fleet.put_fork(&Arc::new(serde_json::from_value(fork).expect("a Fork")));
+    let stranger = [("host", "status.example.com")];
     assert_eq!(ask(&served.server, false, "/status/default/acme", &stranger).await.status, 401);
     assert_eq!(ask(&served.server, true, "/status/default/acme", HERE).await.status, 200);
 }

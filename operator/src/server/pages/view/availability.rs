@@ -2,21 +2,13 @@
 
 use std::time::Duration;
 
-use forkable_core::monitoring::Uptime;
+use forkable_core::monitoring::{Spell, Uptime};
 use jiff::{SignedDuration, Timestamp};
 
 /// Days that are shown, today among them.
 pub(in crate::server) const DAYS: usize = 90;
 /// Outages with less between them are one.
 const JOINED: SignedDuration = SignedDuration::from_mins(5);
-
-/// A time in which a Fork was up or down throughout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct Spell {
-    pub(in crate::server) from: Timestamp,
-    pub(in crate::server) to: Timestamp,
-    pub(in crate::server) is_down: bool,
-}
 
 /// Beginning of the day (of UTC) that is so many days ago.
 pub(in crate::server) fn day(now: Timestamp, ago: usize) -> Timestamp {
@@ -72,6 +64,8 @@ pub(in crate::server) fn outages(spells: &[Spell], is_down: bool) -> Vec<Outage>
 
 #[cfg(test)]
 mod tests {
+    use forkable_core::store::ObjectRef;
+
     use super::*;
 
     /// 1970-03-31, noon.
@@ -82,7 +76,8 @@ mod tests {
     }
 
     fn spell(from: i64, to: i64, is_down: bool) -> Spell {
-        Spell { from: at(from), to: at(to), is_down }
+        let fork = ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() };
+        Spell { fork, from: at(from), to: at(to), is_down }
     }
 
     #[test]

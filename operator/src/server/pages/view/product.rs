@@ -67,6 +67,8 @@ pub(in crate::server) struct Probe {
 pub(in crate::server) struct Release {
     pub(in crate::server) name: String,
     pub(in crate::server) environment: String,
+    /// The whole id, and the beginning of it.
+    pub(in crate::server) sha: String,
     pub(in crate::server) commit: String,
     pub(in crate::server) message: String,
     pub(in crate::server) author: String,
@@ -213,6 +215,7 @@ fn release(release: &Deployment, serving: Option<&str>, now: Timestamp) -> Relea
     Release {
         environment: release.spec.environment.clone(),
         commit: sha.map(short_commit).unwrap_or_default(),
+        sha: sha.unwrap_or_default().to_owned(),
         message: commit.message.unwrap_or_default(),
         author: commit.author.unwrap_or_default(),
         phase: status.phase.clone().unwrap_or_else(|| at.name().into()),

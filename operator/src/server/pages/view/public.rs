@@ -1,14 +1,14 @@
 //! The status page of a product, for everybody: what people outside may know, and nothing else.
 
 use forkable_core::{
-    monitoring::{Standing, Uptime, Verdict},
+    monitoring::{Spell, Standing, Uptime, Verdict},
     store::Kind as _,
 };
 use forkable_crds::{Fork, fork::StatusPage};
 use jiff::Timestamp;
 
 use super::{
-    availability::{Outage, Spell, days, outages},
+    availability::{Outage, days, outages},
     fleet::percent,
     time::{Moment, long},
 };
