@@ -20,11 +20,11 @@ demo: need-cargo ## One manifest becomes a running product, on a sandbox of GitH
 	$(BINARY) up deploy/examples/quickstart --sandbox
 
 .PHONY: test
-test: need-cargo need-go tools promtool prometheus alertmanager smtp build ## Every test (needs cargo and go; `contract` is part of it where node and npm are, and always in CI)
+test: need-cargo need-go tools promtool prometheus alertmanager smtp build ## Every test (needs cargo and go; `contract` and `web` are part of it where node and npm are, and always in CI)
 	$(CARGO) test --locked --workspace
 	$(MAKE) --no-print-directory gitops
-	@if $(HAS_NODE) || [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory contract; else \
-	  echo "left out: the contract with the providers' own clients (@vercel/sdk, octokit); install node (20 or newer) and npm to have it too"; fi
+	@if $(HAS_NODE) || [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory contract web; else \
+	  echo "left out: the contract with the providers' own clients (@vercel/sdk, octokit), and the web page in a browser; install node (20 or newer) and npm to have them too"; fi
 
 .PHONY: nightly
 nightly: need-cargo ## Random cases, more of them than `test` has time for
@@ -112,8 +112,12 @@ $(PROMETHEUS)/%: | need-go
 contract: need-node build tests/contract/node_modules/.package-lock.json ## The sandbox and our requests, held against the providers' own clients and descriptions
 	cd tests/contract && npm test
 
-tests/contract/node_modules/.package-lock.json: tests/contract/package-lock.json
-	cd tests/contract && npm ci --no-audit --no-fund --loglevel=error
+.PHONY: web
+web: need-node build tests/web/node_modules/.package-lock.json ## The web page in a headless Chromium (from npm; FORKABLE_CHROMIUM names another); pictures in target/web
+	cd tests/web && npm test
+
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
+	cd tests/$* && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
 .PHONY: check

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use forkable_core::{
     alerting::{Depth, Envelope, Failing, Failure, Group, Letter, Outbox, Receipt},
     journal::{Entry, Journal, JournalError},
-    monitoring::{History, Point, Sample, Series, Spell, Standing, Uptime},
+    monitoring::{History, Point, Sample, Series, Spell, Standing},
     store::{ObjectRef, Store},
 };
 use jiff::Timestamp;
@@ -173,8 +173,8 @@ impl History for NoJournal {
         Ok(Vec::new())
     }
 
-    async fn uptime(&self, _: &ObjectRef, _: Timestamp, _: Timestamp) -> Result<Uptime, JournalError> {
-        Ok(Uptime::default())
+    async fn spells(&self, _: &ObjectRef, _: Timestamp, _: Timestamp) -> Result<Vec<Spell>, JournalError> {
+        Ok(Vec::new())
     }
 }
 

@@ -10,10 +10,15 @@ use forkable_core::{
     store::{Kind, ObjectRef},
 };
 use forkable_crds::{AlertRule, Deployment, Fork};
+use tokio::sync::watch;
 
 /// All objects of the kinds that are worked on.
 #[derive(Debug, Default)]
-pub struct Fleet(RwLock<Objects>);
+pub struct Fleet {
+    objects: RwLock<Objects>,
+    /// Counts changes of anything.
+    changes: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Objects {
@@ -70,11 +75,22 @@ pub fn fork_of(release: &Deployment) -> ObjectRef {
 
 impl Fleet {
     fn read(&self) -> RwLockReadGuard<'_, Objects> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Objects> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.changes.send_modify(|changes| *changes += 1);
+        self.objects.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whoever looks on that something is different, also if it is not kept here.
+    pub fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Hears of changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub fn put_fork(&self, fork: &Arc<Fork>) -> Change {

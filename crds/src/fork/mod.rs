@@ -7,6 +7,7 @@ mod project;
 mod release;
 mod repository;
 mod status;
+mod status_page;
 mod template;
 
 pub use domains::*;
@@ -16,6 +17,7 @@ pub use project::*;
 pub use release::*;
 pub use repository::*;
 pub use status::*;
+pub use status_page::*;
 pub use template::*;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

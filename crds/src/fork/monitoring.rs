@@ -4,12 +4,16 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::StatusPage;
 use crate::rollout::{FreezeWindow, HeaderMatch, RequestHeader};
 
 /// What is probed of the product once a release serves. Without probes, one GET of `/` on every production domain that
 /// is verified and configured, or on `status.url` if there is none.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.statusPage) || !has(self.statusPage.components) || !has(self.probes) || size(self.probes) == 0 || self.statusPage.components.all(c, self.probes.exists(p, p.name == c.probe))").message("components name probes: statusPage.components[].probe must be a name in monitoring.probes").field_path(".statusPage")
+)]
 pub struct Monitoring {
     /// `false` stops all probes.
     #[serde(default = "yes")]
@@ -23,6 +27,9 @@ pub struct Monitoring {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub maintenance: Vec<FreezeWindow>,
+    /// A page that tells everybody whether the product works; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_page: Option<StatusPage>,
 }
 
 fn yes() -> bool {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 
 use forkable_crds::{AlertRule, AlertRuleStatus, Deployment, DeploymentStatus, Fork, ForkStatus};
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -111,6 +112,18 @@ pub enum EventType {
     Warning,
 }
 
+/// Something that people were told about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub event_type: EventType,
+    /// CamelCase, for machines.
+    pub reason: String,
+    pub message: String,
+    /// How often.
+    pub count: i64,
+    pub last_at: Timestamp,
+}
+
 /// Where objects live. Written for one active process at a time.
 pub trait Store: Send + Sync + 'static {
     fn get<K: Kind>(
@@ -202,4 +215,7 @@ pub trait Store: Send + Sync + 'static {
         reason: &'static str,
         message: &str,
     ) -> impl Future<Output = ()> + Send;
+
+    /// What people were told about an object, newest last: as far as this process remembers, at least its own.
+    fn events(&self, about: &ObjectRef) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send;
 }

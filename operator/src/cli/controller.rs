@@ -25,7 +25,7 @@ use crate::{
     monitoring::Monitor,
     notify::Dispatcher,
     observe::Sweeper,
-    server::{Access, Server},
+    server::{Access, Server, Shell},
 };
 
 /// How long the server and the journal may take to end after the passes.
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// Use the stand-in for GitHub and Vercel at URL.
     #[arg(long, value_name = "URL", env = "FORKABLE_SANDBOX")]
     sandbox: Option<String>,
-    /// Where health, metrics and webhooks are served.
+    /// Where the web page, health, metrics and webhooks are served.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080", env = "FORKABLE_LISTEN")]
     listen: SocketAddr,
     /// Where metrics are served instead [default: where health and webhooks are].
@@ -187,8 +187,13 @@ impl Arguments {
         });
 
         let (serving, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let access =
-            Access { webhooks: environment::webhook_secret(), metrics: environment::metrics_token(), is_guarded: true };
+        let access = Access {
+            webhooks: environment::webhook_secret(),
+            metrics: environment::metrics_token(),
+            is_guarded: true,
+            web: environment::web_token(),
+            shell: Shell::Cluster,
+        };
         let server = Server::new(context.clone(), access);
         tasks.spawn(server.run(listener, metrics_listener, serving.clone()));
         let stop = CancellationToken::new();

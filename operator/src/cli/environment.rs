@@ -28,6 +28,7 @@ Environment:
   FORKABLE_WEBHOOK_SECRET       secret of webhooks of both providers; without it webhooks are off
   FORKABLE_METRICS_TOKEN        bearer token that /metrics asks for; needed away from the loopback address, unless
                                 --metrics-listen gives metrics an address of their own
+  FORKABLE_WEB_TOKEN            token that the web page asks for; needed away from the loopback address
   OTEL_EXPORTER_OTLP_ENDPOINT   collector that traces are sent to by HTTP (http://127.0.0.1:4318); none: no traces
                                 (also OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the others of OpenTelemetry)
   RUST_LOG                      what is logged, such as info or forkable=debug; never secrets or bodies";
@@ -191,6 +192,11 @@ pub(super) fn prometheus() -> Option<String> {
 /// Bearer token of metrics, if they ask for one.
 pub(super) fn metrics_token() -> Option<Secret> {
     variable("FORKABLE_METRICS_TOKEN").map(Secret::new)
+}
+
+/// Token of the web page, if it asks for one.
+pub(super) fn web_token() -> Option<Secret> {
+    variable("FORKABLE_WEB_TOKEN").map(Secret::new)
 }
 
 /// A variable of this process that is not empty.

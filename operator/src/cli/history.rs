@@ -6,7 +6,6 @@ use forkable_core::{
     store::Kind as _,
 };
 use forkable_crds::{Deployment, DeploymentStatus};
-use jiff::{SignedDuration, Timestamp};
 
 use super::{
     measurements,
@@ -14,6 +13,7 @@ use super::{
     state::{is_true, releases},
     target::Target,
 };
+use crate::durations;
 
 /// Show the releases of a Fork, newest first: commit, who approved, how long each phase took, what became of it and why.
 ///
@@ -65,7 +65,7 @@ fn row(release: &Deployment) -> Vec<String> {
         approval(&status).unwrap_or_else(none),
         status.phase.unwrap_or_else(|| phase(release).name().into()),
         live.into(),
-        durations(release),
+        durations::of(release).unwrap_or_else(none),
         Some(measurements::counts(&status.analysis_runs)).filter(|counts| !counts.is_empty()).unwrap_or_else(none),
         standing.or_else(|| Some(why?.message.lines().next()?.to_owned())).unwrap_or_else(none),
     ]
@@ -78,35 +78,4 @@ fn approval(status: &DeploymentStatus) -> Option<String> {
         Some(freeze) => Some(format!("{} (overrode {})", by.unwrap_or_default(), freeze.windows.join(", "))),
         None => by,
     }
-}
-
-/// What is told of the time between two conditions.
-const SPANS: [(&str, &str); 7] = [
-    ("GatesOpen", "gates"),
-    ("Built", "build"),
-    ("Verified", "verify"),
-    ("Approved", "approval"),
-    ("Migrated", "migrate"),
-    ("Promoted", "promote"),
-    ("Healthy", "bake"),
-];
-
-/// `build 30s, verify 12s, …`, without what took no time.
-fn durations(release: &Deployment) -> String {
-    let conditions = release.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-    let at = |type_| -> Option<Timestamp> {
-        let reached = condition::find(&conditions, type_).filter(|condition| condition.status == "True")?;
-        Some(reached.last_transition_time.0)
-    };
-    let mut before = at("Admitted").or_else(|| release.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let mut spans = Vec::new();
-    for (type_, name) in SPANS {
-        let (Some(from), Some(to)) = (before, at(type_)) else { continue };
-        let took = SignedDuration::from_secs(to.as_second() - from.as_second());
-        if !took.is_zero() {
-            spans.push(format!("{name} {took:#}"));
-        }
-        before = Some(to);
-    }
-    if spans.is_empty() { "-".into() } else { spans.join(", ") }
 }

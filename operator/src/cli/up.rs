@@ -34,10 +34,10 @@ use crate::{
     notify::Dispatcher,
     observe::Sweeper,
     progress::Standing,
-    server::{Access, Server},
+    server::{Access, Server, Shell},
 };
 
-/// Port of health, metrics and webhooks, unless told otherwise; a free one if it is taken.
+/// Port of the web page, health, metrics and webhooks, unless told otherwise; a free one if it is taken.
 const PORT: u16 = 8674;
 /// How long everything may take to end.
 const GRACE: Duration = Duration::from_secs(12);
@@ -71,7 +71,7 @@ pub(super) struct Arguments {
     /// The longest that `--once` may take.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     timeout: Duration,
-    /// Where health, metrics and webhooks are served [default: 127.0.0.1:8674].
+    /// Where the web page, health, metrics and webhooks are served [default: 127.0.0.1:8674].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Where metrics are served instead [default: where health and webhooks are].
@@ -190,7 +190,13 @@ impl Arguments {
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let access = Access { webhooks: secret, metrics: environment::metrics_token(), is_guarded: false };
+        let access = Access {
+            webhooks: secret,
+            metrics: environment::metrics_token(),
+            is_guarded: false,
+            web: environment::web_token(),
+            shell: Shell::Folder(self.dir.display().to_string()),
+        };
         let server = Server::new(context.clone(), access);
         tasks.spawn(server.run(listener, metrics_listener, stop.clone()));
         let resync = self.resync.or(self.sandbox.is_some().then_some(SANDBOX_RESYNC));

@@ -27,7 +27,7 @@ use super::{
     target::{Target, What},
     world::World,
 };
-use crate::{controllers::fork::withheld, hosts::local::Event, schedule::Schedule};
+use crate::{cause::who, controllers::fork::withheld, hosts::local::Event, schedule::Schedule};
 
 /// Entries of the journal that are shown.
 const ENTRIES: u32 = 8;
@@ -85,7 +85,7 @@ impl Arguments {
         tell_causes(&told.conditions);
         told.alerts.iter().for_each(tell_alert);
         measurements::table(&told.runs).iter().for_each(super::say);
-        super::say(format_args!("who must act: {}", who(&told)));
+        super::say(format_args!("who must act: {}", who(&told.conditions)));
         // Events are a help, and not everybody may read them.
         let events = world.events(&told.object).await;
         match &world {
@@ -293,25 +293,6 @@ fn tell_causes(conditions: &[Condition]) {
         let sign = if status == "True" { paint('✓', Tone::Good) } else { paint('✗', Tone::Bad) };
         let message = message.lines().collect::<Vec<_>>().join("\n      ");
         super::say(format_args!("  {sign} {type_}: {reason} since {}: {message}", when(last_transition_time.0)));
-    }
-}
-
-/// Reasons that pass by themselves.
-const PASSING: [&str; 6] = ["ProviderUnavailable", "RateLimited", "Stale", "NotFound", "Progressing", "Observing"];
-
-fn who(told: &Told) -> &'static str {
-    let Some(ready) = condition::find(&told.conditions, "Ready") else { return "nobody yet" };
-    if ready.status != "False" || PASSING.contains(&ready.reason.as_str()) {
-        return "nobody";
-    }
-    match ready.reason.as_str() {
-        "DNSRecordsMissing" => "whoever manages the DNS of the domain",
-        "Unauthorized" | "MissingPermission" | "CredentialsInvalid" => "whoever gave the credentials",
-        "PlanUnsupported" => "whoever manages the provider's plan, or the author of the manifest",
-        "BuildFailed" => "the author of the commit",
-        "Suspended" => "whoever suspended it, with `resume`",
-        _ if condition::find(&told.conditions, "Stalled").is_some() => "the author of the manifest",
-        _ => "a person, as the message says",
     }
 }
 

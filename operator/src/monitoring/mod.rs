@@ -152,6 +152,7 @@ impl<S: Store> Watch<S> {
         }
         if went {
             self.context.monitor.tell_changed();
+            self.context.fleet.changed();
         }
     }
 
@@ -174,6 +175,7 @@ impl<S: Store> Watch<S> {
         self.context.monitor.put(standing.clone());
         if let Some(before) = &before {
             self.context.monitor.tell_changed();
+            self.context.fleet.changed();
             self.tell(&standing, before);
         }
         let sample = (standing.series.clone(), standing.newest.clone());

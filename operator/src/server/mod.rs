@@ -1,10 +1,12 @@
-//! The HTTP side of the process: health, metrics, webhooks. It changes nothing; webhooks are hints.
+//! The HTTP side of the process: health, metrics, webhooks, the web page. It changes nothing; webhooks are hints.
 //!
-//! Who may see what: health is open; webhooks are signed; `/metrics` is open on the loopback address, on an address
+//! Who may see what: health and status pages are open; webhooks are signed; the other pages are open on the loopback
+//! address, and need the token elsewhere, and everywhere if there is one; `/metrics` is open on the loopback address, on an address
 //! of its own, and where the host says that a network policy keeps strangers out, and needs the bearer token
 //! elsewhere, and everywhere if there is one.
 
 mod limit;
+mod pages;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -29,13 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use limit::Limit;
+pub use pages::Shell;
 use webhooks::Seen;
 
 /// The largest body that is read: GitHub and Vercel send at most this for what is subscribed to.
 const LARGEST_BODY: usize = 1 << 20;
 /// How long a request may take, its body included.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Answers say nothing to a browser but text, and are kept nowhere.
+/// Unless a page says otherwise, answers say nothing to a browser but text, and are kept nowhere.
 const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -45,7 +48,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Who may see what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// Signs webhooks of both providers; without it none is taken.
     pub webhooks: Option<Secret>,
@@ -53,14 +56,18 @@ pub struct Access {
     pub metrics: Option<Secret>,
     /// Whether a network policy keeps strangers from the port, as in a cluster.
     pub is_guarded: bool,
+    /// Token for the web page.
+    pub web: Option<Secret>,
+    /// Where a person enters the commands that the page tells.
+    pub shell: Shell,
 }
 
 /// What is served on an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pages {
-    /// Health, webhooks and metrics.
+    /// Health, webhooks, the web page and metrics.
     All,
-    /// Health and webhooks.
+    /// Health, webhooks and the web page.
     NoMetrics,
     /// Health and metrics.
     Metrics,
@@ -74,12 +81,17 @@ pub struct Server<S> {
     /// A large fleet that is pushed to at once is within it.
     webhooks: [Limit; 2],
     scrapes: Limit,
+    pages: pages::Kept,
+    /// Answers that go on for long end now.
+    ending: CancellationToken,
 }
 
 impl<S: Store> Server<S> {
     pub fn new(context: Arc<Context<S>>, access: Access) -> Arc<Self> {
         let webhooks = [Limit::new(2000, 200), Limit::new(2000, 200)];
-        Arc::new(Self { context, access, seen: Seen::default(), webhooks, scrapes: Limit::new(20, 5) })
+        let (seen, scrapes) = (Seen::default(), Limit::new(20, 5));
+        let (pages, ending) = (pages::Kept::default(), CancellationToken::new());
+        Arc::new(Self { context, access, seen, webhooks, scrapes, pages, ending })
     }
 
     /// Serves until `shutdown`, metrics on a listener of their own if there is one. Errors: the listener has no address.
@@ -90,6 +102,11 @@ impl<S: Store> Server<S> {
         shutdown: CancellationToken,
     ) -> std::io::Result<()> {
         let is_loopback = listener.local_addr()?.ip().is_loopback();
+        let (ending, ended) = (self.ending.clone(), shutdown.clone());
+        let end = async move {
+            ended.cancelled().await;
+            ending.cancel();
+        };
         let pages = if metrics.is_some() { Pages::NoMetrics } else { Pages::All };
         let main = serve::serve(listener, self.clone().router(pages, is_loopback), shutdown.clone());
         let own = async {
@@ -97,7 +114,7 @@ impl<S: Store> Server<S> {
                 serve::serve(listener, self.router(Pages::Metrics, true), shutdown).await;
             }
         };
-        tokio::join!(main, own);
+        tokio::join!(main, own, end);
         Ok(())
     }
 
@@ -106,7 +123,8 @@ impl<S: Store> Server<S> {
         if pages != Pages::Metrics {
             router = router
                 .route("/webhooks/github", post(webhooks::github::<S>))
-                .route("/webhooks/vercel", post(webhooks::vercel::<S>));
+                .route("/webhooks/vercel", post(webhooks::vercel::<S>))
+                .merge(pages::router(&self, is_trusted));
         }
         if pages != Pages::NoMetrics {
             let is_open = is_trusted || self.access.is_guarded;
@@ -131,7 +149,7 @@ async fn within_time(request: Request, next: Next) -> Response {
 
 async fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

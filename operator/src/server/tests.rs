@@ -31,23 +31,23 @@ impl Connect for Nobody {
     }
 }
 
-struct Served {
+pub(super) struct Served {
     address: SocketAddr,
-    server: Arc<Server<LocalStore>>,
-    context: Arc<Context<LocalStore>>,
+    pub(super) server: Arc<Server<LocalStore>>,
+    pub(super) context: Arc<Context<LocalStore>>,
     woken: UnboundedReceiver<ObjectRef>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
 /// A server that knows its objects.
-async fn served(access: Access, pages: Pages) -> Served {
+pub(super) async fn served(access: Access, pages: Pages) -> Served {
     let served = starting(access, pages).await;
     served.context.loaded();
     served
 }
 
-async fn starting(access: Access, pages: Pages) -> Served {
+pub(super) async fn starting(access: Access, pages: Pages) -> Served {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let host = LocalHost::open(folder.path()).await.expect("the folder can be opened");
     let key = DigestKey::new(Secret::new("7".repeat(32)));
@@ -72,8 +72,12 @@ async fn starting(access: Access, pages: Pages) -> Served {
     Served { address, server, context, woken, stop, _folder: folder }
 }
 
+pub(super) fn access() -> Access {
+    Access { webhooks: None, metrics: None, is_guarded: false, web: None, shell: Shell::Folder(".".into()) }
+}
+
 fn signed() -> Access {
-    Access { webhooks: Some(Secret::new(SECRET)), ..Access::default() }
+    Access { webhooks: Some(Secret::new(SECRET)), ..access() }
 }
 
 impl Served {
@@ -118,7 +122,7 @@ impl Served {
     }
 }
 
-fn fork() -> forkable_crds::Fork {
+pub(super) fn fork() -> forkable_crds::Fork {
     let manifest = json!({
         "apiVersion": "forkable.dev/v1alpha1",
         "kind": "Fork",
@@ -146,7 +150,7 @@ async fn health_tells_whether_the_process_lives_and_whether_it_knows_its_objects
     assert_eq!(served.ask("GET", "/readyz", &[], b"").await.0, 200, "also while it stands by");
     let (status, head, _) = served.github("d-1", "{}").await;
     assert!(status == 503 && head.contains("retry-after: 1"), "a hint is for the one that works: {status} {head}");
-    assert_eq!(served.ask("GET", "/", &[], b"").await.0, 404);
+    assert_eq!(served.ask("GET", "/nothing", &[], b"").await.0, 404);
     assert_eq!(served.ask("POST", "/livez", &[], b"").await.0, 405);
 }
 
@@ -183,7 +187,7 @@ async fn a_signed_webhook_is_a_hint_once() {
 
 #[tokio::test]
 async fn what_is_no_webhook_is_told_why() {
-    let off = served(Access::default(), Pages::All).await;
+    let off = served(access(), Pages::All).await;
     assert_eq!(off.github("d-1", "{}").await.0, 404, "no secret is set");
     let served = served(signed(), Pages::All).await;
     let json = ("content-type", "application/json");
@@ -214,9 +218,9 @@ async fn a_flood_is_limited_and_health_is_not() {
 
 #[tokio::test]
 async fn metrics_are_open_only_where_strangers_are_not() {
-    let token = Access { metrics: Some(Secret::new("scrape")), ..Access::default() };
+    let token = Access { metrics: Some(Secret::new("scrape")), ..access() };
     let server = async |access: &Access| served(access.clone(), Pages::All).await;
-    let open = server(&Access::default()).await;
+    let open = server(&access()).await;
     let (status, head, body) = open.ask("GET", "/metrics", &[], b"").await;
     assert_eq!(status, 200, "on the loopback address");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -227,14 +231,14 @@ async fn metrics_are_open_only_where_strangers_are_not() {
     assert!(head.contains("www-authenticate: bearer"), "{head}");
     assert_eq!(locked.ask("GET", "/metrics", &[("authorization", "Bearer scrap")], b"").await.0, 401);
     assert_eq!(locked.ask("GET", "/metrics", &[("authorization", "Bearer scrape")], b"").await.0, 200);
-    let elsewhere = served(Access::default(), Pages::NoMetrics).await;
+    let elsewhere = served(access(), Pages::NoMetrics).await;
     assert_eq!(elsewhere.ask("GET", "/metrics", &[], b"").await.0, 404);
-    let own = served(Access::default(), Pages::Metrics).await;
+    let own = served(access(), Pages::Metrics).await;
     assert_eq!(own.ask("GET", "/metrics", &[], b"").await.0, 200);
     assert_eq!(own.ask("POST", "/webhooks/github", &[], b"").await.0, 404);
     // The address is no loopback one.
     for (is_guarded, status) in [(false, StatusCode::UNAUTHORIZED), (true, StatusCode::OK)] {
-        let server = Server::new(open.context.clone(), Access { is_guarded, ..Access::default() });
+        let server = Server::new(open.context.clone(), Access { is_guarded, ..access() });
         let request = Request::get("/metrics").body(axum::body::Body::empty()).expect("a request");
         let answer = tower::ServiceExt::oneshot(server.router(Pages::All, false), request).await.expect("an answer");
         assert_eq!(answer.status(), status);
@@ -265,7 +269,7 @@ async fn slow_clients_are_let_go() {
 
 #[tokio::test]
 async fn connections_have_an_end_and_shutdown_waits_for_answers() {
-    let served = served(Access::default(), Pages::All).await;
+    let served = served(access(), Pages::All).await;
     tokio::time::pause();
     let mut held = Vec::new();
     for _ in 0..serve::CONNECTIONS {

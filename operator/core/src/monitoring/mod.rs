@@ -149,6 +149,12 @@ pub trait History: Send + Sync {
     /// Drops what is older than it is kept for, and rolls up what goes on in less detail.
     async fn tidy(&self, now: Timestamp) -> Result<(), JournalError>;
 
+    /// Spells of a Fork that are at least in part between the two, oldest first.
+    async fn spells(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Vec<Spell>, JournalError>;
+
     /// Of all probes of a Fork together: it is down while one of them is.
-    async fn uptime(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Uptime, JournalError>;
+    async fn uptime(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Uptime, JournalError> {
+        let spells = self.spells(fork, from, to).await?;
+        Ok(uptime(spells.into_iter().map(|spell| (spell.from, spell.to, spell.is_down)), from, to))
+    }
 }

@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use forkable_core::{
     journal::JournalError,
-    monitoring::{self, History, Point, Sample, Series, Spell, Standing, Uptime},
+    monitoring::{History, Point, Sample, Series, Spell, Standing},
     store::ObjectRef,
 };
 use jiff::Timestamp;
@@ -228,10 +228,10 @@ impl History for SqliteJournal {
         self.read_points(series, (from, to), step).await.map_err(unavailable)
     }
 
-    async fn uptime(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Uptime, JournalError> {
+    async fn spells(&self, fork: &ObjectRef, from: Timestamp, to: Timestamp) -> Result<Vec<Spell>, JournalError> {
         let rows: Vec<(i64, i64, bool)> = sqlx::query_as(
             "SELECT from_ms, to_ms, is_down FROM probe_spells \
-             WHERE namespace = ? AND fork = ? AND to_ms > ? AND from_ms < ?",
+             WHERE namespace = ? AND fork = ? AND to_ms > ? AND from_ms < ? ORDER BY from_ms",
         )
         .bind(&fork.namespace)
         .bind(&fork.name)
@@ -241,7 +241,7 @@ impl History for SqliteJournal {
         .await
         .map_err(unavailable)?;
         let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap_or_default();
-        let spells = rows.into_iter().map(|(from, to, is_down)| (at(from), at(to), is_down));
-        Ok(monitoring::uptime(spells, from, to))
+        let spell = |(from, to, is_down)| Spell { fork: fork.clone(), from: at(from), to: at(to), is_down };
+        Ok(rows.into_iter().map(spell).collect())
     }
 }

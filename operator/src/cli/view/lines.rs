@@ -46,7 +46,7 @@ impl Lines {
         if let Some(sandbox) = sandbox {
             self.say(&format!("sandbox of GitHub and Vercel at {sandbox}"));
         }
-        self.say(&format!("health, metrics and webhooks at http://{server}"));
+        self.say(&format!("web page at http://{server}/, with health, metrics and webhooks"));
         self.sandbox = sandbox.map(str::to_owned);
     }
 

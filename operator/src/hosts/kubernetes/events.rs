@@ -2,11 +2,12 @@
 //! once in a while however often it is told, and losing one loses nothing else.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use forkable_core::store::{EventType, ObjectRef};
+use forkable_core::store::{self, EventType, ObjectRef};
 use forkable_crds::{GROUP, VERSION};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -28,11 +29,15 @@ const QUIET: Duration = Duration::from_hours(1);
 const BACKLOG: usize = 1024;
 /// Texts that are remembered.
 const REMEMBERED: usize = 10_000;
+/// Events that are kept to be looked at.
+const NEWEST: usize = 2000;
 
 /// Writes events, one after the other.
 #[derive(Debug)]
 pub(super) struct Recorder {
     queue: mpsc::Sender<Told>,
+    /// What was asked for last, oldest first.
+    newest: Mutex<VecDeque<(ObjectRef, store::Event)>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +54,7 @@ impl Recorder {
     pub(super) fn start(client: Client, instance: String) -> Self {
         let (queue, told) = mpsc::channel(BACKLOG);
         tokio::spawn(write_all(client, instance, told));
-        Self { queue }
+        Self { queue, newest: Mutex::default() }
     }
 
     /// Asks for an event and does not wait for it.
@@ -66,9 +71,34 @@ impl Recorder {
             EventType::Warning => "Warning",
         };
         let note = note[..note.floor_char_boundary(LONGEST_NOTE)].to_owned();
+        self.remember(about, event_type, reason, &note);
         if self.queue.try_send(Told { about: about.clone(), uid, type_, reason, note }).is_err() {
             tracing::warn!(%about, reason, "an event is dropped: too many wait");
         }
+    }
+
+    fn remember(&self, about: &ObjectRef, event_type: EventType, reason: &str, message: &str) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let same =
+            |(of, event): &(ObjectRef, store::Event)| of == about && event.reason == reason && event.message == message;
+        let before = newest.iter().position(same).and_then(|index| newest.remove(index));
+        let event = store::Event {
+            event_type,
+            reason: reason.into(),
+            message: message.into(),
+            count: before.map_or(0, |(_, event)| event.count) + 1,
+            last_at: Timestamp::now(),
+        };
+        newest.push_back((about.clone(), event));
+        if newest.len() > NEWEST {
+            newest.pop_front();
+        }
+    }
+
+    /// What was told about an object last, newest last.
+    pub(super) fn about(&self, object: &ObjectRef) -> Vec<store::Event> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.iter().filter(|(about, _)| about == object).map(|(_, event)| event.clone()).collect()
     }
 }
 
@@ -166,7 +196,23 @@ mod tests {
     fn a_long_note_is_cut_between_characters() {
         let (queue, mut told) = mpsc::channel(1);
         let about = ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() };
-        Recorder { queue }.record(&about, None, EventType::Normal, "Ready", &"ü".repeat(LONGEST_NOTE));
+        let recorder = Recorder { queue, newest: Mutex::default() };
+        recorder.record(&about, None, EventType::Normal, "Ready", &"ü".repeat(LONGEST_NOTE));
         assert_eq!(told.try_recv().expect("told").note, "ü".repeat(LONGEST_NOTE / 2));
+    }
+
+    #[test]
+    fn what_was_told_last_can_be_looked_at() {
+        let (queue, _told) = mpsc::channel(1);
+        let recorder = Recorder { queue, newest: Mutex::default() };
+        let about = |name: &str| ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() };
+        for (name, note) in [("acme", "a"), ("acme", "b"), ("other", "c"), ("acme", "a")] {
+            recorder.record(&about(name), None, EventType::Warning, "Down", note);
+        }
+        let told: Vec<_> =
+            recorder.about(&about("acme")).into_iter().map(|event| (event.message, event.count)).collect();
+        assert_eq!(told, [("b".to_owned(), 1), ("a".to_owned(), 2)]);
+        (0..2 * NEWEST).for_each(|n| recorder.remember(&about("acme"), EventType::Normal, "Up", &n.to_string()));
+        assert_eq!(recorder.about(&about("acme")).len(), NEWEST);
     }
 }

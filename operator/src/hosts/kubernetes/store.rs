@@ -9,7 +9,7 @@ use std::{
 
 use forkable_core::{
     DigestKey, Secret,
-    store::{EventType, Kind, ObjectRef, Store, StoreError},
+    store::{Event, EventType, Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{AlertRule, Deployment, FINALIZER, Fork, GROUP, SHARD_LABEL, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
@@ -383,6 +383,11 @@ impl Store for KubernetesStore {
             _ => read(&self.0.releases.ours).get(namespace, name).and_then(|release| uid(&release.metadata)),
         };
         self.0.recorder.record(about, uid, event_type, reason, message);
+    }
+
+    /// Those of this process: to read what others have written would need the right to read every event.
+    async fn events(&self, about: &ObjectRef) -> Result<Vec<Event>, StoreError> {
+        Ok(self.0.recorder.about(about))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people were told about objects, repeats merged into one row with a count.
 
-use forkable_core::store::{EventType, ObjectRef};
+use forkable_core::store::{self, EventType, ObjectRef};
+use jiff::Timestamp;
 use sqlx::SqlitePool;
 
 use super::rows::now;
@@ -23,6 +24,18 @@ pub struct Event {
     /// RFC 3339.
     pub first_at: String,
     pub last_at: String,
+}
+
+impl From<Event> for store::Event {
+    fn from(Event { type_, reason, message, count, last_at, .. }: Event) -> Self {
+        Self {
+            event_type: if type_ == "Warning" { EventType::Warning } else { EventType::Normal },
+            reason,
+            message,
+            count,
+            last_at: last_at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
 }
 
 pub(super) async fn record(

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use forkable_core::{
     DigestKey, Secret,
-    store::{EventType, Kind, ObjectRef, Store, StoreError},
+    store::{Event, EventType, Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{AlertRule, Deployment, Fork};
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -285,6 +285,10 @@ impl Store for Preview {
     }
 
     async fn event(&self, _: &ObjectRef, _: EventType, _: &'static str, _: &str) {}
+
+    async fn events(&self, _: &ObjectRef) -> Result<Vec<Event>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 fn has_digests(fork: &Fork) -> bool {

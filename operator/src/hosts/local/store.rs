@@ -12,7 +12,7 @@ use std::{
 
 use forkable_core::{
     DigestKey, Secret,
-    store::{EventType, Kind, ObjectRef, Store, StoreError},
+    store::{Event, EventType, Kind, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{FINALIZER, Fork, GROUP, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
@@ -282,6 +282,11 @@ impl Store for LocalStore {
         if let Err(error) = events::record(&self.0.database.write, about, event_type, reason, message).await {
             tracing::warn!(%about, reason, %error, "an event could not be recorded");
         }
+    }
+
+    async fn events(&self, about: &ObjectRef) -> Result<Vec<Event>, StoreError> {
+        let told = self.reader().events(about).await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(told.into_iter().map(Event::from).collect())
     }
 }
 
