@@ -6,6 +6,7 @@ use forkable_core::{
     store::Kind as _,
 };
 use forkable_crds::{Deployment, DeploymentStatus};
+use jiff::Timestamp;
 
 use super::{
     measurements,
