@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use forkable_core::monitoring::Verdict;
+use forkable_core::monitoring::{Uptime, Verdict};
 use proptest::prelude::*;
 
 use super::*;
