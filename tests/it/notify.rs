@@ -41,8 +41,7 @@ async fn try_out(world: &World) -> Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_and_pagerduty_take_a_test() {
-    let notify = "\
-    - { name: hook, slack: { webhookUrlSecretRef: { name: s, key: hook } } }
+    let notify = "    - { name: hook, slack: { webhookUrlSecretRef: { name: s, key: hook } } }
     - { name: bot, slack: { botTokenSecretRef: { name: s, key: token }, channel: ops } }
     - { name: duty, pagerduty: { routingKeySecretRef: { name: s, key: routing } } }
 ";
@@ -75,8 +74,7 @@ async fn slack_and_pagerduty_take_a_test() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_and_no_secret_is() {
-    let notify = "\
-    - { name: missing, webhook: { urlSecretRef: { name: s, key: nowhere } } }
+    let notify = "    - { name: missing, webhook: { urlSecretRef: { name: s, key: nowhere } } }
     - { name: no-url, webhook: { urlSecretRef: { name: s, key: token } } }
     - { name: nobody, webhook: { urlSecretRef: { name: s, key: dead } } }
     - { name: token, slack: { botTokenSecretRef: { name: s, key: token }, channel: ops } }
@@ -144,6 +142,9 @@ async fn a_manifest_that_no_channel_can_be_made_of_is_refused() {
         ("{ name: A, webhook: { urlSecretRef: { name: s, key: u } } }", "spec.notify[0].name"),
     ];
     let world = World::start().await;
+    world.write("rule.yaml", "kind: [AlertRule\n");
+    let output = try_out(&world).await;
+    assert!(output.code == Some(1) && output.stderr.contains("rule.yaml:"), "{output:?}");
     for (channel, said) in table {
         world.write("rule.yaml", &rule(&format!("    - {channel}\n")));
         let output = try_out(&world).await;

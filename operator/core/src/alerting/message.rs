@@ -161,13 +161,18 @@ impl Message {
 impl Told {
     /// Which Fork, and whether it fires.
     pub fn title(&self) -> String {
-        let Alert { namespace, fork, display_name, .. } = &self.alert;
         let state = if self.alert.is_firing() { "" } else { " (resolved)" };
+        format!("{}{state}", self.name())
+    }
+
+    /// Which Fork.
+    pub fn name(&self) -> String {
+        let Alert { namespace, fork, display_name, .. } = &self.alert;
         let fork = if namespace == "default" { fork.clone() } else { format!("{namespace}/{fork}") };
         if *display_name == fork || display_name.is_empty() {
-            return format!("{fork}{state}");
+            return fork;
         }
-        format!("{display_name} ({fork}){state}")
+        format!("{display_name} ({fork})")
     }
 
     /// Everything that is known of it, for people.

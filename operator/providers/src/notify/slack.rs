@@ -153,7 +153,7 @@ fn paragraph(message: &Message, told: &Told) -> String {
 fn change(message: &Message) -> String {
     let new = |firing: bool| -> Vec<String> {
         let new = message.alerts.iter().filter(|told| told.new && told.alert.is_firing() == firing);
-        new.map(|told| escaped(&told.title())).collect()
+        new.map(|told| escaped(&told.name())).collect()
     };
     let list = |verb: &str, forks: Vec<String>| (!forks.is_empty()).then(|| format!("{verb}: {}", forks.join(", ")));
     let lines = [list("now firing", new(true)), list("over", new(false))];

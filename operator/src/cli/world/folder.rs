@@ -70,11 +70,17 @@ impl Folder {
         Ok(Reader::open(&self.dir).await?.get(namespace, name).await?.map(Arc::new))
     }
 
-    /// An object as a manifest declares it.
-    pub(super) fn declared<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
+    /// An object as a manifest declares it. If none does, a file that cannot be read is an error: it may.
+    pub(super) async fn declared<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
         let id = Id { kind: K::KIND.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
         let found = declaration(&self.dir, &id).with_context(|| format!("reading {}", self.dir.display()))?;
-        let Some((path, document)) = found else { return Ok(None) };
+        let Some((path, document)) = found else {
+            let (_, problems) = Preview::open(std::slice::from_ref(&self.dir), None).await?;
+            match problems.iter().find(|problem| problem.objects.is_empty()) {
+                Some(problem) => bail!("{} {problem}", problem.reason),
+                None => return Ok(None),
+            }
+        };
         let place = || format!("{}:{}", path.display(), document.start.line);
         let object =
             Admission::new().admit(document.value.clone(), None).map_err(anyhow::Error::new).with_context(place)?;

@@ -102,7 +102,7 @@ impl World {
     pub(super) async fn rule(&self, target: &Target) -> anyhow::Result<Option<Arc<AlertRule>>> {
         let (namespace, name) = self.resolve(target)?;
         match self {
-            Self::Folder(folder) => folder.declared(&namespace, &name),
+            Self::Folder(folder) => folder.declared(&namespace, &name).await,
             Self::Cluster(cluster) => cluster.get(&namespace, &name).await,
         }
     }
