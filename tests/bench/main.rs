@@ -1,4 +1,5 @@
-//! Figures of time beside their goals, for `make bench`. Nothing here passes or fails.
+//! Figures of time beside their goals, for `make bench`; of releases only with `make bench ONLY=releases`. Nothing here
+//! passes or fails.
 
 mod alerts;
 mod cluster;
@@ -23,6 +24,10 @@ fn latencies() -> Latencies {
 #[tokio::main]
 async fn main() {
     install_crypto();
+    if std::env::args().nth(1).as_deref() == Some("releases") {
+        releases::deployed().await;
+        return releases::rolled_back().await;
+    }
     let Latencies { request_ms, generate_ms, build_ms, .. } = latencies();
     let critical = Duration::from_millis(CALLS_IN_A_ROW * request_ms + generate_ms + build_ms);
     println!("manifest written → Ready, {ROUNDS} rounds; the sandbox's own critical path is {critical:?}");
