@@ -192,7 +192,7 @@ file-size:
 .PHONY: bench
 bench: need-cargo need-go tools ## Print figures of time and memory beside their goals
 	$(CARGO) build --locked --release -p forkable --features jemalloc
-	$(CARGO) run --locked --release -q -p forkable-tests --bin bench
+	$(CARGO) run --locked --release -q -p forkable-tests --bin bench -- $(ONLY)
 
 .PHONY: need-cargo need-node need-go
 need-cargo:

@@ -1,4 +1,5 @@
-//! Figures of time beside their goals, for `make bench`. Nothing here passes or fails.
+//! Figures of time beside their goals, for `make bench`; of some only with `make bench ONLY=releases`, `alerts` or
+//! `probes`. Nothing here passes or fails.
 
 mod alerts;
 mod cluster;
@@ -26,13 +27,19 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match std::env::args().nth(1).as_deref() {
         Some(probes::SITES) => runtime.block_on(probes::sites()),
-        // For a look at them alone.
         Some("probes") => probes::probes(),
+        Some("alerts") => runtime.block_on(alerts::evaluated()),
+        Some("releases") => runtime.block_on(releases()),
         _ => {
             runtime.block_on(all());
             probes::probes();
         }
     }
+}
+
+async fn releases() {
+    releases::deployed().await;
+    releases::rolled_back().await;
 }
 
 async fn all() {
@@ -43,8 +50,7 @@ async fn all() {
     println!("  over the critical path at p50: {:.0?}   goal: ≤ 100ms", local.saturating_sub(critical));
     webhooks::answers().await;
     alerts::evaluated().await;
-    releases::deployed().await;
-    releases::rolled_back().await;
+    releases().await;
     let remote = median("cluster", cluster::manifest_to_ready).await;
     println!("  over one machine at p50: {:.0?}   goal: ≤ 100ms", remote.saturating_sub(local));
     cluster::fleets().await;
