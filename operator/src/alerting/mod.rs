@@ -59,7 +59,7 @@ impl Alerts {
             (rule.namespace == fork.namespace).then(|| Some((rule.clone(), alerts.get(&fork.name)?.clone()))).flatten()
         };
         let mut all: Vec<_> = state.active.iter().filter_map(of).collect();
-        all.sort_by(|(_, one), (_, other)| other.since.0.cmp(&one.since.0));
+        all.sort_by_key(|(_, alert)| std::cmp::Reverse(alert.since.0));
         all
     }
 }

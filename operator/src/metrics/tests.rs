@@ -164,7 +164,7 @@ fn probes_have_series_of_their_own_up_to_a_bound() {
             since: at,
             newest: Sample { at, verdict, latency: None },
             why: String::new(),
-            certificate_ends: Some(at + Duration::from_secs(86_400)),
+            certificate_ends: Some(at + Duration::from_hours(24)),
         });
     }
     let text = Metrics::default().text(&Fleet::default(), &Brake::default(), &monitor);

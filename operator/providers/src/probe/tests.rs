@@ -22,20 +22,21 @@ use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a server answers to a request, if it does.
-type Answers = fn(&str) -> Option<String>;
+/// What a server answers to a request; nothing if that is empty.
+type Answers = fn(&str) -> String;
 
-fn page(status: &str, more: &str, body: &str) -> Option<String> {
-    Some(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{more}\r\n{body}", body.len()))
+fn page(status: &str, more: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{more}\r\n{body}", body.len())
 }
 
 async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin, answers: Answers) {
     let mut request = vec![0; 4096];
     let length = connection.read(&mut request).await.unwrap_or_default();
-    match answers(&String::from_utf8_lossy(&request[..length])) {
-        Some(answer) => drop(connection.write_all(answer.as_bytes()).await),
-        None => std::future::pending().await,
+    let answer = answers(&String::from_utf8_lossy(&request[..length]));
+    if answer.is_empty() {
+        std::future::pending().await
     }
+    drop(connection.write_all(answer.as_bytes()).await);
     drop(connection.shutdown().await);
 }
 
@@ -126,7 +127,7 @@ async fn the_phases_of_a_visit_over_tls_are_timed_and_the_certificate_is_read() 
 
 #[tokio::test]
 async fn what_is_wrong_is_said_by_the_phase_that_it_is_in() {
-    let silent = serve(|_| None).await;
+    let silent = serve(|_| String::new()).await;
     let finding = prober().probe(&Ask::Http(get(format!("http://{silent}/"))), Duration::from_millis(200)).await;
     assert_eq!(failed(&finding), "took longer than 200ms, having begun to wait for an answer");
     assert!(finding.phases.connect.is_some() && finding.latency.is_none());
@@ -135,7 +136,7 @@ async fn what_is_wrong_is_said_by_the_phase_that_it_is_in() {
     assert_eq!(failed(&finding), format!("cannot connect to {closed}: Connection refused"));
     let finding = probe(get("http://no-such-name.invalid/".into())).await;
     assert!(failed(&finding).starts_with("no-such-name.invalid cannot be resolved"), "{finding:?}");
-    let garbled = serve(|_| Some("SMTP 220\r\n\r\n".into())).await;
+    let garbled = serve(|_| "SMTP 220\r\n\r\n".into()).await;
     let finding = probe(get(format!("http://{garbled}/"))).await;
     assert!(failed(&finding).starts_with("the connection broke: "), "{finding:?}");
     let server = serve(|_| page("503 Busy", "", "")).await;
@@ -160,10 +161,12 @@ async fn headers_and_body_are_sent_and_stay_with_their_host() {
     };
     assert_eq!(probe(ask(format!("http://{server}/"), "true|true")).await.result, Ok(()));
     // Another port is another origin.
-    static TO: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    TO.get_or_init(|| format!("location: http://{server}/x\r\n"));
-    let away = serve(|_| page("307 Elsewhere", TO.get().expect("set"), "")).await;
-    assert_eq!(probe(ask(format!("http://{away}/"), "false|false")).await.result, Ok(()));
+    let away = serve(|request| {
+        let to = request.split(' ').nth(1).unwrap_or_default();
+        page("307 Elsewhere", &format!("location: http:/{to}\r\n"), "")
+    })
+    .await;
+    assert_eq!(probe(ask(format!("http://{away}/{server}"), "false|false")).await.result, Ok(()));
     let bad = HttpAsk { headers: vec![("x-key".into(), Secret::new("a\nb"))], ..get(format!("http://{server}/")) };
     assert_eq!(failed(&probe(bad).await), "the value of the header x-key has characters that none may have");
 }

@@ -90,7 +90,7 @@ async fn rollups_say_what_the_runs_said() -> Outcome {
     assert_eq!(read(7).await?.len(), 30);
     assert_eq!(sum(&read(86_400).await?), sum(&before));
     let rest =
-        journal.points(&series("home"), time(begin + 90), time(begin + 2 * HOUR), Duration::from_secs(60)).await?;
+        journal.points(&series("home"), time(begin + 90), time(begin + 2 * HOUR), Duration::from_mins(1)).await?;
     assert_eq!(rest.iter().map(|point| point.at).collect::<Vec<_>>(), [time(begin + 90 + 58 * 60)], "from, in steps");
     journal.tidy(time(begin + 402 * DAY)).await?;
     assert_eq!(read(3600).await?, []);
