@@ -67,7 +67,7 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
-fn rule(spec: Value) -> AlertRule {
+fn rule(spec: &Value) -> AlertRule {
     let mut all = json!({ "signal": { "certificate": {} } });
     all.as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
     let metadata = json!({ "name": "down", "namespace": "default", "uid": "u" });
