@@ -81,7 +81,7 @@ fn rule(spec: &Value) -> AlertRule {
 fn two(wait: i64) -> AlertRule {
     let channel = |name: &str| json!({ "name": name, "webhook": { "urlSecretRef": { "name": "s", "key": "url" } } });
     rule(
-        json!({ "grouping": { "waitSeconds": wait, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
+        &json!({ "grouping": { "waitSeconds": wait, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
     )
 }
 
