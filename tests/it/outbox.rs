@@ -141,11 +141,23 @@ async fn a_channel_that_fails_is_told_of_by_another_and_shown() {
     let blocks = found["content"]["blocks"].to_string();
     assert!(blocks.contains("chat.postMessage: invalid_auth. See `forkable alert test errors`"), "{blocks}");
     assert!(!running.stderr().contains("xoxb-"), "{}", running.stderr());
+    let notified = async || {
+        let stored = world.stored().await;
+        let rule = stored.into_iter().find(|object| object.kind == "AlertRule")?;
+        let mut conditions = rule.status["conditions"].as_array()?.clone().into_iter();
+        let condition = conditions.find(|condition| condition["type"] == "Notified")?;
+        Some((condition["status"].as_str()? == "True", condition["message"].as_str()?.to_owned()))
+    };
+    let why = (false, "broken: chat.postMessage: invalid_auth".to_owned());
+    eventually("the rule says so", PATIENCE, || async { (notified().await.as_ref() == Some(&why)).then_some(()) })
+        .await;
     world.edit("people.json", "xoxb-nobody-knows", "xoxb-sandbox");
     until(&world, "what waited, and word of it", |messages| {
         messages.len() == 4 && messages.iter().any(|it| text(it).starts_with("[RESOLVED] slack/broken"))
     })
     .await;
+    let well = || async { notified().await.filter(|(well, _)| *well).map(drop) };
+    eventually("the rule says that it works", PATIENCE, well).await;
     running.kill().await;
 }
 

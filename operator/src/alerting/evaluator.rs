@@ -52,6 +52,8 @@ pub(super) struct Rule {
     pub(super) acted: Vec<Timestamp>,
     /// Why people could not be told.
     pub(super) untold: Option<String>,
+    /// Channels that fail, and why.
+    pub(super) failing: Vec<String>,
 }
 
 /// The Forks of a namespace.
@@ -101,12 +103,22 @@ impl<S: Store> Evaluator<S> {
             self.announce(rule, &forks).await;
         }
         self.show(&rules);
+        self.look_at_channels().await;
         for rule in &rules {
             if let Some(known) = self.rules.get(&rule.reference()) {
                 report::write(&self.context, rule, known, now).await;
             }
         }
         due
+    }
+
+    /// Takes in which channels of the rules fail. While that cannot be read, what was known of it stays.
+    async fn look_at_channels(&mut self) {
+        let Ok(all) = self.context.outbox.failing().await else { return };
+        for (rule, known) in &mut self.rules {
+            let own = all.iter().filter(|it| it.namespace == rule.namespace && it.rule == rule.name);
+            known.failing = own.map(|it| format!("{}: {}", it.channel, it.error)).collect();
+        }
     }
 
     fn count(&self, rules: &[Arc<AlertRule>], began: Instant) {

@@ -19,6 +19,8 @@ const VALID: &str = "Valid";
 const SELECTS: &str = "SelectsForks";
 /// Whether its signal says something.
 const EVALUATED: &str = "Evaluated";
+/// Whether messages arrive; only of a rule that tells somebody.
+const NOTIFIED: &str = "Notified";
 /// Labels that are told of at most, for a rule that selects nothing.
 const TOLD: usize = 10;
 
@@ -48,10 +50,14 @@ pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertR
 async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &AlertRule) {
     for condition in rule.status.iter().flat_map(|status| &status.conditions) {
         let is_news = condition::find(&before.conditions, &condition.type_).is_none_or(|old| *old != *condition);
-        if [VALID, SELECTS].contains(&condition.type_.as_str()) && condition.status == "False" && is_news {
+        if [VALID, SELECTS, NOTIFIED].contains(&condition.type_.as_str()) && condition.status == "False" && is_news {
             let reference = rule.reference();
             tracing::warn!("{reference}: {}", condition.message);
-            let reason = if condition.type_ == VALID { "Invalid" } else { "NoForks" };
+            let reason = match condition.type_.as_str() {
+                VALID => "Invalid",
+                NOTIFIED => "ChannelFails",
+                _ => "NoForks",
+            };
             context.store.event(&reference, EventType::Warning, reason, &condition.message).await;
         }
     }
@@ -92,6 +98,14 @@ fn status<S: Store>(
         report(SELECTS, State::PersonNeeded, "NoForks", message)
     };
     condition::add_aside(&mut conditions, &before.conditions, &selects, generation, now);
+    if !rule.spec.notify.is_empty() {
+        let notified = if known.failing.is_empty() {
+            report(NOTIFIED, State::Ready, "Notified", "no channel fails".into())
+        } else {
+            report(NOTIFIED, State::PersonNeeded, "ChannelFails", known.failing.join("; "))
+        };
+        condition::add_aside(&mut conditions, &before.conditions, &notified, generation, now);
+    }
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let whole = |at: &Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(*at));
     AlertRuleStatus {

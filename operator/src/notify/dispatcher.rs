@@ -131,15 +131,13 @@ impl<S: Store> Dispatcher<S> {
         let rule = self.rule(&envelope.message.namespace, &envelope.message.rule);
         // As the rule has it now: what was wrong with a channel may be mended.
         if let Some(rule) = &rule {
-            match rule.spec.notify.iter().find(|channel| channel.name == envelope.channel.name) {
-                Some(channel) => envelope.channel = channel.clone(),
-                None => {
-                    while let Err(error) = self.context.outbox.discard(&envelope).await {
-                        hold(&error).await;
-                    }
-                    return;
+            let Some(channel) = rule.spec.notify.iter().find(|channel| channel.name == envelope.channel.name) else {
+                while let Err(error) = self.context.outbox.discard(&envelope).await {
+                    hold(&error).await;
                 }
-            }
+                return;
+            };
+            envelope.channel = channel.clone();
         }
         let sent = self.send(&envelope).await;
         let now = self.context.clock.now();

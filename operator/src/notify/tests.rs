@@ -67,7 +67,7 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
-fn rule(spec: Value) -> AlertRule {
+fn rule(spec: &Value) -> AlertRule {
     let mut all = json!({ "signal": { "certificate": {} } });
     all.as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
     let metadata = json!({ "name": "down", "namespace": "default", "uid": "u" });
@@ -81,7 +81,7 @@ fn rule(spec: Value) -> AlertRule {
 fn two(wait: i64) -> AlertRule {
     let channel = |name: &str| json!({ "name": name, "webhook": { "urlSecretRef": { "name": "s", "key": "url" } } });
     rule(
-        json!({ "grouping": { "waitSeconds": wait, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
+        &json!({ "grouping": { "waitSeconds": wait, "intervalSeconds": 20 }, "notify": [channel("ops"), channel("chat")] }),
     )
 }
 

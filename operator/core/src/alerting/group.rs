@@ -65,8 +65,8 @@ pub fn key_of(grouping: &Grouping, alert: &Alert) -> String {
         "fork" => alert.fork.clone(),
         label => alert.labels.get(label).cloned().unwrap_or_default(),
     };
-    let by: String = grouping.by.iter().map(|label| format!("?{label}={}", value(label))).collect();
-    format!("{}/{}{by}", alert.namespace, alert.rule)
+    let whose = format!("{}/{}", alert.namespace, alert.rule);
+    grouping.by.iter().fold(whose, |key, label| format!("{key}?{label}={}", value(label)))
 }
 
 impl Group {
