@@ -255,7 +255,7 @@ spec:
     await eventually("all of them", async () => (await (await fetch(large.url)).text()).includes("1–50 of 120"));
     const page = await open(browser, `${large.url}/?page=2`);
     assert.equal((await shown(page)).length, 50);
-    console.log(`50 of 120: ${weighs(page)} bytes`);
+    console.log(`50 of 120: ${await weighs(page)} bytes`);
     await Promise.all([page.waitForNavigation(), page.click('a[rel="next"]')]);
     assert.match(await page.$eval(".pages", (it) => it.textContent), /101–120 of 120/);
     assert.equal(await page.$('a[rel="next"]'), null);
