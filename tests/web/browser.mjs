@@ -29,14 +29,17 @@ export async function open(browser, url, { viewport = DESKTOP, scheme = "light",
   const page = await context.newPage();
   page.problems = [];
   page.weights = new Map();
+  page.bodies = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) page.problems.push(`${message.text()} ${message.location().url ?? ""}`);
   });
   page.on("pageerror", (error) => page.problems.push(String(error)));
-  page.on("response", async (response) => {
+  page.on("response", (response) => {
     if (response.headers()["content-type"]?.startsWith("text/event-stream")) return;
-    const body = await response.buffer().catch(() => undefined);
-    if (body) page.weights.set(response.url(), body.length + 500);
+    const head = Object.entries(response.headers()).join("\r\n").length;
+    const note = (body) => page.weights.set(response.url(), body.length + head);
+    // A page that was left takes its bodies with it.
+    page.bodies.push(response.buffer().then(note, () => {}));
   });
   await page.setViewport(viewport);
   await page.setJavaScriptEnabled(script);
@@ -52,7 +55,9 @@ export async function close(page) {
 }
 
 /** What the page weighs with all that belongs to it, heads included. */
-export function weighs(page) {
+export async function weighs(page) {
+  await Promise.all(page.bodies);
+  assert.ok([...page.weights.keys()].some((url) => url.endsWith(".css")), "what belongs to the page is weighed too");
   const weight = [...page.weights.values()].reduce((sum, it) => sum + it, 0);
   assert.ok(weight <= HEAVIEST, `${page.url()} weighs ${weight} bytes: ${JSON.stringify([...page.weights])}`);
   return weight;
@@ -113,7 +118,7 @@ export async function looksGood(browser, url, name) {
     ["phone-dark", { viewport: PHONE, scheme: "dark" }],
   ]) {
     const page = await open(browser, url, options);
-    weights.push(weighs(page));
+    weights.push(await weighs(page));
     await isAccessible(page);
     await picture(page, `${name}-${suffix}`);
     await close(page);

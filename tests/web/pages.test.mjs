@@ -20,7 +20,7 @@ before(async () => {
   browser = await launch();
   const folder = await folderOf("products");
   remember(folder, "acme", "home", "rough");
-  remember(folder, "evergreen", "evergreen", "steady");
+  remember(folder, "evergreen", "evergreen.example.com", "steady");
   world = await up(folder);
   await eventually("what needs a person", async () => {
     return (await (await fetch(world.url)).text()).includes("2 products need a person");
@@ -128,7 +128,7 @@ test("a status page is for everybody, static and kept by caches", async () => {
   const text = await answer.text();
   assert.equal(answer.headers.get("cache-control"), "public, max-age=60");
   assert.match(answer.headers.get("content-security-policy"), /^default-src 'none'; style-src 'self'/);
-  for (const inside of ["internal", "framework", "<script", "acme.example.com", "default/", "1a2b"]) {
+  for (const inside of ["internal", "framework", "<script", "deep-link", "acme.example.com", "default/", "1a2b"]) {
     assert.ok(!text.includes(inside), `${inside} in ${text}`);
   }
   for (const outside of ["Acme", "Website", "Last 90 days"]) assert.ok(text.includes(outside), outside);
@@ -255,7 +255,7 @@ spec:
     await eventually("all of them", async () => (await (await fetch(large.url)).text()).includes("1–50 of 120"));
     const page = await open(browser, `${large.url}/?page=2`);
     assert.equal((await shown(page)).length, 50);
-    console.log(`50 of 120: ${weighs(page)} bytes`);
+    console.log(`50 of 120: ${await weighs(page)} bytes`);
     await Promise.all([page.waitForNavigation(), page.click('a[rel="next"]')]);
     assert.match(await page.$eval(".pages", (it) => it.textContent), /101–120 of 120/);
     assert.equal(await page.$('a[rel="next"]'), null);

@@ -83,8 +83,8 @@ pub(super) const SPAN: SignedDuration = SignedDuration::from_hours(24);
 pub(super) const STEP: Duration = Duration::from_mins(10);
 const WIDE: f64 = 720.0;
 const HIGH: f64 = 120.0;
-/// Room for the scale.
-const LEFT: f64 = 52.0;
+/// Room for the scale, which is at the right: where there is no room for all, it stays with what is newest.
+const RIGHT: f64 = 56.0;
 const BOTTOM: f64 = 18.0;
 const TOP: f64 = 8.0;
 
@@ -106,11 +106,11 @@ pub(super) fn latency(points: &[Point], now: Timestamp) -> Option<Latency> {
     let top = nice(greatest);
     let x = |at: Timestamp| {
         let into = at.duration_since(from).as_secs_f64() / SPAN.as_secs_f64();
-        LEFT + into * (WIDE - LEFT)
+        into * (WIDE - RIGHT)
     };
     let y = |value: f64| TOP + (1.0 - (value / top).min(1.0)) * (HIGH - TOP - BOTTOM);
     let mut svg = format!(
-        r#"<svg class="plot" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Latency of the last 24 hours: mean {}, greatest {}">"#,
+        r#"<svg class="plot" viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="xMaxYMid slice" role="img" aria-label="Latency of the last 24 hours: mean {}, greatest {}">"#,
         told(overall),
         told(greatest),
     );
@@ -118,8 +118,9 @@ pub(super) fn latency(points: &[Point], now: Timestamp) -> Option<Latency> {
         let at = y(value);
         let _ = write!(
             svg,
-            r#"<path class="grid" d="M{LEFT} {at:.1}H{WIDE}"/><text x="{:.0}" y="{:.1}" text-anchor="end">{}</text>"#,
-            LEFT - 8.0,
+            r#"<path class="grid" d="M0 {at:.1}H{:.0}"/><text x="{:.0}" y="{:.1}">{}</text>"#,
+            WIDE - RIGHT,
+            WIDE - RIGHT + 8.0,
             at + 3.5,
             told(value)
         );

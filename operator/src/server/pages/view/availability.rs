@@ -45,8 +45,8 @@ pub(in crate::server) struct Outage {
     pub(in crate::server) to: Option<Timestamp>,
 }
 
-/// When it was down, newest first. `is_down` is whether it is now.
-pub(in crate::server) fn outages(spells: &[Spell], is_down: bool) -> Vec<Outage> {
+/// When it was down, newest first. `down_since` is since when it is down now, if it is.
+pub(in crate::server) fn outages(spells: &[Spell], down_since: Option<Timestamp>) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
     for spell in spells.iter().filter(|spell| spell.is_down) {
         match outages.last_mut() {
@@ -54,9 +54,13 @@ pub(in crate::server) fn outages(spells: &[Spell], is_down: bool) -> Vec<Outage>
             _ => outages.push(Outage { from: spell.from, to: Some(spell.to) }),
         }
     }
-    let ends_down = spells.last().is_some_and(|spell| spell.is_down);
-    if let Some(last) = outages.last_mut().filter(|_| is_down && ends_down) {
-        last.to = None;
+    if let Some(since) = down_since {
+        let ends_down = spells.last().is_some_and(|spell| spell.is_down);
+        match outages.last_mut().filter(|_| ends_down) {
+            Some(last) => last.to = None,
+            // It has only just begun.
+            None => outages.push(Outage { from: since, to: None }),
+        }
     }
     outages.reverse();
     outages
@@ -113,9 +117,11 @@ mod tests {
             spell(5000, 6000, true),
         ];
         let ended = [Outage { from: at(5000), to: Some(at(6000)) }, Outage { from: at(0), to: Some(at(300)) }];
-        assert_eq!(outages(&spells, false), ended);
-        assert_eq!(outages(&spells, true)[0], Outage { from: at(5000), to: None }, "it goes on");
-        assert_eq!(outages(&spells[..4], true)[0].to, Some(at(300)), "what is down now has no spell yet");
-        assert!(outages(&[], true).is_empty());
+        assert_eq!(outages(&spells, None), ended);
+        assert_eq!(outages(&spells, Some(at(5030)))[0], Outage { from: at(5000), to: None }, "it goes on");
+        let new = Outage { from: at(4990), to: None };
+        assert_eq!(outages(&spells[..4], Some(at(4990)))[0], new, "what is down now has no spell yet");
+        assert_eq!(outages(&[], Some(at(4990))), [new]);
+        assert!(outages(&[], None).is_empty());
     }
 }

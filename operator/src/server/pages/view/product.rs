@@ -6,7 +6,10 @@ use forkable_core::{
     condition,
     journal::Entry,
     monitoring::{Point, Standing, Uptime, Verdict},
-    release::{machine::Phase, rollout::phase},
+    release::{
+        machine::Phase,
+        rollout::{canary, phase},
+    },
     store::{Event, EventType, Kind as _, ObjectRef},
 };
 use forkable_crds::{Deployment, Fork, fork::DnsRecord};
@@ -224,7 +227,9 @@ fn release(release: &Deployment, serving: Option<&str>, now: Timestamp) -> Relea
         took: began.map(took).unwrap_or_default(),
         began: began.map(|began| Moment::new(began, now)),
         spans: crate::durations::of(release).unwrap_or_default(),
-        why: ready.and_then(|ready| ready.message.lines().next()).unwrap_or_default().to_owned(),
+        why: canary::standing(release, now)
+            .or_else(|| Some(ready?.message.lines().next()?.to_owned()))
+            .unwrap_or_default(),
         approved_by: status.approval.and_then(|approval| approval.by).unwrap_or_default(),
         url: status.url.filter(|url| url.starts_with("https://")),
         name,

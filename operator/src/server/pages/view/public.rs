@@ -100,7 +100,8 @@ impl Public {
             ended: to.map(|to| Moment::new(to, now)),
             took: long(to.unwrap_or(now).duration_since(from).try_into().unwrap_or_default()),
         };
-        let outages = outages(spells, state == State::Down);
+        let down = standings.iter().filter(|standing| standing.verdict == Verdict::Down);
+        let outages = outages(spells, down.map(|standing| standing.since).min());
         Self {
             headline: match state {
                 State::Up => format!("{title} is up"),
