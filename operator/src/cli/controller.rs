@@ -243,7 +243,7 @@ impl Arguments {
         context.ready();
         tracing::info!("all objects are read");
         let Some(Election { client, times, namespace, identity }) = election else {
-            return self.work(context, woken, beside, stop).await;
+            return Box::pin(self.work(context, woken, beside, stop)).await;
         };
         let lease = kubernetes::lease(self.shard);
         let mut elector = Elector::new(client.clone(), &namespace, &lease, &identity, times);
@@ -262,7 +262,7 @@ impl Arguments {
             // What the leader before this one wrote last has to be known.
             context.store.list_anew().await?;
             let claims = kubernetes::take_over(context.store.clone(), client, times, stop.clone());
-            let (worked, ()) = tokio::join!(self.work(context.clone(), woken, beside, stop), claims);
+            let (worked, ()) = tokio::join!(Box::pin(self.work(context.clone(), woken, beside, stop)), claims);
             worked
         };
         // Losing the Lease drops the work, and with it every pass that runs.

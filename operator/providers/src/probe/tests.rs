@@ -34,7 +34,7 @@ async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin, answers: An
     let length = connection.read(&mut request).await.unwrap_or_default();
     let answer = answers(&String::from_utf8_lossy(&request[..length]));
     if answer.is_empty() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     drop(connection.write_all(answer.as_bytes()).await);
     drop(connection.shutdown().await);
