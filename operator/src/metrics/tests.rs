@@ -143,8 +143,13 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     let known: BTreeSet<_> = all().map(|metric| (metric.name.to_owned(), metric.kind.name().to_owned())).collect();
     let served: BTreeSet<_> = served(&metrics).into_iter().filter(|(name, _)| !name.starts_with("process_")).collect();
     assert_eq!(served.difference(&known).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
-    let labelled =
-        ["forkable_provider_", "forkable_object_conditions", "forkable_release_duration_seconds", "probe_ss"];
+    let labelled = [
+        "forkable_provider_",
+        "forkable_object_conditions",
+        "forkable_release_duration_seconds",
+        "probe_ss",
+        "probe_success",
+    ];
     let unseen = |name: &str| labelled.iter().any(|prefix| name.starts_with(prefix));
     let missing: Vec<_> = known.difference(&served).filter(|(name, _)| !unseen(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
