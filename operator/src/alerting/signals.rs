@@ -266,23 +266,8 @@ async fn window<S: Store>(
     now: Timestamp,
 ) -> Result<Reading, String> {
     let length = Duration::from_secs(probe.window_seconds.unsigned_abs());
-    let (window, latency, answered) = seen(context, probe, fork, (now, length)).await?;
-    let all = window.good + window.bad;
-    let minutes = length.as_secs() / 60;
-    match probe.metric {
-        ProbeMetric::LatencyMilliseconds if answered > 0 => {
-            let mean = latency.as_secs_f64() * 1000.0 / f64::from(answered);
-            Ok(Reading::Value(mean, format!("{mean:.0} ms on average of {answered} probes in {minutes} min")))
-        }
-        ProbeMetric::FailureRatio => match window.ratio() {
-            Some(ratio) => {
-                let text = format!("{} of {all} probes failed in {minutes} min ({:.1} %)", window.bad, ratio * 100.0);
-                Ok(Reading::Value(ratio, text))
-            }
-            None => Err(format!("no probe ran in {minutes} min")),
-        },
-        _ => Err(format!("no probe had an answer in {minutes} min")),
-    }
+    let seen = seen(context, probe, fork, (now, length)).await?;
+    Ok(alerting::windowed(probe.metric, length, seen))
 }
 
 async fn objective<S: Store>(

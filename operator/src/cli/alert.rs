@@ -1,8 +1,9 @@
 //! `forkable alert`: what a person tries of alert rules.
 
+mod rehearse;
 mod test;
 
-/// Try alert rules: whether people can be told.
+/// Try alert rules: whether people can be told, and what would have been told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -12,12 +13,14 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Test(test::Arguments),
+    Rehearse(rehearse::Arguments),
 }
 
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         match self.command {
             Command::Test(arguments) => arguments.run().await,
+            Command::Rehearse(arguments) => arguments.run().await,
         }
     }
 }

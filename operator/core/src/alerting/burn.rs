@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use forkable_crds::alert_rule::Slo;
+use forkable_crds::alert_rule::{ProbeMetric, Slo};
 
 use super::Reading;
 
@@ -69,6 +69,27 @@ pub fn burn(slo: &Slo, seen: &[Window]) -> Reading {
         }
     }
     worst.map_or_else(|| Reading::NoData("no probe has run yet".into()), |(burns, text)| Reading::Value(burns, text))
+}
+
+/// What probes came to in a window, as a signal that is a mean or a share of one. `seen`: good and bad, the sum of
+/// latencies, and how many had an answer.
+pub fn windowed(metric: ProbeMetric, length: Duration, seen: (Window, Duration, u32)) -> Reading {
+    let (window, latency, answered) = seen;
+    let in_length = self::length(length);
+    match metric {
+        ProbeMetric::LatencyMilliseconds if answered > 0 => {
+            let mean = latency.as_secs_f64() * 1000.0 / f64::from(answered);
+            Reading::Value(mean, format!("{mean:.0} ms on average of {answered} probes in {in_length}"))
+        }
+        ProbeMetric::FailureRatio => match window.ratio() {
+            Some(ratio) => {
+                let (bad, all) = (window.bad, window.good + window.bad);
+                Reading::Value(ratio, format!("{bad} of {all} probes failed in {in_length} ({:.1} %)", ratio * 100.0))
+            }
+            None => Reading::NoData(format!("no probe ran in {in_length}")),
+        },
+        _ => Reading::NoData(format!("no probe had an answer in {in_length}")),
+    }
 }
 
 fn trimmed(number: f64) -> String {

@@ -16,7 +16,7 @@ mod select;
 mod validate;
 
 pub use alert::{Alert, Release};
-pub use burn::{Window, burn, windows};
+pub use burn::{Window, burn, windowed, windows};
 pub use channel::{Notifier, Receipt, Secrets, Trouble, Undelivered, kind_of, named, references, secrets_of};
 pub use evaluate::{Reading, compares, condition_of, next_look, step};
 pub use facts::{Facts, tell};
