@@ -87,7 +87,7 @@ async fn get_and_why_tell_what_the_cluster_says() {
         assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
     }
     let told = ends(1, &plugin.run(&["why", "nobody"]).await);
-    assert!(told.contains("no fork or deployment nobody in namespace"), "{told}");
+    assert!(told.contains("no fork, deployment or alertrule nobody in namespace"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use forkable_core::{
 };
 use forkable_crds::{
     AlertRule, Fork,
-    alert_rule::{ActionType, AlertState, AlertStatus},
+    alert_rule::{ActionType, AlertState, AlertStatus, NoData},
     rollout::FreezeWindow,
 };
 use jiff::Timestamp;
@@ -177,7 +177,9 @@ impl<S: Store> Evaluator<S> {
                 continue;
             }
             let Some(reading) = self.signals.read(&self.context, rule, fork, now) else { continue };
-            if let Reading::NoData(why) = &reading {
+            if let Reading::NoData(why) = &reading
+                && condition.on_no_data == NoData::Keep
+            {
                 known.mute.get_or_insert_with(|| (name.clone(), why.clone()));
             }
             let before = known.alerts.remove(&name);

@@ -109,9 +109,10 @@ pub fn targets(fork: &Fork, secrets: &Secrets) -> Vec<Target> {
 
 fn default_target(fork: &Fork, host: &str) -> Target {
     let mut statuses = vec![200..=299];
-    let login = fork.spec.project.protection.as_ref().map(|protection| protection.login);
+    // Vercel's own choice for a new project: <https://vercel.com/docs/deployment-protection>.
+    let login = fork.spec.project.protection.as_ref().map_or(LoginProtection::Standard, |protection| protection.login);
     let is_own = fork.spec.domains.iter().any(|domain| domain.name == host);
-    if login == Some(LoginProtection::All) || (login == Some(LoginProtection::Standard) && !is_own) {
+    if login == LoginProtection::All || (login == LoginProtection::Standard && !is_own) {
         // That visitors are asked for a login is all that can be seen.
         statuses.push(401..=401);
     }

@@ -203,11 +203,12 @@ impl Sums {
 }
 
 fn tell(rule: &AlertRule, forks: usize, found: &[Rehearsed], since: Duration) {
-    let days = since.as_secs_f64() / 86_400.0;
+    let hours = since.as_secs() / 3600;
+    let ago = if hours < 48 { format!("{hours} hours") } else { format!("{} days", hours / 24) };
     let told = found.iter().filter(|it| it.quiet.is_none()).count();
     let times = if told == 1 { "once".into() } else { format!("{told} times") };
     crate::cli::say(format_args!(
-        "{} would have told of {forks} Forks {times} in the last {days:.0} days{}",
+        "{} watches {forks} Forks and would have told {times} in the last {ago}{}",
         rule.reference(),
         if found.is_empty() { "" } else { ":" }
     ));
