@@ -63,7 +63,12 @@ fn without_a_word_every_domain_of_production_that_works_is_probed() {
         Ok(Ask::Http(ask)) => ask.expect.statuses.clone(),
         ask => panic!("{ask:?}"),
     };
-    assert_eq!(statuses(&without_domain), [200..=299]);
+    assert_eq!(statuses(&fork(&json!({}))), [200..=299]);
+    assert_eq!(
+        statuses(&without_domain),
+        [200..=299, 401..=401],
+        "Vercel asks for a login unless it is told otherwise"
+    );
     let login = |mut fork: Fork| {
         fork.spec.project.protection = serde_json::from_value(json!({"login": "Standard"})).expect("a protection");
         statuses(&fork)
