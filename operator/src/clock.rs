@@ -63,6 +63,11 @@ impl Clock {
     }
 }
 
+/// So long before.
+pub fn before(at: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration).ok().and_then(|duration| at.checked_sub(duration).ok()).unwrap_or(Timestamp::MIN)
+}
+
 /// From `now` to `at`; zero if that has passed.
 pub fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()

@@ -326,6 +326,19 @@ impl World {
         self.admin(reqwest::Method::GET, &format!("faults/{id}"), None).await["held"].as_u64().unwrap_or_default()
     }
 
+    /// Runs until it calls what `matched` says, kills it there, `before` the call is carried out or `after` it, and
+    /// waits until the sandbox has dropped the call.
+    pub async fn killed_at(&self, matched: Value, hold: &str) {
+        let fault = self.fault(json!({ "match": matched, "effect": { "hold": hold } })).await;
+        let running = self.up();
+        let is_held = || async { (self.held(fault).await > 0).then_some(()) };
+        crate::eventually(&format!("{matched} is held {hold}"), Duration::from_mins(2), is_held).await;
+        running.kill().await;
+        let is_dropped = || async { (self.held(fault).await == 0).then_some(()) };
+        crate::eventually("the call is dropped", Duration::from_mins(2), is_dropped).await;
+        self.remove_faults().await;
+    }
+
     pub async fn release(&self, id: u64) {
         self.admin(reqwest::Method::POST, &format!("faults/{id}/release"), None).await;
     }

@@ -172,15 +172,8 @@ async fn killed_everywhere(is_good: bool) {
     let (prepared, before, head) = (&prepared, &before, &head);
     let survive = |(operation, nth, hold): (String, u64, &'static str)| async move {
         let world = prepared.copy().await;
-        let fault = json!({ "match": { "operation": operation, "nth": nth }, "effect": { "hold": hold } });
-        let fault = world.fault(fault).await;
-        let running = world.up();
         let cell = format!("{operation} {nth} {hold}");
-        eventually(&format!("{cell} is held"), PATIENCE, || async { (world.held(fault).await > 0).then_some(()) })
-            .await;
-        running.kill().await;
-        eventually("the call is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
-        world.remove_faults().await;
+        world.killed_at(json!({ "operation": operation, "nth": nth }), hold).await;
         world.up_once().await;
         let status = release(&world, head).await;
         assert_eq!(status["phase"], if is_good { "Healthy" } else { "RolledBack" }, "{cell}: {status:#}");

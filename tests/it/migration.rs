@@ -129,12 +129,7 @@ async fn a_migration_that_is_killed_around_its_dispatch_runs_once() {
     for hold in ["before", "after"] {
         let world = migrating(false, 0).await;
         let head = push(&world, "killed").await;
-        let fault = world.fault(json!({ "match": { "operation": DISPATCH }, "effect": { "hold": hold } })).await;
-        let running = world.up();
-        eventually("the dispatch is held", PATIENCE, || async { (world.held(fault).await > 0).then_some(()) }).await;
-        running.kill().await;
-        eventually("the call is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
-        world.remove_faults().await;
+        world.killed_at(json!({ "operation": DISPATCH }), hold).await;
         let running = world.up();
         reaches(&world, &head, "Healthy").await;
         running.kill().await;

@@ -228,14 +228,7 @@ fn cells(calls: &[Call]) -> Vec<(String, u64, Point)> {
 
 async fn kill_at(world: &World, (operation, nth, point): &(String, u64, Point)) {
     let hold = if matches!(point, Point::Before) { "before" } else { "after" };
-    let fault = json!({ "match": { "operation": operation, "nth": nth }, "effect": { "hold": hold } });
-    let fault = world.fault(fault).await;
-    let running = world.up();
-    eventually(&format!("{operation} is held"), PATIENCE, || async { (world.held(fault).await > 0).then_some(()) })
-        .await;
-    running.kill().await;
-    eventually("the call is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
-    world.remove_faults().await;
+    world.killed_at(json!({ "operation": operation, "nth": nth }), hold).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,12 +59,7 @@ async fn a_process_that_is_killed_opens_no_second_pull_request() {
     for operation in ["POST /repos/{owner}/{repo}/git/refs", "POST /repos/{owner}/{repo}/pulls"] {
         for hold in ["before", "after"] {
             let world = prepared.copy().await;
-            let fault = world.fault(json!({ "match": { "operation": operation }, "effect": { "hold": hold } })).await;
-            let running = world.up();
-            eventually("the call is held", PATIENCE, || async { (world.held(fault).await > 0).then_some(()) }).await;
-            running.kill().await;
-            eventually("it is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
-            world.remove_faults().await;
+            world.killed_at(json!({ "operation": operation }), hold).await;
             world.up_once().await;
             assert_eq!(pulls(&world).await.len(), 1, "{operation} {hold}");
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) use forkable_tests::releases::{push, status as release};
 use forkable_tests::{
-    Running, World, eventually,
+    World, eventually,
     releases::{excess, judged, promoted_fork},
 };
 use serde_json::{Value, json};
@@ -248,14 +248,7 @@ async fn killed_everywhere(is_good: bool) {
     for (operation, nth, point) in cells {
         let world = prepared.copy().await;
         let hold = if matches!(point, Point::Before) { "before" } else { "after" };
-        let fault =
-            world.fault(json!({ "match": { "operation": operation, "nth": nth }, "effect": { "hold": hold } })).await;
-        let running: Running = world.up();
-        eventually(&format!("{operation} is held"), PATIENCE, || async { (world.held(fault).await > 0).then_some(()) })
-            .await;
-        running.kill().await;
-        eventually("the call is dropped", PATIENCE, || async { (world.held(fault).await == 0).then_some(()) }).await;
-        world.remove_faults().await;
+        world.killed_at(json!({ "operation": operation, "nth": nth }), hold).await;
         world.up_once().await;
         let cell = format!("{operation} {nth} {point:?}");
         let expected = if is_good { "Healthy" } else { "RolledBack" };

@@ -12,7 +12,7 @@ use crate::{
     PortError, Secret,
     workflows::{Dispatch, RunAsk, RunFacts},
 };
-pub use commit::{CheckFacts, CheckState, CommitAsk, CommitFacts, Pull, Review};
+pub use commit::{CheckFacts, CheckState, CommitAsk, CommitFacts, Pull, Review, short};
 
 /// Reads and changes repositories. One call of `apply` is one [`ForgeChange`]; most are one request.
 #[async_trait]

@@ -6,6 +6,11 @@ use async_trait::async_trait;
 
 use crate::Secret;
 
+/// Host name of the address of a deployed site.
+pub fn host_of(url: &str) -> &str {
+    url.trim_start_matches("https://").trim_end_matches('/')
+}
+
 /// Visits sites.
 #[async_trait]
 pub trait Sites: Send + Sync {

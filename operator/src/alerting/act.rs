@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use forkable_core::{
-    condition::is_true,
     journal::Entry,
-    release::rollout::is_promoted,
+    release::rollout::{is_live, is_promoted},
     store::{EventType, Kind as _, ObjectRef, Store},
 };
 use forkable_crds::{
@@ -87,10 +86,7 @@ async fn roll_back<S: Store>(
 ) -> Result<String, String> {
     let reference = fork.reference();
     let releases = context.fleet.releases(&reference);
-    let serves = |release: &&Arc<Deployment>| {
-        let conditions = release.status.iter().flat_map(|status| &status.conditions).cloned().collect::<Vec<_>>();
-        release.spec.environment == "Production" && is_true(&conditions, "Live")
-    };
+    let serves = |release: &&Arc<Deployment>| release.spec.environment == "Production" && is_live(release);
     let serving = releases.iter().find(serves).ok_or("no release is known to serve")?;
     let name = serving.reference().name;
     if !is_promoted(serving) {

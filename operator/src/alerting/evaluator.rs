@@ -56,8 +56,19 @@ pub(super) struct Rule {
     pub(super) failing: Vec<String>,
 }
 
-/// The Forks of a namespace.
-type Forks = HashMap<String, Vec<Arc<Fork>>>;
+/// All Forks that are not being deleted, by namespace and name.
+#[derive(Debug, Default)]
+struct Forks(HashMap<String, BTreeMap<String, Arc<Fork>>>);
+
+impl Forks {
+    fn of(&self, namespace: &str) -> impl Iterator<Item = (&String, &Arc<Fork>)> {
+        self.0.get(namespace).into_iter().flatten()
+    }
+
+    fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Fork>> {
+        self.0.get(namespace)?.get(name)
+    }
+}
 
 impl<S: Store> Evaluator<S> {
     pub fn new(context: Arc<Context<S>>) -> Self {
@@ -132,10 +143,11 @@ impl<S: Store> Evaluator<S> {
     }
 
     fn forks(&self) -> Forks {
-        let mut all: Forks = HashMap::new();
+        let mut all = Forks::default();
         self.context.fleet.with_forks(|forks| {
             for fork in forks.iter().filter(|fork| !fork.is_deleting()) {
-                all.entry(fork.reference().namespace).or_default().push(fork.clone());
+                let ObjectRef { namespace, name, .. } = fork.reference();
+                all.0.entry(namespace).or_default().insert(name, fork.clone());
             }
         });
         all
@@ -165,13 +177,12 @@ impl<S: Store> Evaluator<S> {
         known.mute = None;
         let mut seen = HashSet::new();
         let condition = condition_of(&rule.spec);
-        for fork in forks.get(&reference.namespace).into_iter().flatten() {
+        for (name, fork) in forks.of(&reference.namespace) {
             if !selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref()) {
                 continue;
             }
             known.selected += 1;
-            let name = fork.reference().name;
-            seen.insert(name.clone());
+            seen.insert(name);
             // A rule that is wrong neither fires anew nor ends what fires.
             if !known.problems.is_empty() {
                 continue;
@@ -182,9 +193,9 @@ impl<S: Store> Evaluator<S> {
             {
                 known.mute.get_or_insert_with(|| (name.clone(), why.clone()));
             }
-            let before = known.alerts.remove(&name);
+            let before = known.alerts.remove(name);
             let begins = known.begins.entry(name.clone()).or_default();
-            let next = step(&condition, &reading, &name, before.as_ref(), begins.count(now), now);
+            let next = step(&condition, &reading, name, before.as_ref(), begins.count(now), now);
             let fired = |alert: &Option<AlertStatus>| alert.as_ref().is_some_and(is_firing);
             if fired(&next) && !fired(&before) {
                 begins.note(now);
@@ -195,14 +206,13 @@ impl<S: Store> Evaluator<S> {
             }
             if let Some(next) = next {
                 due = due.min(next_look(&condition, &next).filter(|at| *at > now).unwrap_or(Timestamp::MAX));
-                known.alerts.insert(name, next);
+                known.alerts.insert(name.clone(), next);
             }
         }
         // A Fork that is gone, or not selected any more, is nobody's trouble.
         let gone: Vec<_> = known.alerts.keys().filter(|name| !seen.contains(*name)).cloned().collect();
         for alert in gone.iter().filter_map(|name| known.alerts.remove(name)).filter(|it| it.notified) {
-            let fork = forks.get(&reference.namespace).into_iter().flatten();
-            if let Some(fork) = fork.into_iter().find(|fork| fork.reference().name == alert.fork) {
+            if let Some(fork) = forks.get(&reference.namespace, &alert.fork) {
                 known.ended.push(told(&self.context, rule, &alert, fork, Some(now)));
             }
         }
@@ -210,38 +220,27 @@ impl<S: Store> Evaluator<S> {
     }
 
     fn forget(&mut self, rules: &[Arc<AlertRule>]) {
-        let there: HashMap<_, _> = rules.iter().map(|rule| (rule.reference(), rule.generation())).collect();
-        self.rules.retain(|rule, _| there.contains_key(rule));
-        let known = &self.rules;
-        self.signals.keep(|rule, generation, fork| {
-            there.get(rule) == Some(&generation)
-                && (known.get(rule).is_some_and(|it| it.alerts.contains_key(fork)) || !fork.is_empty())
-        });
+        let there: HashSet<_> = rules.iter().map(|rule| rule.reference()).collect();
+        self.rules.retain(|rule, _| there.contains(rule));
+        self.signals.forget_unread();
     }
 
     /// Which alerts people are not told of, and why.
     fn hush(&mut self, rules: &[Arc<AlertRule>], forks: &Forks, now: Timestamp) {
-        let fork_of = |namespace: &str, name: &str| {
-            forks.get(namespace).into_iter().flatten().find(|fork| fork.reference().name == name).cloned()
-        };
-        // Names and labels live as long as the pass.
-        let mut firing: Vec<(ObjectRef, Arc<Fork>)> = Vec::new();
-        for (rule, known) in &self.rules {
-            for alert in known.alerts.values().filter(|alert| is_firing(alert)) {
-                firing.extend(fork_of(&rule.namespace, &alert.fork).map(|fork| (rule.clone(), fork)));
-            }
+        let references: Vec<_> = self.rules.keys().cloned().collect();
+        let mut all = Vec::new();
+        for rule in &references {
+            let alerts = self.rules.get(rule).into_iter().flat_map(|known| known.alerts.values());
+            let forks = alerts.filter(|it| is_firing(it)).filter_map(|it| forks.get(&rule.namespace, &it.fork));
+            all.extend(forks.map(|fork| firing_of(rule, fork)));
         }
-        if firing.is_empty() {
-            return;
-        }
-        let all: Vec<_> = firing.iter().map(|(rule, fork)| firing_of(rule, fork)).collect();
         for rule in rules {
             let reference = rule.reference();
             let Some(known) = self.rules.get_mut(&reference) else { continue };
             for alert in known.alerts.values_mut().filter(|alert| is_firing(alert)) {
-                let Some(fork) = fork_of(&reference.namespace, &alert.fork) else { continue };
-                let own = firing_of(&reference, &fork);
-                alert.suppressed = quiet(&rule.spec, &own, of_fork(&fork), &all, now);
+                let Some(fork) = forks.get(&reference.namespace, &alert.fork) else { continue };
+                let own = firing_of(&reference, fork);
+                alert.suppressed = quiet(&rule.spec, &own, of_fork(fork), &all, now);
             }
         }
     }
@@ -256,8 +255,7 @@ impl<S: Store> Evaluator<S> {
         let fresh = |alert: &&mut AlertStatus| is_firing(alert) && !alert.notified && alert.suppressed.is_none();
         let mut acted = std::mem::take(&mut known.acted);
         for alert in known.alerts.values_mut().filter(fresh).filter(|alert| alert.actions.is_empty()) {
-            let fork = forks.get(&reference.namespace).into_iter().flatten();
-            let Some(fork) = fork.into_iter().find(|fork| fork.reference().name == alert.fork) else { continue };
+            let Some(fork) = forks.get(&reference.namespace, &alert.fork) else { continue };
             alert.actions = act::act(&self.context, rule, fork, &mut acted, now).await;
         }
         known.acted = acted;
@@ -267,10 +265,7 @@ impl<S: Store> Evaluator<S> {
     async fn announce(&mut self, rule: &AlertRule, forks: &Forks) {
         let reference = rule.reference();
         let Some(known) = self.rules.get_mut(&reference) else { return };
-        let fork_of = |name: &str| {
-            let mut forks = forks.get(&reference.namespace).into_iter().flatten();
-            forks.find(|fork| fork.reference().name == name)
-        };
+        let fork_of = |name: &str| forks.get(&reference.namespace, name);
         let fresh = known.alerts.values().filter(|it| is_firing(it) && !it.notified && it.suppressed.is_none());
         let fresh: Vec<_> = fresh.filter_map(|alert| Some((alert, fork_of(&alert.fork)?))).collect();
         let mut all: Vec<_> = fresh.iter().map(|(alert, fork)| told(&self.context, rule, alert, fork, None)).collect();
@@ -310,10 +305,9 @@ impl<S: Store> Evaluator<S> {
         self.context.store.event(&fork, kind, reason, &text).await;
     }
 
-    /// Shows what fires to whoever wants to know.
+    /// Shows what must not be promoted to those who promote, and wakes those for whom that changed.
     fn show(&self, rules: &[Arc<AlertRule>]) {
         let mut freezes = HashMap::new();
-        let mut active = HashMap::new();
         for rule in rules {
             let reference = rule.reference();
             let Some(known) = self.rules.get(&reference) else { continue };
@@ -327,19 +321,15 @@ impl<S: Store> Evaluator<S> {
                     freezes.entry(fork).or_insert_with(|| reference.name.clone());
                 }
             }
-            if !known.alerts.is_empty() {
-                active.insert(reference, known.alerts.iter().map(|(name, it)| (name.clone(), it.clone())).collect());
-            }
         }
         let mut state = self.context.alerts.state();
-        let before = std::mem::replace(&mut state.freezes, freezes);
+        let before = std::mem::replace(&mut *state, freezes);
         let changed: Vec<_> = before
             .keys()
-            .filter(|fork| !state.freezes.contains_key(*fork))
-            .chain(state.freezes.keys().filter(|fork| !before.contains_key(*fork)))
+            .filter(|fork| !state.contains_key(*fork))
+            .chain(state.keys().filter(|fork| !before.contains_key(*fork)))
             .cloned()
             .collect();
-        state.active = active;
         drop(state);
         for fork in changed {
             self.context.fleet.releases(&fork).iter().for_each(|release| self.context.wake(release.reference()));

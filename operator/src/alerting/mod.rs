@@ -12,7 +12,6 @@ use std::{
 };
 
 use forkable_core::store::ObjectRef;
-use forkable_crds::alert_rule::AlertStatus;
 use tokio::sync::Notify;
 
 pub use evaluator::Evaluator;
@@ -21,15 +20,8 @@ pub use evaluator::Evaluator;
 #[derive(Debug, Default)]
 pub struct Alerts {
     wake: Notify,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Alerts that wait or fire, by rule and by name of the Fork.
-    active: HashMap<ObjectRef, HashMap<String, AlertStatus>>,
-    /// The rule that keeps releases of a Fork from going live.
-    freezes: HashMap<ObjectRef, String>,
+    /// The rule that keeps releases of a Fork from going live, by Fork.
+    freezes: Mutex<HashMap<ObjectRef, String>>,
 }
 
 impl Alerts {
@@ -38,28 +30,12 @@ impl Alerts {
         self.wake.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HashMap<ObjectRef, String>> {
+        self.freezes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rule of which a firing alert keeps releases of a Fork from going live.
     pub fn freezes(&self, fork: &ObjectRef) -> Option<String> {
-        self.state().freezes.get(fork).cloned()
-    }
-
-    /// The alert of a Fork, if the rule has one.
-    pub fn alert(&self, rule: &ObjectRef, fork: &str) -> Option<AlertStatus> {
-        self.state().active.get(rule)?.get(fork).cloned()
-    }
-
-    /// The alerts of a Fork with their rules, the most recent first.
-    pub fn of_fork(&self, fork: &ObjectRef) -> Vec<(ObjectRef, AlertStatus)> {
-        let state = self.state();
-        let of = |(rule, alerts): (&ObjectRef, &HashMap<String, AlertStatus>)| {
-            (rule.namespace == fork.namespace).then(|| Some((rule.clone(), alerts.get(&fork.name)?.clone()))).flatten()
-        };
-        let mut all: Vec<_> = state.active.iter().filter_map(of).collect();
-        all.sort_by_key(|(_, alert)| std::cmp::Reverse(alert.since.0));
-        all
+        self.state().get(fork).cloned()
     }
 }

@@ -10,9 +10,11 @@ use std::{
 use forkable_core::{
     alerting::{self, Reading, Window},
     condition::is_true,
-    monitoring::{Series, Standing, Verdict},
+    forge,
+    monitoring::{Point, Series, Standing, Verdict},
     release::analysis::{Subject, ask_prometheus, numbers},
     secret::redact,
+    sites::host_of,
     store::{Kind as _, ObjectRef, Store},
 };
 use forkable_crds::{
@@ -24,9 +26,9 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::{
-    clock::{after, until},
+    clock::{after, before, until},
     context::Context,
-    controllers::fork::resolve::account,
+    controllers::fork::resolve::{self, account},
 };
 
 /// How often a Prometheus server is asked the same.
@@ -45,12 +47,24 @@ enum Asked {
     Objective,
 }
 
+/// A rule, its generation, and the name of a Fork.
+type Key = (ObjectRef, i64, String);
+
+/// What was answered last.
+#[derive(Debug)]
+struct Answer {
+    /// When it is asked again.
+    due: Timestamp,
+    reading: Option<Reading>,
+    /// Since [`Signals::forget_unread`].
+    is_read: bool,
+}
+
 /// Answers to what was asked.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    /// By rule, its generation and Fork: when it is asked again, and what was answered.
-    answers: HashMap<(ObjectRef, i64, String), (Timestamp, Option<Reading>)>,
-    asks: JoinSet<((ObjectRef, i64, String), Reading)>,
+    answers: HashMap<Key, Answer>,
+    asks: JoinSet<(Key, Reading)>,
     /// Waiting to be asked.
     queue: Vec<(Arc<AlertRule>, Arc<Fork>)>,
 }
@@ -71,12 +85,13 @@ impl Signals {
             Asked::Window(window) => WINDOW.max(window / 60),
             Asked::Objective => WINDOW,
         };
-        let (due, answer) = self.answers.entry(key).or_insert((Timestamp::MIN, None));
-        if *due <= now {
-            *due = after(now, pause);
+        let answer = self.answers.entry(key).or_insert(Answer { due: Timestamp::MIN, reading: None, is_read: true });
+        answer.is_read = true;
+        if answer.due <= now {
+            answer.due = after(now, pause);
             self.queue.push((rule.clone(), fork.clone()));
         }
-        answer.clone()
+        answer.reading.clone()
     }
 
     /// Asks what waits to be asked, as much as may be at once.
@@ -96,8 +111,8 @@ impl Signals {
     pub(super) async fn answered(&mut self) {
         match self.asks.join_next().await {
             Some(Ok((key, reading))) => {
-                if let Some((_, answer)) = self.answers.get_mut(&key) {
-                    *answer = Some(reading);
+                if let Some(answer) = self.answers.get_mut(&key) {
+                    answer.reading = Some(reading);
                 }
             }
             Some(Err(error)) => tracing::error!(%error, "a question was lost"),
@@ -107,12 +122,12 @@ impl Signals {
 
     /// When something is asked again.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.answers.values().map(|(due, _)| *due).min()
+        self.answers.values().map(|answer| answer.due).min()
     }
 
-    /// Forgets what no rule asks any more.
-    pub(super) fn keep(&mut self, keep: impl Fn(&ObjectRef, i64, &str) -> bool) {
-        self.answers.retain(|(rule, generation, fork), _| keep(rule, *generation, fork));
+    /// Forgets what was not read since the last time, so that nothing is due of a rule or a Fork that is gone.
+    pub(super) fn forget_unread(&mut self) {
+        self.answers.retain(|_, answer| std::mem::take(&mut answer.is_read));
     }
 }
 
@@ -167,7 +182,7 @@ fn of_releases(metric: ReleaseMetric, releases: &[Arc<Deployment>], now: Timesta
     let commit = |release: &Deployment| {
         let commit = release.status.as_ref().and_then(|status| status.commit.as_ref()).map(|commit| commit.sha.clone());
         let commit = commit.or_else(|| release.spec.source.commit.clone()).unwrap_or_default();
-        commit.get(..7).unwrap_or(&commit).to_owned()
+        forge::short(&commit).to_owned()
     };
     let took = |release: &Deployment, end: Timestamp| {
         let began = release.metadata.creation_timestamp.as_ref().map_or(end, |time| time.0);
@@ -231,32 +246,25 @@ async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork) -> R
     answer.unwrap_or_else(Reading::NoData)
 }
 
-/// What the probes of a Fork came to in a window: good and bad, the latencies of those with an answer.
+/// What the probes of a Fork came to in a window.
 async fn seen<S: Store>(
     context: &Context<S>,
     probe: &ProbeSignal,
     fork: &Fork,
     (now, length): (Timestamp, Duration),
-) -> Result<(Window, Duration, u32), String> {
+) -> Result<Point, String> {
     let reference = fork.reference();
     let series: Vec<Series> = standings(context, &reference, probe).into_iter().map(|it| it.series).collect();
-    let (mut window, mut latency, mut answered) = (Window::default(), Duration::ZERO, 0);
-    let from = alerting_start(now, length);
+    let mut seen = Point::default();
+    let from = before(now, length);
     let step = if length <= Duration::from_hours(6) { Duration::from_mins(1) } else { Duration::from_hours(1) };
     for series in series {
         let points = context.history.points(&series, from, now, step).await.map_err(|error| error.to_string())?;
-        for point in points {
-            window.good += u64::from(point.up);
-            window.bad += u64::from(point.down);
-            latency += point.latency_sum;
-            answered += point.answered;
+        for point in &points {
+            seen.merge(point);
         }
     }
-    Ok((window, latency, answered))
-}
-
-fn alerting_start(now: Timestamp, length: Duration) -> Timestamp {
-    jiff::SignedDuration::try_from(length).ok().and_then(|length| now.checked_sub(length).ok()).unwrap_or(now)
+    Ok(seen)
 }
 
 async fn window<S: Store>(
@@ -267,7 +275,7 @@ async fn window<S: Store>(
 ) -> Result<Reading, String> {
     let length = Duration::from_secs(probe.window_seconds.unsigned_abs());
     let seen = seen(context, probe, fork, (now, length)).await?;
-    Ok(alerting::windowed(probe.metric, length, seen))
+    Ok(alerting::windowed(probe.metric, length, &seen))
 }
 
 async fn objective<S: Store>(
@@ -279,7 +287,7 @@ async fn objective<S: Store>(
 ) -> Result<Reading, String> {
     let mut windows = Vec::new();
     for length in alerting::windows(slo) {
-        windows.push(seen(context, probe, fork, (now, length)).await?.0);
+        windows.push(Window::of(&seen(context, probe, fork, (now, length)).await?));
     }
     Ok(alerting::burn(slo, &windows))
 }
@@ -298,14 +306,11 @@ async fn prometheus<S: Store>(
         threshold: 0.0,
         request_headers: query.request_headers.clone(),
     };
-    let mut secrets = BTreeMap::new();
     let names =
-        query.request_headers.iter().filter_map(|header| Some(&header.value_from.as_ref()?.secret_key_ref.name));
+        query.request_headers.iter().filter_map(|header| Some(&*header.value_from.as_ref()?.secret_key_ref.name));
     let namespace = fork.reference().namespace;
-    for name in names {
-        let data = context.store.secret(&namespace, name).await.map_err(|error| error.to_string())?;
-        secrets.extend(data.map(|data| (name.clone(), data)));
-    }
+    let secrets =
+        resolve::secrets(&context.store, &namespace, &names.collect()).await.map_err(|error| error.to_string())?;
     let status = fork.status.as_ref();
     let subject = Subject {
         host: host(fork).unwrap_or_default(),
@@ -329,6 +334,25 @@ async fn prometheus<S: Store>(
 
 /// Host name of the product.
 pub(super) fn host(fork: &Fork) -> Option<String> {
-    let url = fork.status.as_ref()?.url.as_deref()?;
-    Some(url.trim_start_matches("https://").trim_end_matches('/').to_owned())
+    fork.status.as_ref()?.url.as_deref().map(|url| host_of(url).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_due_of_a_fork_that_is_gone() {
+        let rule = ObjectRef { kind: AlertRule::KIND, namespace: "default".into(), name: "slow".into() };
+        let mut signals = Signals::default();
+        for (fork, second) in [("gone", 1), ("acme", 2)] {
+            let due = Timestamp::from_second(second).expect("a time");
+            signals.answers.insert((rule.clone(), 1, fork.into()), Answer { due, reading: None, is_read: true });
+        }
+        signals.forget_unread();
+        let of_acme = signals.answers.get_mut(&(rule, 1, "acme".into())).expect("it was read");
+        of_acme.is_read = true;
+        signals.forget_unread();
+        assert_eq!(signals.due().map(Timestamp::as_second), Some(2));
+    }
 }

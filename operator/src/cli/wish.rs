@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use forkable_core::{
+    forge,
     release::{
         machine::Phase,
         rollout::{canary, is_promoted, phase},
@@ -123,7 +124,7 @@ pub(super) async fn who(world: &World) -> String {
 fn short(release: &Deployment) -> String {
     let commit = release.status.as_ref().and_then(|status| status.commit.clone()).unwrap_or_default();
     let by = commit.author.map_or_else(String::new, |author| format!(" by {author}"));
-    format!("{} of commit {}{by}", release.reference(), commit.sha.get(..7).unwrap_or(&commit.sha))
+    format!("{} of commit {}{by}", release.reference(), forge::short(&commit.sha))
 }
 
 async fn open(place: &Place, name: &Target) -> anyhow::Result<(World, Vec<Arc<Deployment>>)> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forkable_crds::alert_rule::{ProbeMetric, Slo};
 
 use super::Reading;
+use crate::monitoring::Point;
 
 /// Long window, short window, and the share of the budget that may burn in the long one.
 const PAIRS: [(Duration, Duration, f64); 3] = [
@@ -22,6 +23,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// What a stretch of probes came to; those of which nothing is known count for nothing.
+    pub fn of(point: &Point) -> Self {
+        Self { good: point.up.into(), bad: point.down.into() }
+    }
+
     /// Share of the bad; `None` of nothing.
     pub fn ratio(self) -> Option<f64> {
         let all = self.good + self.bad;
@@ -71,14 +77,13 @@ pub fn burn(slo: &Slo, seen: &[Window]) -> Reading {
     worst.map_or_else(|| Reading::NoData("no probe has run yet".into()), |(burns, text)| Reading::Value(burns, text))
 }
 
-/// What probes came to in a window, as a signal that is a mean or a share of one. `seen`: good and bad, the sum of
-/// latencies, and how many had an answer.
-pub fn windowed(metric: ProbeMetric, length: Duration, seen: (Window, Duration, u32)) -> Reading {
-    let (window, latency, answered) = seen;
+/// What probes came to in a window, as a signal that is a mean or a share of it.
+pub fn windowed(metric: ProbeMetric, length: Duration, seen: &Point) -> Reading {
+    let (window, answered) = (Window::of(seen), seen.answered);
     let in_length = self::length(length);
     match metric {
         ProbeMetric::LatencyMilliseconds if answered > 0 => {
-            let mean = latency.as_secs_f64() * 1000.0 / f64::from(answered);
+            let mean = seen.latency_sum.as_secs_f64() * 1000.0 / f64::from(answered);
             Reading::Value(mean, format!("{mean:.0} ms on average of {answered} probes in {in_length}"))
         }
         ProbeMetric::FailureRatio => match window.ratio() {

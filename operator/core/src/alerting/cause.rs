@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Alert;
+use crate::forge::short;
 
 /// Releases that went live within this of each other are one wave.
 const WAVE: SignedDuration = SignedDuration::from_mins(15);
@@ -82,11 +83,6 @@ fn template(alerts: &[&Alert]) -> Option<String> {
 
 fn clock(at: Timestamp) -> String {
     at.strftime("%H:%M").to_string()
-}
-
-/// A commit as people write it.
-pub(super) fn short(commit: &str) -> &str {
-    commit.get(..7).unwrap_or(commit)
 }
 
 #[cfg(test)]

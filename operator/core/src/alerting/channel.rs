@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use forkable_crds::{AlertRuleSpec, alert_rule::Notify, fork::KeyRef, rollout::RequestHeader};
+use forkable_crds::{alert_rule::Notify, fork::KeyRef, rollout::RequestHeader};
 
 use super::Envelope;
 use crate::Secret;
@@ -91,12 +91,6 @@ pub fn secrets_of(channel: &Notify) -> Vec<&KeyRef> {
 
 fn secret_headers(headers: &[RequestHeader]) -> impl Iterator<Item = &KeyRef> {
     headers.iter().filter_map(|header| header.value_from.as_ref()).map(|source| &source.secret_key_ref)
-}
-
-/// Every key of a Secret that a rule refers to: of its channels, and of its query.
-pub fn references(spec: &AlertRuleSpec) -> Vec<&KeyRef> {
-    let query = spec.signal.prometheus.iter().flat_map(|query| secret_headers(&query.request_headers));
-    spec.notify.iter().flat_map(secrets_of).chain(query).collect()
 }
 
 /// What kind of channel it is: label of metrics, and what is said of it.

@@ -10,7 +10,7 @@ use forkable_crds::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::release::whole_seconds;
+use crate::release::{analysis::compares, whole_seconds};
 
 /// Begins within an hour from which on an alert flaps.
 const FLAPS: i64 = 3;
@@ -44,16 +44,6 @@ pub fn condition_of(rule: &AlertRuleSpec) -> AlertCondition {
         keep_firing_for_seconds: 0,
         on_no_data: NoData::Keep,
     })
-}
-
-/// Whether a number compares so.
-pub fn compares(operator: Comparison, value: f64, threshold: f64) -> bool {
-    match operator {
-        Comparison::LessThan => value < threshold,
-        Comparison::LessThanOrEqual => value <= threshold,
-        Comparison::GreaterThan => value > threshold,
-        Comparison::GreaterThanOrEqual => value >= threshold,
-    }
 }
 
 /// The alert of a Fork after a look, from what it was before. `flaps`: how often it began to fire within the last hour.

@@ -6,10 +6,8 @@ use forkable_crds::alert_rule::Severity;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Alert,
-    cause::{self, short},
-};
+use super::{Alert, cause};
+use crate::forge::short;
 
 /// Alerts that are told with all there is to know of each; more of them are a line each.
 const IN_FULL: usize = 3;

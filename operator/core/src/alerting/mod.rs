@@ -17,8 +17,8 @@ mod validate;
 
 pub use alert::{Alert, Release};
 pub use burn::{Window, burn, windowed, windows};
-pub use channel::{Notifier, Receipt, Secrets, Trouble, Undelivered, kind_of, named, references, secrets_of};
-pub use evaluate::{Reading, compares, condition_of, next_look, step};
+pub use channel::{Notifier, Receipt, Secrets, Trouble, Undelivered, kind_of, named, secrets_of};
+pub use evaluate::{Reading, condition_of, next_look, step};
 pub use facts::{Facts, tell};
 pub use group::{Group, REFRESH, key_of};
 pub use message::{Fact, Message, Occasion, Told, test_message, trouble_message};

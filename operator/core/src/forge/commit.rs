@@ -1,5 +1,10 @@
 //! What checks and people say of a commit.
 
+/// A commit as people write it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
 /// What to look at of a commit. Each takes permissions of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitAsk {

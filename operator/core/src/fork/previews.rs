@@ -10,7 +10,7 @@ use forkable_crds::{
 use super::{Input, Observed, blob};
 use crate::{
     condition,
-    forge::{PullRequest, PullRequests},
+    forge::{self, PullRequest, PullRequests},
 };
 
 /// Most pull requests in the status.
@@ -152,7 +152,7 @@ fn address(live: &Deployment) -> Option<(&str, String)> {
 
 fn short(release: &Deployment) -> String {
     let commit = release.spec.source.commit.as_deref().unwrap_or_default();
-    format!("commit {}", commit.get(..7).unwrap_or(commit))
+    format!("commit {}", forge::short(commit))
 }
 
 /// What is on record after a pass. A pull request that is over is forgotten once its comment says so.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use forkable_crds::{Deployment, fork::OnEnvChange};
 
 use super::{Desired, Observed};
-use crate::{hosting::ProjectFacts, release::rollout::canary};
+use crate::{
+    hosting::ProjectFacts,
+    release::rollout::{canary, is_live},
+};
 
 /// Revision of the variables (names, environments, values), and of the project that they are in. A release that was
 /// made for another project than the present one does not count: nothing of it is left.
@@ -114,9 +117,5 @@ pub(super) fn serving<'a>(desired: &Desired, observed: &'a Observed) -> Option<&
         release.spec.environment == "Production"
             && release.spec.env_revision.as_deref().is_none_or(|revision| project_of(revision) == project)
     };
-    let is_live = |release: &&Deployment| {
-        let status = release.status.as_ref();
-        status.is_some_and(|status| crate::condition::is_true(&status.conditions, "Live"))
-    };
-    observed.releases.iter().map(Arc::as_ref).filter(is_of_it).find(is_live)
+    observed.releases.iter().map(Arc::as_ref).filter(is_of_it).find(|release| is_live(release))
 }

@@ -18,6 +18,7 @@ use crate::{
         rollout::freeze,
     },
     sites::To,
+    sites::host_of,
     store::Kind,
 };
 
@@ -84,7 +85,7 @@ pub fn targets(fork: &Fork, secrets: &Secrets) -> Vec<Target> {
     let status = fork.status.as_ref().filter(|status| status.current_release.is_some());
     let is_on = monitoring.is_none_or(|monitoring| monitoring.enabled) && !fork.is_deleting();
     let Some(status) = status.filter(|_| is_on) else { return Vec::new() };
-    let product = status.url.as_deref().map(|url| url.trim_start_matches("https://").trim_end_matches('/'));
+    let product = status.url.as_deref().map(host_of);
     let probes = monitoring.map_or(&[][..], |monitoring| &monitoring.probes);
     if !probes.is_empty() {
         return probes.iter().filter_map(|probe| target(fork, probe, product, secrets)).collect();

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Change, StoreChange};
 use crate::{
-    forge::{Branches, ForgeChange, RepositoryPatch},
+    forge::{Branches, ForgeChange, RepositoryPatch, short},
     hosting::{DomainItem, HostingChange, ProjectSettingsPatch},
 };
 
@@ -233,8 +233,4 @@ fn on_off(on: bool) -> &'static str {
 
 fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-fn short(id: &str) -> &str {
-    id.get(..7).unwrap_or(id)
 }

@@ -12,7 +12,7 @@ use super::{machine::Check, status::whole_seconds};
 pub(crate) use asks::header_values;
 pub use asks::{Secrets, Subject, ask_prometheus, asks, faults, references, secrets};
 pub(crate) use judge::wrong_header;
-pub use judge::{judge, numbers};
+pub use judge::{compares, judge, numbers};
 
 /// Measurements that are kept for people.
 const KEPT: usize = 10;

@@ -38,7 +38,7 @@ use crate::{
 pub use judgement::{Round, asks, measured, unready};
 pub use migration::{dispatch, found_run, intends_run};
 pub use requirements::problems;
-pub use status::{Told, status};
+pub use status::{Told, is_live, status};
 
 /// Stage of an analysis before and after the promotion.
 const CANDIDATE: &str = "Candidate";

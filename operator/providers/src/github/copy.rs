@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use forkable_core::{
     PortError,
-    forge::{ForgeDone, Head, INITIAL_COMMIT, RepositoryTarget},
+    forge::{self, ForgeDone, Head, INITIAL_COMMIT, RepositoryTarget},
     fork::blob,
 };
 use forkable_crds::fork::Visibility;
@@ -152,7 +152,7 @@ impl Copy<'_> {
         let entries = self.list(tree).await?;
         self.write(&entries, tree).await?;
         let (owner, repo) = self.template;
-        let message = format!("Copy of {owner}/{repo} at {}", source.sha.get(..7).unwrap_or(&source.sha));
+        let message = format!("Copy of {owner}/{repo} at {}", forge::short(&source.sha));
         Ok((self.commit(branch, &message, tree).await?, entries))
     }
 

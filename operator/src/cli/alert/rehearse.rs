@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cli::{duration, place::Place, state, target::Target, world::World},
-    clock::until,
+    clock::{after, before, until},
 };
 
 /// Time between two looks at the history.
@@ -110,7 +110,7 @@ async fn readings(
         Some(slo) => windows(slo).into_iter().max().unwrap_or(STEP),
         None => Duration::from_secs(probe.window_seconds.unsigned_abs()),
     };
-    let first = from.checked_sub(SignedDuration::try_from(longest)?)?;
+    let first = before(from, longest);
     let minutes = usize::try_from(until(first, to).as_secs() / 60 + 1)?;
     let mut sums = Sums::new(first, minutes);
     for series in series {
@@ -122,13 +122,13 @@ async fn readings(
     while at <= to {
         let reading = match (&rule.spec.slo, probe.metric) {
             (Some(slo), _) => {
-                burn(slo, &windows(slo).iter().map(|length| sums.window(at, *length).0).collect::<Vec<_>>())
+                burn(slo, &windows(slo).iter().map(|length| Window::of(&sums.window(at, *length))).collect::<Vec<_>>())
             }
-            (None, ProbeMetric::Up) => up_at(sums.window(at, STEP).0),
-            (None, metric) => alerting::windowed(metric, longest, sums.window(at, longest)),
+            (None, ProbeMetric::Up) => up_at(&sums.window(at, STEP)),
+            (None, metric) => alerting::windowed(metric, longest, &sums.window(at, longest)),
         };
         all.push((at, reading));
-        at = at.checked_add(SignedDuration::try_from(STEP)?)?;
+        at = after(at, STEP);
     }
     Ok(all)
 }
@@ -141,7 +141,7 @@ fn ups(spells: &[Spell], to: Timestamp) -> Vec<(Timestamp, Reading)> {
         let mut at = spell.from;
         while at < spell.to.min(to) {
             all.push((at, reading.clone()));
-            at = at.saturating_add(SignedDuration::from_secs(MINUTE)).unwrap_or(Timestamp::MAX);
+            at = after(at, STEP);
         }
         let is_gap = spells.get(index + 1).is_none_or(|next| next.from > spell.to);
         all.push((spell.to, if is_gap { Reading::NoData("nothing was probed".into()) } else { reading }));
@@ -149,8 +149,8 @@ fn ups(spells: &[Spell], to: Timestamp) -> Vec<(Timestamp, Reading)> {
     all
 }
 
-fn up_at(window: Window) -> Reading {
-    match (window.good, window.bad) {
+fn up_at(window: &Point) -> Reading {
+    match (window.up, window.down) {
         (0, 0) => Reading::NoData("nothing was probed".into()),
         (_, 0) => Reading::Value(1.0, "up".into()),
         _ => Reading::Value(0.0, "down".into()),
@@ -160,13 +160,13 @@ fn up_at(window: Window) -> Reading {
 /// What minutes came to, summed up from the first on, so that any window is one subtraction.
 struct Sums {
     first: Timestamp,
-    /// Good, bad, sum of latencies, answered; before the minute of that number.
-    before: Vec<(u64, u64, Duration, u32)>,
+    /// What all minutes before the one of that number came to.
+    before: Vec<Point>,
 }
 
 impl Sums {
     fn new(first: Timestamp, minutes: usize) -> Self {
-        Self { first, before: vec![(0, 0, Duration::ZERO, 0); minutes + 1] }
+        Self { first, before: vec![Point::default(); minutes + 1] }
     }
 
     fn index(&self, at: Timestamp) -> usize {
@@ -176,29 +176,28 @@ impl Sums {
 
     fn add(&mut self, point: &Point) {
         let index = (self.index(point.at) + 1).min(self.before.len() - 1);
-        let (good, bad, latency, answered) = &mut self.before[index];
-        *good += u64::from(point.up);
-        *bad += u64::from(point.down);
-        *latency += point.latency_sum;
-        *answered += point.answered;
+        self.before[index].merge(point);
     }
 
     fn sum_up(&mut self) {
         for index in 1..self.before.len() {
             let last = self.before[index - 1];
-            let (good, bad, latency, answered) = &mut self.before[index];
-            *good += last.0;
-            *bad += last.1;
-            *latency += last.2;
-            *answered += last.3;
+            self.before[index].merge(&last);
         }
     }
 
-    /// The window of that length that ends then.
-    fn window(&self, at: Timestamp, length: Duration) -> (Window, Duration, u32) {
-        let start = SignedDuration::try_from(length).ok().and_then(|length| at.checked_sub(length).ok());
-        let (from, to) = (self.before[self.index(start.unwrap_or(self.first))], self.before[self.index(at)]);
-        (Window { good: to.0 - from.0, bad: to.1 - from.1 }, to.2.saturating_sub(from.2), to.3 - from.3)
+    /// The window of that length that ends then, without its greatest latency, which sums do not tell.
+    fn window(&self, at: Timestamp, length: Duration) -> Point {
+        let (from, to) = (self.before[self.index(before(at, length))], self.before[self.index(at)]);
+        Point {
+            at,
+            up: to.up - from.up,
+            down: to.down - from.down,
+            unknown: to.unknown - from.unknown,
+            latency_sum: to.latency_sum.saturating_sub(from.latency_sum),
+            latency_max: Duration::ZERO,
+            answered: to.answered - from.answered,
+        }
     }
 }
 
@@ -235,7 +234,7 @@ mod tests {
             sums.add(&point);
         }
         sums.sum_up();
-        let window = |end, minutes| sums.window(at(end), Duration::from_mins(minutes)).0;
+        let window = |end, minutes| Window::of(&sums.window(at(end), Duration::from_mins(minutes)));
         assert_eq!(window(5, 1), Window { good: 1, bad: 1 });
         assert_eq!(window(6, 1), Window { good: 1, bad: 0 });
         assert_eq!(window(10, 10), Window { good: 10, bad: 1 });

@@ -1,6 +1,6 @@
 //! Objects as rows of a table.
 
-use forkable_core::{condition, monitoring::AVAILABLE, store::Kind};
+use forkable_core::{condition, forge, monitoring::AVAILABLE, store::Kind};
 use forkable_crds::{AlertRule, Deployment, Fork};
 use jiff::Timestamp;
 
@@ -106,7 +106,7 @@ impl Tabular for Deployment {
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
             status.phase.unwrap_or_else(none),
             self.spec.fork_ref.name.clone(),
-            sha.get(..7).unwrap_or(&sha).to_owned(),
+            forge::short(&sha).to_owned(),
             age(self, now),
             status.url.unwrap_or_else(none),
             commit.author.unwrap_or_else(none),

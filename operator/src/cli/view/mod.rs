@@ -8,6 +8,8 @@ use std::{io::IsTerminal as _, net::SocketAddr};
 
 use forkable_core::store::ObjectRef;
 
+use forkable_core::sites::host_of;
+
 use super::up::Form;
 use crate::{hosts::local::Problem, progress::Progress};
 
@@ -84,7 +86,7 @@ fn label(object: &ObjectRef) -> String {
 
 /// Where the deployed site of an address is on a sandbox.
 fn local_site(sandbox: &str, url: &str) -> String {
-    let host = url.trim_start_matches("https://").trim_end_matches('/');
+    let host = host_of(url);
     format!("{}/_sites/{host}/", sandbox.trim_end_matches('/'))
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use forkable_core::{
-    PortError, condition,
+    PortError, condition, forge,
     hosting::{DeploymentRequest, HostingChange, HostingDone, ProjectTarget},
     plan::{Effect, Outcome},
     release::{self, Input, Look, Next, Observed, rollout::is_promoted},
@@ -199,8 +199,7 @@ impl<S: Store> Pass<'_, S> {
         build: &mut Build,
     ) -> Result<(Arc<Deployment>, Option<PortError>), StoreError> {
         build.is_untried = false;
-        let what =
-            request.commit.as_deref().map_or(request.branch.as_str(), |commit| commit.get(..7).unwrap_or(commit));
+        let what = request.commit.as_deref().map_or(request.branch.as_str(), forge::short);
         let step = format!("+ {BUILD:<11} build {what} for {}", request.environment);
         let change = HostingChange::CreateDeployment(request);
         let call = self.account.change_project(&self.target, &change);

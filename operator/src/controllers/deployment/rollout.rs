@@ -24,7 +24,7 @@ use futures::future::join_all;
 use super::{Pass, builds::Build, fingerprint, store, withheld};
 use crate::{
     clock::{after, until},
-    controllers::Passed,
+    controllers::{Passed, fork::resolve},
     observe::What,
 };
 
@@ -242,13 +242,7 @@ impl<S: Store> Pass<'_, S> {
 
     /// The Secrets that an analysis needs; what is missing is absent.
     async fn secrets(&self, analysis: &Analysis) -> Result<Secrets, StoreError> {
-        let mut found = Secrets::new();
-        for name in analysis::secrets(analysis) {
-            if let Some(data) = self.context.store.secret(&self.object.namespace, name).await? {
-                found.insert(name.into(), data);
-            }
-        }
-        Ok(found)
+        resolve::secrets(&self.context.store, &self.object.namespace, &analysis::secrets(analysis)).await
     }
 
     async fn visit(&self, input: Input<'_>, round: &Round<'_>, secrets: &Secrets) -> Vec<Visit> {

@@ -1,7 +1,7 @@
 //! Fetches what a Fork refers to: Secrets, ConfigMaps, generated values, credentials.
 
 use std::{
-    collections::hash_map::DefaultHasher,
+    collections::{BTreeSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::Arc,
 };
@@ -9,6 +9,7 @@ use std::{
 use forkable_core::{
     Secret,
     fork::validate::{self, Invalid, Resolved},
+    release::analysis::Secrets,
     store::{Kind, Store, StoreError},
 };
 use forkable_crds::Fork;
@@ -20,12 +21,8 @@ use crate::{accounts::Account, context::Context};
 pub(crate) async fn references<S: Store>(store: &S, fork: &Fork) -> Result<Resolved, StoreError> {
     let namespace = fork.reference().namespace;
     let validate::References { secrets, config_maps, generated } = validate::references(&fork.spec);
-    let mut resolved = Resolved::default();
-    for name in secrets {
-        if let Some(data) = store.secret(&namespace, &name).await? {
-            resolved.secrets.insert(name, data);
-        }
-    }
+    let secrets = self::secrets(store, &namespace, &secrets.iter().map(String::as_str).collect()).await?;
+    let mut resolved = Resolved { secrets, ..Resolved::default() };
     for name in config_maps {
         if let Some(data) = store.config_map(&namespace, &name).await? {
             resolved.config_maps.insert(name, data);
@@ -37,6 +34,21 @@ pub(crate) async fn references<S: Store>(store: &S, fork: &Fork) -> Result<Resol
         resolved.generated = store.generated(fork, candidates.collect()).await?;
     }
     Ok(resolved)
+}
+
+/// The data of these Secrets by their names; what is missing is absent.
+pub(crate) async fn secrets<S: Store>(
+    store: &S,
+    namespace: &str,
+    names: &BTreeSet<&str>,
+) -> Result<Secrets, StoreError> {
+    let mut found = Secrets::new();
+    for name in names {
+        if let Some(data) = store.secret(namespace, name).await? {
+            found.insert((*name).into(), data);
+        }
+    }
+    Ok(found)
 }
 
 /// The account that calls for the Fork are made with.

@@ -167,18 +167,29 @@ pub fn numbers(visit: &Visit) -> Result<Vec<f64>, String> {
     Ok(samples.iter().map(|Sample(_, text)| text.parse().unwrap_or(f64::NAN)).collect())
 }
 
+/// Whether a number compares so.
+pub fn compares(operator: Comparison, value: f64, threshold: f64) -> bool {
+    match operator {
+        Comparison::LessThan => value < threshold,
+        Comparison::LessThanOrEqual => value <= threshold,
+        Comparison::GreaterThan => value > threshold,
+        Comparison::GreaterThanOrEqual => value >= threshold,
+    }
+}
+
 fn judge_query(query: &PrometheusQuery, visit: &Visit) -> (Worth, String) {
     let no_data = |message: String| (Worth::NoData, message);
     let numbers = match numbers(visit) {
         Ok(numbers) => numbers,
         Err(why) => return no_data(why),
     };
-    let (words, is_good): (_, fn(f64, f64) -> bool) = match query.operator {
-        Comparison::LessThan => ("less than", |value, limit| value < limit),
-        Comparison::LessThanOrEqual => ("at most", |value, limit| value <= limit),
-        Comparison::GreaterThan => ("greater than", |value, limit| value > limit),
-        Comparison::GreaterThanOrEqual => ("at least", |value, limit| value >= limit),
+    let words = match query.operator {
+        Comparison::LessThan => "less than",
+        Comparison::LessThanOrEqual => "at most",
+        Comparison::GreaterThan => "greater than",
+        Comparison::GreaterThanOrEqual => "at least",
     };
+    let is_good = |value, threshold| compares(query.operator, value, threshold);
     let numbers = || numbers.iter().copied();
     match numbers().find(|value| !value.is_nan() && !is_good(*value, query.threshold)) {
         Some(bad) => (Worth::Failure, format!("is {bad}, and has to be {words} {}", query.threshold)),

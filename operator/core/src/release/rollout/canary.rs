@@ -26,6 +26,7 @@ use crate::{
     PortError,
     condition::State,
     hosting::{Split, SplitState},
+    sites::host_of,
 };
 
 /// Stages of the analyses of the steps.
@@ -215,11 +216,7 @@ impl Input<'_> {
     /// Who is asked next: the candidate itself, of which the live site shows little yet, and the live site in turn.
     pub(super) fn step_host(&self, stage: &str) -> Option<String> {
         let run = self.run(stage);
-        if rounds(&run) % 2 == 1 {
-            self.live_host()
-        } else {
-            Some(super::judgement::host_of(self.record().url.as_deref()?))
-        }
+        if rounds(&run) % 2 == 1 { self.live_host() } else { Some(host_of(self.record().url.as_deref()?).into()) }
     }
 
     /// Whether another release of the environment is made that can go on in place of one that is refused, or has.

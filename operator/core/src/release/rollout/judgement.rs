@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     secret::redact,
-    sites::{Request, Visit},
+    sites::{Request, Visit, host_of},
 };
 
 /// A round of visits that is due.
@@ -73,7 +73,9 @@ impl<'a> Input<'a> {
         let phase = self.phase();
         let analysis = self.release.spec.analysis.as_ref()?;
         let (stage, host) = match phase {
-            Phase::Verifying if self.verification() == Check::Running => (CANDIDATE, host_of(record.url.as_deref()?)),
+            Phase::Verifying if self.verification() == Check::Running => {
+                (CANDIDATE, host_of(record.url.as_deref()?).into())
+            }
             Phase::Shifting if self.watch(Some(sight)) == Check::Running => {
                 let stage = self.step_stage()?;
                 (stage, self.step_host(stage)?)
@@ -84,10 +86,6 @@ impl<'a> Input<'a> {
         let interval = Duration::from_secs(u64::try_from(analysis.interval_seconds).unwrap_or(10));
         Some(Round { analysis, stage, host, interval })
     }
-}
-
-pub(super) fn host_of(url: &str) -> String {
-    url.trim_start_matches("https://").trim_end_matches('/').into()
 }
 
 /// What a round of visits asks.

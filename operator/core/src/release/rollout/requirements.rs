@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     condition::{State, is_true},
-    forge::{CheckFacts, CheckState, CommitFacts, Pull},
+    forge::{CheckFacts, CheckState, CommitFacts, Pull, short},
     store::Kind as _,
 };
 
@@ -239,8 +239,4 @@ fn check(wanted: &GateCheck, facts: &CommitFacts) -> Option<Closed> {
     }
     let is_running = found.iter().any(|check| check.state == CheckState::Running);
     is_running.then(|| closed(State::Progressing, reason::CHECKS_RUNNING, format!("the check {name} is under way")))
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..7).unwrap_or(commit)
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     condition::{Report, State},
-    forge::Revert,
+    forge::{Revert, short},
     store::Kind as _,
 };
 
@@ -42,8 +42,7 @@ pub fn due(input: Input<'_>) -> Option<Due> {
     if bad.sha == good {
         return Some(Due::Impossible("what serves is an earlier release of the same commit".into()));
     }
-    let short = |sha: &str| sha.get(..7).unwrap_or(sha).to_owned();
-    let subject = bad.message.unwrap_or_else(|| short(&bad.sha));
+    let subject = bad.message.unwrap_or_else(|| short(&bad.sha).to_owned());
     let because = record.conditions.iter().find(|condition| condition.type_ == "RolledBack");
     Some(Due::Open(Revert {
         branch: format!("forkable/revert-{}", short(&bad.sha)),

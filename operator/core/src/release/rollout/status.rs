@@ -17,6 +17,7 @@ use super::{
 use crate::{
     PortError, Retry,
     condition::{self, Report, State, is_true},
+    forge::short,
     hosting::BuildState,
     store::Kind,
 };
@@ -145,7 +146,7 @@ fn default_message(condition: &str) -> &'static str {
 fn describe(status: &DeploymentStatus) -> String {
     let commit = status.commit.clone().unwrap_or_default();
     let by = commit.author.map_or_else(String::new, |author| format!(" by {author}"));
-    format!("commit {}{by}", commit.sha.get(..7).unwrap_or(&commit.sha))
+    format!("commit {}{by}", short(&commit.sha))
 }
 
 /// Why what a person wants to serve again cannot.
@@ -321,7 +322,8 @@ fn proposal(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> Strin
     [String::new()].into_iter().chain(parts).collect::<Vec<_>>().join("; ")
 }
 
-fn is_live(release: &forkable_crds::Deployment) -> bool {
+/// Whether it serves.
+pub fn is_live(release: &forkable_crds::Deployment) -> bool {
     release.status.as_ref().is_some_and(|status| is_true(&status.conditions, "Live"))
 }
 

@@ -17,8 +17,6 @@ use crate::server::pages::plot;
 
 /// Rows of a page.
 pub(in crate::server) const PAGE: usize = 50;
-/// Digits of a commit that are shown.
-const DIGITS: usize = 7;
 
 /// What a person wants to see of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -167,7 +165,7 @@ fn template_commit(fork: &Fork) -> Option<&str> {
 }
 
 pub(in crate::server) fn short_commit(commit: &str) -> String {
-    commit.get(..DIGITS).unwrap_or(commit).to_owned()
+    forkable_core::forge::short(commit).to_owned()
 }
 
 /// A page of those that are asked for.
