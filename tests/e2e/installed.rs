@@ -1,8 +1,9 @@
 //! The chart, installed by helm, and its controller run as a kubelet would run it: with the arguments, the environment
 //! and the token that its Deployment says.
 
-use std::{path::Path, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Mutex, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use forkable_tests::{Audited, Cluster, Namespace, Output, Proxy, Running, binary, eventually, is_ready};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -19,6 +20,8 @@ pub(crate) struct Installed<'a> {
     /// Where the controller is, and the sandbox that it works on.
     pub(crate) space: Namespace<'a>,
     values: Mutex<Value>,
+    /// The shard of each process that ran, by the credential that the apiserver's audit log knows it by.
+    shards: Mutex<BTreeMap<String, String>>,
     folder: tempfile::TempDir,
 }
 
@@ -77,7 +80,7 @@ impl<'a> Installed<'a> {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         space.kubectl(&[&["create", "secret", "generic", CREDENTIALS], &keys[..]].concat()).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let installed = Self { space, values: Mutex::new(merged(values, more)), folder };
+        let installed = Self { space, values: Mutex::new(merged(values, more)), shards: Mutex::default(), folder };
         installed.helm("install").await;
         installed
     }
@@ -149,6 +152,10 @@ impl<'a> Installed<'a> {
         let mut command = Command::new(binary());
         for argument in container["args"].as_array().expect("a container has arguments") {
             let argument = argument.as_str().expect("an argument is text");
+            if let Some(shard) = argument.strip_prefix("--shard=") {
+                let mut shards = self.shards.lock().expect("nothing panics while it holds them");
+                shards.insert(credential_of(&token), shard.to_owned());
+            }
             // What is different on one machine: a port that is free, a folder of its own.
             match argument.split_once('=') {
                 Some(("--listen", _)) => command.arg("--listen=127.0.0.1:0"),
@@ -163,6 +170,12 @@ impl<'a> Installed<'a> {
             }
         }
         Running::start(command).into()
+    }
+
+    /// The shard that used a credential; the credential itself where there were no shards.
+    pub(crate) fn shard_of(&self, credential: &str) -> String {
+        let shards = self.shards.lock().expect("nothing panics while it holds them");
+        shards.get(credential).map_or(credential, String::as_str).to_owned()
     }
 
     /// What a kubelet would set; `None` where it would set nothing.
@@ -266,6 +279,14 @@ impl Drop for Controller {
             eprintln!("--- the controller ---\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
         }
     }
+}
+
+/// The id of a ServiceAccount's token, as the audit log writes it.
+fn credential_of(token: &str) -> String {
+    let claims = token.split('.').nth(1).expect("a token has claims");
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("claims are base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("claims are JSON");
+    format!("JTI={}", claims["jti"].as_str().expect("a token has an id"))
 }
 
 /// Values over values: maps are merged, all else is replaced.

@@ -67,16 +67,31 @@ async fn all_are_worked_on(installed: &Installed<'_>, value: &str) {
     }
 }
 
-/// From the one controller to two, to three while the two still run, and back to one.
+/// Waits until objects begin to change hands, so that a process that is killed then is killed in the middle of it.
+async fn change_hands(installed: &Installed<'_>, count: u32) {
+    let suffix = format!("-of-{count}");
+    until(&format!("one of {count} shards takes over"), async || {
+        owners(installed).await.values().any(|owner| owner.ends_with(&suffix))
+    })
+    .await;
+}
+
+/// From the one controller to two, to three while the two still run, and back to one. One that
+/// objects are taken from and one that takes them are killed by kill -9.
 pub(crate) async fn share_the_fleet(installed: &Installed<'_>, whole: Controller) -> Controller {
     installed.upgrade(json!({ "shards": 2 })).await;
-    let two = start(installed, 2).await;
+    let mut two = start(installed, 2).await;
     whole.stop().await;
     are_owned_by(installed, 2).await;
     all_are_worked_on(installed, "by two").await;
 
     installed.upgrade(json!({ "shards": 3 })).await;
-    let three = start(installed, 3).await;
+    let mut three = start(installed, 3).await;
+    // Nothing changes hands while its owner lives: that of one is killed, and then who takes its objects over.
+    two.remove(1).kill().await;
+    change_hands(installed, 3).await;
+    three.remove(0).kill().await;
+    three.push(installed.run("forkable-shard-1", None, &[]).await);
     let (worked, ()) = tokio::join!(all_are_worked_on(installed, "by two or three"), stop(two));
     let () = worked;
     are_owned_by(installed, 3).await;
@@ -94,7 +109,7 @@ pub(crate) async fn share_the_fleet(installed: &Installed<'_>, whole: Controller
 /// Whoever writes to an object that another one wrote to before has taken it over first.
 fn one_acts_at_a_time(installed: &Installed<'_>) {
     let calls = installed.calls();
-    let mut writers: BTreeMap<_, &str> = BTreeMap::new();
+    let mut writers = BTreeMap::new();
     let mut changes = 0;
     for call in calls.iter().filter(|call| call.group == "forkable.dev" && is_write(&call.verb) && call.code < 300) {
         let (kind, subresource) = call.resource.split_once('/').unwrap_or((&call.resource, ""));
@@ -102,8 +117,9 @@ fn one_acts_at_a_time(installed: &Installed<'_>) {
         if kind == "alertrules" {
             continue;
         }
-        let before = writers.insert((kind, &call.namespace, &call.name), &call.credential);
-        if before.is_some_and(|before| before != call.credential) {
+        let shard = installed.shard_of(&call.credential);
+        let before = writers.insert((kind, &call.namespace, &call.name), shard.clone());
+        if before.is_some_and(|before| before != shard) {
             changes += 1;
             assert_eq!(
                 (call.verb.as_str(), subresource),
