@@ -109,19 +109,22 @@ impl Fleet {
         objects.holds(None, Some(fork))
     }
 
-    /// Takes in a Fork that another process works on, or that there is none (any more).
-    pub fn put_other(&self, reference: &ObjectRef, fork: Option<&Arc<Fork>>) -> Change {
+    /// Takes in a Fork that another process works on.
+    pub fn put_other(&self, fork: &Arc<Fork>) {
         let mut objects = self.write();
-        let before = match fork {
-            Some(fork) => objects.others.insert(reference.clone(), fork.clone()),
-            None => objects.others.remove(reference),
-        };
-        objects.holds(before.as_ref(), fork)
+        let before = objects.others.insert(fork.reference(), fork.clone());
+        objects.holds(before.as_ref(), Some(fork));
     }
 
-    /// Forgets a Fork and answers it as it was known.
-    pub fn remove_fork(&self, fork: &ObjectRef) -> Option<Arc<Fork>> {
+    /// Forgets a Fork that is not there or not ours any more, and answers it as it was known. Whoever looks finds it
+    /// either here or, if there is one, with the other process: never at neither.
+    pub fn remove_fork(&self, fork: &ObjectRef, other: Option<&Arc<Fork>>) -> Option<Arc<Fork>> {
         let mut objects = self.write();
+        let before = match other {
+            Some(other) => objects.others.insert(fork.clone(), other.clone()),
+            None => objects.others.remove(fork),
+        };
+        objects.holds(before.as_ref(), other);
         let index = objects.index.remove(fork)?;
         let removed = objects.forks.swap_remove(index);
         objects.holds(Some(&removed), None);
@@ -193,6 +196,13 @@ impl Fleet {
     /// Looks at all Forks.
     pub fn with_forks<T>(&self, look: impl FnOnce(&[Arc<Fork>]) -> T) -> T {
         look(&self.read().forks)
+    }
+
+    /// Looks at all Forks, and at those of other processes.
+    pub fn with_all_forks(&self, mut look: impl FnMut(&Arc<Fork>, bool)) {
+        let objects = self.read();
+        objects.forks.iter().for_each(|fork| look(fork, true));
+        objects.others.values().for_each(|fork| look(fork, false));
     }
 
     /// Looks at all Deployments.

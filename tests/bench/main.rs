@@ -1,5 +1,5 @@
-//! Figures of time beside their goals, for `make bench`; of some only with `make bench ONLY=releases`, `alerts` or
-//! `probes`. Nothing here passes or fails.
+//! Figures of time beside their goals, for `make bench`; of some only with `make bench ONLY=releases`, `alerts`,
+//! `fleets` or `probes`. Nothing here passes or fails.
 
 mod alerts;
 mod cluster;
@@ -30,6 +30,7 @@ fn main() {
         Some("probes") => probes::probes(),
         Some("alerts") => runtime.block_on(alerts::evaluated()),
         Some("releases") => runtime.block_on(releases()),
+        Some("fleets") => runtime.block_on(cluster::fleets()),
         _ => {
             runtime.block_on(all());
             probes::probes();

@@ -2,10 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forkable_tests::is_write;
+use forkable_tests::{is_write, within};
 use serde_json::{Value, json};
 
-use crate::installed::{Controller, Installed, until};
+use crate::installed::{Controller, Installed, PATIENCE, until};
+
+/// Fires for every Fork, and nobody is told of it.
+const RULE: &str = "
+apiVersion: forkable.dev/v1alpha1
+kind: AlertRule
+metadata: { name: well, namespace: default }
+spec:
+  signal: { release: { metric: Failed } }
+  condition: { operator: LessThan, threshold: 1 }
+";
 
 /// Forks in a cluster, by `namespace/name`, with the shard that works on them.
 async fn owners(installed: &Installed<'_>) -> BTreeMap<String, String> {
@@ -67,6 +77,39 @@ async fn all_are_worked_on(installed: &Installed<'_>, value: &str) {
     }
 }
 
+/// Waits until the rule fires for every Fork that it can fire for, whoever works on it. Answers since when, by Fork.
+async fn all_fire(installed: &Installed<'_>) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let path = "/apis/forkable.dev/v1alpha1/namespaces/default";
+    let look = async || {
+        let cluster = installed.space.cluster;
+        let status = cluster.get(&format!("{path}/alertrules/well")).await["status"].take();
+        (status, cluster.get(&format!("{path}/forks")).await["items"].take())
+    };
+    let fired = |(status, forks): &(Value, Value)| {
+        let released = |fork: &&Value| fork["status"]["release"].is_object();
+        let forks = forks.as_array().expect("a list");
+        let wanted: BTreeSet<_> = forks.iter().filter(released).map(|fork| text(&fork["metadata"]["name"])).collect();
+        let alerts = status["alerts"].as_array()?.iter().filter(|alert| alert["notified"] == true);
+        let alerts: BTreeMap<_, _> = alerts.map(|alert| (text(&alert["fork"]), text(&alert["firedAt"]))).collect();
+        let all = wanted.iter().all(|fork| alerts.contains_key(fork));
+        (all && status["firing"] == alerts.len() && status["selected"] == forks.len()).then_some(alerts)
+    };
+    let soon = within(PATIENCE, async || fired(&look().await).is_some()).await;
+    let found = look().await;
+    let owners = owners(installed).await;
+    assert!(soon, "the rule does not fire for every Fork: {:#}\n{owners:#?}", found.0);
+    fired(&found).expect("it goes on firing")
+}
+
+/// Who takes a Fork over takes over its alert.
+async fn still_fire(installed: &Installed<'_>, before: &BTreeMap<String, String>) {
+    let now = all_fire(installed).await;
+    for (fork, since) in before {
+        assert_eq!(now.get(fork), Some(since), "the alert of {fork} is another");
+    }
+}
+
 /// Waits until objects begin to change hands, so that a process that is killed then is killed in the middle of it.
 async fn change_hands(installed: &Installed<'_>, count: u32) {
     let suffix = format!("-of-{count}");
@@ -79,11 +122,14 @@ async fn change_hands(installed: &Installed<'_>, count: u32) {
 /// From the one controller to two, to three while the two still run, and back to one. One that
 /// objects are taken from and one that takes them are killed by kill -9.
 pub(crate) async fn share_the_fleet(installed: &Installed<'_>, whole: Controller) -> Controller {
+    installed.space.cluster.apply(RULE, &[]).await;
+    let fired = all_fire(installed).await;
     installed.upgrade(json!({ "shards": 2 })).await;
     let mut two = start(installed, 2).await;
     whole.stop().await;
     are_owned_by(installed, 2).await;
     all_are_worked_on(installed, "by two").await;
+    still_fire(installed, &fired).await;
 
     installed.upgrade(json!({ "shards": 3 })).await;
     let mut three = start(installed, 3).await;
@@ -96,12 +142,15 @@ pub(crate) async fn share_the_fleet(installed: &Installed<'_>, whole: Controller
     let () = worked;
     are_owned_by(installed, 3).await;
     all_are_worked_on(installed, "by three").await;
+    still_fire(installed, &fired).await;
 
     installed.upgrade(json!({ "shards": 1 })).await;
     let whole = installed.controller().await;
     stop(three).await;
     are_owned_by(installed, 0).await;
     all_are_worked_on(installed, "by one").await;
+    still_fire(installed, &fired).await;
+    installed.space.cluster.kubectl(&["delete", "alertrule", "well", "--namespace=default"]).await;
     one_acts_at_a_time(installed);
     whole
 }
@@ -113,7 +162,7 @@ fn one_acts_at_a_time(installed: &Installed<'_>) {
     let mut changes = 0;
     for call in calls.iter().filter(|call| call.group == "forkable.dev" && is_write(&call.verb) && call.code < 300) {
         let (kind, subresource) = call.resource.split_once('/').unwrap_or((&call.resource, ""));
-        // Rules are nobody's: every shard follows them for its own Forks, and one of them writes the status.
+        // Rules are nobody's: every shard follows them for its own Forks, and writes of these into the status.
         if kind == "alertrules" {
             continue;
         }

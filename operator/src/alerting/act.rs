@@ -12,6 +12,7 @@ use forkable_crds::{
     alert_rule::{Action, ActionType},
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::context::Context;
 
@@ -42,6 +43,20 @@ pub(super) async fn act<S: Store>(
         all.push(text.chars().take(256).collect());
     }
     all
+}
+
+/// Takes in when actions were taken by the status, which is in whole seconds: by this process before it was restarted, or
+/// by another one. The limit is one for all of them.
+pub(super) fn remember<'a>(acted: &mut Vec<Timestamp>, status: impl Iterator<Item = &'a Time> + Clone) {
+    for Time(at) in status.clone() {
+        let told = status.clone().filter(|Time(other)| other == at).count();
+        if acted.iter().filter(|other| other.as_second() == at.as_second()).count() < told {
+            acted.push(*at);
+        }
+    }
+    acted.sort_unstable();
+    let excess = acted.len().saturating_sub(KEPT);
+    acted.drain(..excess);
 }
 
 async fn one<S: Store>(

@@ -1,7 +1,7 @@
 //! The loop: every few seconds, and at once when something changed, all rules are gone through in one pass.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use forkable_crds::{
     alert_rule::{ActionType, AlertState, AlertStatus, NoData},
     rollout::FreezeWindow,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{act, report, signals, signals::Signals};
@@ -23,6 +23,8 @@ use crate::{clock::after, context::Context, notify};
 
 /// How often all rules are gone through though nothing is known to have changed.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long a Fork may take from one process to another.
+const ON_THE_WAY: SignedDuration = SignedDuration::from_mins(1);
 /// Alerts of a rule that are on record at most; the oldest.
 const RECORDED: usize = 500;
 
@@ -31,6 +33,10 @@ pub struct Evaluator<S> {
     context: Arc<Context<S>>,
     signals: Signals,
     rules: HashMap<ObjectRef, Rule>,
+    /// The Forks of the last pass.
+    had: Forks,
+    /// Forks that left, and when. Two watches tell of it: one that a Fork is not ours any more, another whose it is.
+    left: Vec<(Timestamp, Arc<Fork>)>,
 }
 
 /// What is known of one rule.
@@ -45,6 +51,8 @@ pub(super) struct Rule {
     begins: HashMap<String, Begins>,
     /// Forks that it selects.
     pub(super) selected: usize,
+    /// Forks that it selects and that other processes work on.
+    pub(super) elsewhere: BTreeSet<String>,
     /// A Fork of which the signal says nothing, and why.
     pub(super) mute: Option<(String, String)>,
     /// Alerts that ended and of which people have yet to be told.
@@ -58,21 +66,36 @@ pub(super) struct Rule {
 
 /// All Forks that are not being deleted, by namespace and name.
 #[derive(Debug, Default)]
-struct Forks(HashMap<String, BTreeMap<String, Arc<Fork>>>);
+struct Forks {
+    ours: HashMap<String, BTreeMap<String, Arc<Fork>>>,
+    /// Those that other processes work on.
+    others: HashMap<String, BTreeMap<String, Arc<Fork>>>,
+}
 
 impl Forks {
     fn of(&self, namespace: &str) -> impl Iterator<Item = (&String, &Arc<Fork>)> {
-        self.0.get(namespace).into_iter().flatten()
+        self.ours.get(namespace).into_iter().flatten()
     }
 
     fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Fork>> {
-        self.0.get(namespace)?.get(name)
+        self.ours.get(namespace)?.get(name)
+    }
+
+    fn has(&self, fork: &Fork) -> bool {
+        let ObjectRef { namespace, name, .. } = fork.reference();
+        [&self.ours, &self.others].iter().any(|all| all.get(&namespace).is_some_and(|all| all.contains_key(&name)))
+    }
+
+    fn selected_elsewhere(&self, rule: &AlertRule, namespace: &str) -> BTreeSet<String> {
+        let others = self.others.get(namespace).into_iter().flatten();
+        let fits = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
+        others.filter(|(_, fork)| fits(fork)).map(|(name, _)| name.clone()).collect()
     }
 }
 
 impl<S: Store> Evaluator<S> {
     pub fn new(context: Arc<Context<S>>) -> Self {
-        Self { context, signals: Signals::default(), rules: HashMap::new() }
+        Self { context, signals: Signals::default(), rules: HashMap::new(), had: Forks::default(), left: Vec::new() }
     }
 
     /// Runs until `stop`.
@@ -100,9 +123,9 @@ impl<S: Store> Evaluator<S> {
             return due;
         }
         let began = Instant::now();
-        let forks = self.forks();
+        let forks = self.forks(now);
         for rule in &rules {
-            self.take_in(rule);
+            self.take_in(rule, &forks);
             due = due.min(self.evaluate(rule, &forks, now));
         }
         self.forget(&rules);
@@ -120,6 +143,7 @@ impl<S: Store> Evaluator<S> {
                 report::write(&self.context, rule, known, now).await;
             }
         }
+        self.had = forks;
         due
     }
 
@@ -142,26 +166,43 @@ impl<S: Store> Evaluator<S> {
         self.context.metrics.alerts(began.elapsed(), &counts);
     }
 
-    fn forks(&self) -> Forks {
+    fn forks(&mut self, now: Timestamp) -> Forks {
         let mut all = Forks::default();
-        self.context.fleet.with_forks(|forks| {
-            for fork in forks.iter().filter(|fork| !fork.is_deleting()) {
+        self.context.fleet.with_all_forks(|fork, is_ours| {
+            if !fork.is_deleting() {
                 let ObjectRef { namespace, name, .. } = fork.reference();
-                all.0.entry(namespace).or_default().insert(name, fork.clone());
+                let forks = if is_ours { &mut all.ours } else { &mut all.others };
+                forks.entry(namespace).or_default().insert(name, fork.clone());
             }
         });
+        let had = self.had.ours.values().flat_map(BTreeMap::values);
+        let gone = had.filter(|fork| !all.has(fork) && self.context.fleet.fork(&fork.reference()).is_none());
+        self.left.extend(gone.map(|fork| (now, fork.clone())));
+        self.left.retain(|(at, fork)| !all.has(fork) && now.duration_since(*at) < ON_THE_WAY);
+        for (_, fork) in &self.left {
+            let ObjectRef { namespace, name, .. } = fork.reference();
+            all.others.entry(namespace).or_default().insert(name, fork.clone());
+        }
         all
     }
 
-    /// A rule that is new to this process has its alerts in its status.
-    fn take_in(&mut self, rule: &AlertRule) {
-        let known = self.rules.entry(rule.reference()).or_default();
-        if known.uid != rule.uid() {
-            let status = rule.status.clone().unwrap_or_default();
-            let alerts = status.alerts.into_iter().map(|alert| (alert.fork.clone(), alert)).collect();
-            let acted = status.acted.iter().map(|at| at.0).collect();
-            *known = Rule { uid: rule.uid().into(), alerts, acted, generation: -1, ..Rule::default() };
+    /// The status has the alerts of a rule that is new to this process, and of a Fork that another one worked on before.
+    fn take_in(&mut self, rule: &AlertRule, forks: &Forks) {
+        let reference = rule.reference();
+        let known = self.rules.entry(reference.clone()).or_default();
+        let is_new = known.uid != rule.uid();
+        if is_new {
+            *known = Rule { uid: rule.uid().into(), generation: -1, ..Rule::default() };
         }
+        let namespace = &reference.namespace;
+        let status = rule.status.iter();
+        for alert in status.clone().flat_map(|status| &status.alerts) {
+            let is_ours = forks.get(namespace, &alert.fork).is_some();
+            if is_ours && (is_new || self.had.get(namespace, &alert.fork).is_none()) {
+                known.alerts.insert(alert.fork.clone(), alert.clone());
+            }
+        }
+        act::remember(&mut known.acted, status.flat_map(|status| &status.acted));
         if known.generation != rule.generation() {
             known.generation = rule.generation();
             known.problems = alerting::problems(&rule.spec);
@@ -174,6 +215,7 @@ impl<S: Store> Evaluator<S> {
         let Some(known) = self.rules.get_mut(&reference) else { return Timestamp::MAX };
         let mut due = Timestamp::MAX;
         known.selected = 0;
+        known.elsewhere = forks.selected_elsewhere(rule, &reference.namespace);
         known.mute = None;
         let mut seen = HashSet::new();
         let condition = condition_of(&rule.spec);
@@ -385,13 +427,14 @@ fn serving<S: Store>(context: &Context<S>, fork: &Fork) -> Option<alerting::Rele
     })
 }
 
-/// The oldest alerts, as many as a status holds.
-pub(super) fn recorded(known: &Rule) -> Vec<AlertStatus> {
-    let mut all: Vec<_> = known.alerts.values().cloned().collect();
+/// The oldest alerts, as many as a status holds. Those of other processes are as they have them on record.
+pub(super) fn recorded(known: &Rule, before: &[AlertStatus]) -> Vec<AlertStatus> {
+    let elsewhere = before.iter().filter(|alert| known.elsewhere.contains(&alert.fork));
+    let mut all: Vec<_> = known.alerts.values().chain(elsewhere).collect();
     if all.len() > RECORDED {
         all.sort_by(|one, other| one.since.0.cmp(&other.since.0).then_with(|| one.fork.cmp(&other.fork)));
         all.truncate(RECORDED);
-        all.sort_by(|one, other| one.fork.cmp(&other.fork));
     }
-    all
+    all.sort_by(|one, other| one.fork.cmp(&other.fork));
+    all.into_iter().cloned().collect()
 }

@@ -8,7 +8,7 @@ use forkable_core::{
 };
 use forkable_crds::{AlertRule, AlertRuleStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::evaluator::{Rule, is_firing, recorded};
 use crate::context::Context;
@@ -24,14 +24,16 @@ const NOTIFIED: &str = "Notified";
 /// Labels that are told of at most, for a rule that selects nothing.
 const TOLD: usize = 10;
 
-/// Writes the status of a rule, if it differs and this process writes it.
+/// Writes the status of a rule, if it differs: what is known of this process's Forks, and for one of the processes also how
+/// the rule itself is.
 pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertRule>, known: &Rule, now: Timestamp) {
     let reference = rule.reference();
-    if !context.store.reports(&reference) {
-        return;
-    }
     let before = rule.status.clone().unwrap_or_default();
-    let status = status(context, rule, known, &before, now);
+    let mut status = of_alerts(known, &before);
+    if context.store.reports(&reference) {
+        status.observed_generation = Some(rule.generation());
+        status.conditions = conditions(context, rule, known, &before, now, status.selected > 0);
+    }
     if status == before {
         return;
     }
@@ -40,8 +42,13 @@ pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertR
             tell(context, &before, &rule).await;
             context.fleet.put_rule(rule);
         }
-        // The next pass works on it as it is by then.
-        Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => context.alerts.wake(),
+        // The next pass works on it as it is by now, which the store has read and tells nobody of any more.
+        Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => {
+            if let Ok(Some(rule)) = context.store.get::<AlertRule>(&reference.namespace, &reference.name).await {
+                context.fleet.put_rule(rule);
+            }
+            context.alerts.wake();
+        }
         Err(error) => tracing::warn!(rule = %reference, %error, "the status of a rule cannot be written yet"),
     }
 }
@@ -63,13 +70,29 @@ async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &A
     }
 }
 
-fn status<S: Store>(
+fn of_alerts(known: &Rule, before: &AlertRuleStatus) -> AlertRuleStatus {
+    let alerts = recorded(known, &before.alerts);
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let whole = |at: &Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(*at));
+    let own = known.alerts.values().filter(|alert| is_firing(alert)).count();
+    let others = alerts.iter().filter(|alert| is_firing(alert) && !known.alerts.contains_key(&alert.fork)).count();
+    AlertRuleStatus {
+        selected: count(known.selected + known.elsewhere.len()),
+        firing: count(own + others),
+        alerts,
+        acted: known.acted.iter().map(whole).collect(),
+        ..before.clone()
+    }
+}
+
+fn conditions<S: Store>(
     context: &Context<S>,
     rule: &AlertRule,
     known: &Rule,
     before: &AlertRuleStatus,
     now: Timestamp,
-) -> AlertRuleStatus {
+    selects: bool,
+) -> Vec<Condition> {
     let generation = rule.generation();
     let report =
         |condition, state, reason: &str, message: String| Report { condition, state, reason: reason.into(), message };
@@ -91,7 +114,7 @@ fn status<S: Store>(
         reports.push(report(VALID, State::Stalled, "Invalid", known.problems.join("; ")));
     }
     let mut conditions = condition::summarize(&before.conditions, &reports, generation, now);
-    let selects = if known.selected > 0 {
+    let selects = if selects {
         report(SELECTS, State::Ready, "Selects", "the selector fits at least one Fork".into())
     } else {
         let message = nothing(context, &rule.reference().namespace);
@@ -106,16 +129,7 @@ fn status<S: Store>(
         };
         condition::add_aside(&mut conditions, &before.conditions, &notified, generation, now);
     }
-    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let whole = |at: &Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(*at));
-    AlertRuleStatus {
-        observed_generation: Some(generation),
-        conditions,
-        selected: count(known.selected),
-        firing: count(known.alerts.values().filter(|alert| is_firing(alert)).count()),
-        alerts: recorded(known),
-        acted: known.acted.iter().map(whole).collect(),
-    }
+    conditions
 }
 
 /// What a rule could select that selects nothing.

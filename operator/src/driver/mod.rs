@@ -138,7 +138,7 @@ impl<S: Store> Driver<S> {
             self.context.fleet.put_release(release);
         }
         for other in self.context.store.others() {
-            self.context.fleet.put_other(&other.reference(), Some(&other));
+            self.context.fleet.put_other(&other);
         }
         for rule in self.context.store.list::<AlertRule>().await? {
             self.context.fleet.put_rule(rule);
@@ -184,10 +184,10 @@ impl<S: Store> Driver<S> {
         if object.kind == Fork::KIND {
             let Some(fork) = store.get::<Fork>(&object.namespace, &object.name).await? else {
                 // One that goes by itself goes at the end of its own pass. Any other is not ours any more.
-                if fleet.remove_fork(object).is_some_and(|fork| !fork.is_deleting()) {
+                let removed = fleet.remove_fork(object, store.other(object).as_ref());
+                if removed.is_some_and(|fork| !fork.is_deleting()) {
                     self.slots.abort(object);
                 }
-                fleet.put_other(object, store.other(object).as_ref());
                 return Ok(true);
             };
             let changed = fleet.put_fork(&fork) == Change::Claims;

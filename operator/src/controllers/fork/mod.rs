@@ -90,7 +90,7 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
     let Some(fork) = context.store.get::<Fork>(&object.namespace, &object.name).await? else {
         context.cache.forget(object);
         context.unsaved.forget(object);
-        context.fleet.remove_fork(object);
+        context.fleet.remove_fork(object, context.store.other(object).as_ref());
         context.progress.tell(Progress::gone(object));
         return Ok(Passed::default());
     };
