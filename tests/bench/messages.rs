@@ -21,7 +21,9 @@ use tokio::net::TcpListener;
 
 /// Probes of one Fork, each with a rule of its own.
 const PROBES: usize = 20;
-const ROUNDS: usize = 5;
+/// Of one process: what begins to fire more often flaps, and goes on firing for a while.
+const ROUNDS: usize = 2;
+const PROCESSES: usize = 3;
 const PATIENCE: Duration = Duration::from_mins(2);
 const GOAL: Duration = Duration::from_millis(3_500);
 
@@ -65,6 +67,17 @@ impl Ends {
 
 /// Prints the time from the first probe that fails to the message.
 pub(super) async fn told() {
+    let mut took = Vec::new();
+    for _ in 0..PROCESSES {
+        took.extend(rounds().await);
+    }
+    took.sort();
+    let [p50, p99] = [50, 99].map(|percent| took[took.len() * percent / 100]);
+    println!("a probe fails → its message arrives, two confirmations a second apart, {} times", took.len());
+    println!("  p50 {p50:.2?}, p99 {p99:.2?}   goal: p99 ≤ {GOAL:?}");
+}
+
+async fn rounds() -> Vec<Duration> {
     let ends = Ends::default();
     let url = ends.serve().await;
     let world = World::with_reference_fork().await;
@@ -103,8 +116,5 @@ pub(super) async fn told() {
         ends.over.lock().expect("nobody panics").clear();
     }
     running.kill().await;
-    took.sort();
-    let [p50, p99] = [50, 99].map(|percent| took[took.len() * percent / 100]);
-    println!("a probe fails → its message arrives, two confirmations a second apart, {} times", took.len());
-    println!("  p50 {p50:.2?}, p99 {p99:.2?}   goal: p99 ≤ {GOAL:?}");
+    took
 }
