@@ -36,7 +36,8 @@ async fn fifty_forks_that_fail_from_one_cause_are_one_message() {
     let world = World::start().await;
     let (received, url) = receiver().await;
     let probes = "  monitoring: { probes: [{ name: home, intervalSeconds: 5, http: {} }] }\n";
-    world.write("forks.yaml", &(0..FORKS).map(|n| format!("{}{probes}---\n", fleet_fork(n))).collect::<String>());
+    let forks: String = (0..FORKS).map(|n| fleet_fork(n) + probes + "---\n").collect();
+    world.write("forks.yaml", &forks);
     // Longer than all of them need to be confirmed, on a machine that has much to do.
     let rule = "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: { name: down }\nspec:\n  \
          signal: { probe: { metric: Up } }\n  condition: { operator: LessThan, threshold: 1 }\n  severity: Critical\n  \
