@@ -87,6 +87,9 @@ SMTP_MODULE := tests/tools/smtp
 SMTP := $(TOOLS)/smtp-$(shell cat $(SMTP_MODULE)/go.mod $(SMTP_MODULE)/go.sum $(SMTP_MODULE)/main.go | cksum | cut -d' ' -f1)
 export FORKABLE_SMTP := $(SMTP)/smtp
 
+# Beside which probes are measured, if it is installed: Debian's package prometheus-blackbox-exporter.
+export FORKABLE_BLACKBOX ?= $(shell command -v prometheus-blackbox-exporter)
+
 .PHONY: alertmanager smtp
 alertmanager: $(ALERTMANAGER)/alertmanager ## Build Alertmanager (once; needs go)
 	@echo $<

@@ -20,7 +20,7 @@ pub use self::{
     notify::{Alertmanager, Email, EmailTls, Grouping, Notify, PagerDuty, Slack, Webhook},
     response::{Action, ActionType, InhibitedBy, Silence},
     signal::{CertificateSignal, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, ReleaseSignal, Signal},
-    status::{AlertRuleStatus, AlertState, AlertStatus},
+    status::{AlertRuleStatus, AlertState, AlertStatus, Undelivered},
 };
 use crate::rollout::FreezeWindow;
 

@@ -39,5 +39,7 @@ pub const ABORT_ANNOTATION: &str = "forkable.dev/abort";
 pub const ROLLBACK_ANNOTATION: &str = "forkable.dev/rollback";
 /// Annotation on Deployments: a person lets newer releases go on though this one is bad and frozen; the value says who.
 pub const THAW_ANNOTATION: &str = "forkable.dev/thaw";
+/// Annotation on AlertRules: a person wants messages to be sent again that were given up until then, as RFC 3339 has it.
+pub const RESEND_ANNOTATION: &str = "forkable.dev/resend";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

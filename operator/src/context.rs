@@ -213,6 +213,10 @@ impl Outbox for NoJournal {
         Ok(Vec::new())
     }
 
+    async fn resend(&self, _: &str, _: &str, _: jiff::Timestamp, _: jiff::Timestamp) -> Result<u64, JournalError> {
+        Ok(0)
+    }
+
     async fn dead(&self, _: u32) -> Result<Vec<Letter>, JournalError> {
         Ok(Vec::new())
     }

@@ -1,8 +1,10 @@
 //! Figures of time beside their goals, for `make bench`; of some only with `make bench ONLY=releases`, `alerts`,
-//! `fleets` or `probes`. Nothing here passes or fails.
+//! `fleets`, `messages` or `probes`. Nothing here passes or fails.
 
 mod alerts;
+mod blackbox;
 mod cluster;
+mod messages;
 mod probes;
 mod releases;
 mod webhooks;
@@ -29,6 +31,7 @@ fn main() {
         Some(probes::SITES) => runtime.block_on(probes::sites()),
         Some("probes") => probes::probes(),
         Some("alerts") => runtime.block_on(alerts::evaluated()),
+        Some("messages") => runtime.block_on(messages::told()),
         Some("releases") => runtime.block_on(releases()),
         Some("fleets") => runtime.block_on(cluster::fleets()),
         _ => {
@@ -51,6 +54,7 @@ async fn all() {
     println!("  over the critical path at p50: {:.0?}   goal: ≤ 100ms", local.saturating_sub(critical));
     webhooks::answers().await;
     alerts::evaluated().await;
+    messages::told().await;
     releases().await;
     let remote = median("cluster", cluster::manifest_to_ready).await;
     println!("  over one machine at p50: {:.0?}   goal: ≤ 100ms", remote.saturating_sub(local));

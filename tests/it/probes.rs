@@ -1,9 +1,21 @@
 //! Probes through the whole binary: a product goes down and comes back, over restarts, and in maintenance.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use forkable_tests::{World, eventually, reference_fork};
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::{RData, Record, RecordType},
+};
 use serde_json::{Value, json};
+use tokio::net::UdpSocket;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -108,4 +120,63 @@ async fn nobody_is_told_in_maintenance() {
     assert_eq!((told(&world, "ProductDown").await, available(&world).await.0), (0, String::new()));
     let status: Value = world.any_status("acme").await;
     assert_eq!(status["currentRelease"]["commit"], commit(&world).await, "and nothing else is different");
+}
+
+/// A DNS server with one address for every name, which ends with this number; with 0 it knows no name.
+async fn name_server(last: Arc<AtomicU8>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            let mut message = Message::from_vec(&buffer[..length]).expect("a question").into_response();
+            let (name, asked) = (message.queries[0].name().clone(), message.queries[0].query_type());
+            match last.load(Ordering::SeqCst) {
+                0 => message.metadata.response_code = ResponseCode::NXDomain,
+                last if asked == RecordType::A => {
+                    let address = RData::A(Ipv4Addr::new(192, 0, 2, last).into());
+                    message.add_answer(Record::from_rdata(name, 60, address));
+                }
+                _ => {}
+            }
+            socket.send_to(&message.to_vec().expect("a message"), from).await.expect("it is sent");
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_leads_elsewhere_is_told_of_by_a_probe_of_dns() {
+    let last = Arc::new(AtomicU8::new(1));
+    let server = name_server(last.clone()).await;
+    let probe = |dns: &str| format!("probes: [{{ name: dns, intervalSeconds: 5, dns: {{ {dns} }} }}]");
+    let world = World::with_reference_fork().await;
+    let write = |dns: &str| {
+        world.write("acme.yaml", &format!("{}  monitoring:\n    {}\n", reference_fork(), probe(dns)));
+    };
+    write("values: [acme.dev]");
+    world.up_once().await;
+    let (_, reason, message) = world.condition("acme", "Valid").await.expect("it is refused");
+    assert_eq!(reason, "InvalidMonitoring", "{message}");
+    assert!(message.contains("probes[0].dns.values[0]") && message.contains("no address of IPv4"), "{message}");
+    write("rcode: NXDOMAIN, minimumRecords: 1");
+    let refused = world.up_once().await;
+    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("need the rcode NOERROR"), "{}", refused.stdout);
+
+    write(&format!("server: \"{server}\", values: [192.0.2.1], maximumRecords: 1"));
+    world.converge().await;
+    let running = world.up();
+    eventually("it was asked", PATIENCE, || async { (world.recorded("acme", "dns").await > 0).then_some(()) }).await;
+    assert_eq!(available(&world).await.0, "", "nothing is said while it works");
+    last.store(9, Ordering::SeqCst);
+    is(&world, "False", "dns: answered 192.0.2.9, without 192.0.2.1").await;
+    last.store(0, Ordering::SeqCst);
+    eventually("why says what it is now", PATIENCE, || async {
+        let why = world.run(&["why", "acme"]).await;
+        why.stdout.contains("dns is down since").then_some(())
+    })
+    .await;
+    last.store(1, Ordering::SeqCst);
+    is(&world, "True", "").await;
+    running.kill().await;
 }

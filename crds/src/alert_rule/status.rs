@@ -33,6 +33,33 @@ pub struct AlertRuleStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub acted: Vec<Time>,
+    /// Messages that were given up within a week, the newest 10. `forkable alert resend` sends them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub undelivered: Vec<Undelivered>,
+}
+
+/// A message that no channel took.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Undelivered {
+    /// What tells it from others.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// Kind and name of the channel: `slack/ops`.
+    #[schemars(length(max = 80))]
+    pub channel: String,
+    /// What it says, in a line.
+    #[schemars(length(max = 256))]
+    pub headline: String,
+    /// Since when it was to be sent.
+    pub since: Time,
+    /// When it was given up.
+    pub given_up_at: Time,
+    /// What was wrong the last time.
+    #[schemars(length(max = 256))]
+    pub error: String,
 }
 
 /// The alert of one Fork.

@@ -1,9 +1,12 @@
 //! Whether a product works: what is probed, how often, and when nobody minds.
 
+mod dns;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::dns::{DnsCheck, DnsRcode, DnsRecordType};
 use super::StatusPage;
 use crate::rollout::{FreezeWindow, HeaderMatch, RequestHeader};
 
@@ -40,7 +43,7 @@ fn yes() -> bool {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("has(self.http) != has(self.tcp)", "exactly one of http and tcp must be set"),
+    validation = ("[has(self.http), has(self.tcp), has(self.dns)].filter(x, x).size() == 1", "exactly one of http, tcp and dns must be set"),
     validation = Rule::new("!has(self.timeoutSeconds) || self.timeoutSeconds < self.intervalSeconds").message("timeoutSeconds must be less than intervalSeconds: a probe never runs twice at once").field_path(".timeoutSeconds")
 )]
 pub struct Probe {
@@ -65,6 +68,9 @@ pub struct Probe {
     /// A connection over TCP, and a TLS handshake if wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpCheck>,
+    /// A question to a DNS server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsCheck>,
 }
 
 fn interval_seconds() -> i64 {

@@ -7,19 +7,26 @@ use std::{
 };
 
 use forkable_core::{
-    alerting::{self, Alert, Begins, Facts, Firing, Reading, condition_of, next_look, quiet, selects, step},
+    alerting::{self, Alert, Begins, Facts, Firing, Message, Reading, condition_of, next_look, quiet, selects, step},
     store::{EventType, Kind as _, ObjectRef, Store},
 };
 use forkable_crds::{
-    AlertRule, Fork,
-    alert_rule::{ActionType, AlertState, AlertStatus, NoData},
+    AlertRule, Fork, RESEND_ANNOTATION,
+    alert_rule::{ActionType, AlertState, AlertStatus, NoData, Undelivered},
     rollout::FreezeWindow,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{act, report, signals, signals::Signals};
-use crate::{clock::after, context::Context, notify};
+use super::{
+    act, report,
+    signals::{self, Seen, Signals},
+};
+use crate::{
+    clock::{after, before},
+    context::Context,
+    notify,
+};
 
 /// How often all rules are gone through though nothing is known to have changed.
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,6 +34,13 @@ const EVERY: Duration = Duration::from_secs(5);
 const ON_THE_WAY: SignedDuration = SignedDuration::from_mins(1);
 /// Alerts of a rule that are on record at most; the oldest.
 const RECORDED: usize = 500;
+/// Messages that were given up of which it is known, of all rules, and for how long.
+const LETTERS: u32 = 200;
+const REMEMBERED: Duration = Duration::from_hours(24 * 7);
+/// How much longer it rests after a pass than that took, so that a fleet in which much happens leaves the processor to
+/// others; and the longest that it rests.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// Follows all rules.
 pub struct Evaluator<S> {
@@ -37,6 +51,8 @@ pub struct Evaluator<S> {
     had: Forks,
     /// Forks that left, and when. Two watches tell of it: one that a Fork is not ours any more, another whose it is.
     left: Vec<(Timestamp, Arc<Fork>)>,
+    /// What the last pass took, without what it waited for.
+    took: Duration,
 }
 
 /// What is known of one rule.
@@ -62,28 +78,32 @@ pub(super) struct Rule {
     pub(super) untold: Option<String>,
     /// Channels that fail, and why.
     pub(super) failing: Vec<String>,
+    /// Messages that were given up, the newest.
+    pub(super) undelivered: Vec<Undelivered>,
+    /// The wish to send them again that was carried out last.
+    resent: Option<String>,
 }
 
 /// All Forks that are not being deleted, by namespace and name.
 #[derive(Debug, Default)]
 struct Forks {
-    ours: HashMap<String, BTreeMap<String, Arc<Fork>>>,
+    ours: HashMap<String, BTreeMap<String, Seen>>,
     /// Those that other processes work on.
     others: HashMap<String, BTreeMap<String, Arc<Fork>>>,
 }
 
 impl Forks {
-    fn of(&self, namespace: &str) -> impl Iterator<Item = (&String, &Arc<Fork>)> {
+    fn of(&self, namespace: &str) -> impl Iterator<Item = (&String, &Seen)> {
         self.ours.get(namespace).into_iter().flatten()
     }
 
     fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Fork>> {
-        self.ours.get(namespace)?.get(name)
+        self.ours.get(namespace)?.get(name).map(|seen| &seen.fork)
     }
 
     fn has(&self, fork: &Fork) -> bool {
         let ObjectRef { namespace, name, .. } = fork.reference();
-        [&self.ours, &self.others].iter().any(|all| all.get(&namespace).is_some_and(|all| all.contains_key(&name)))
+        self.get(&namespace, &name).is_some() || self.others.get(&namespace).is_some_and(|all| all.contains_key(&name))
     }
 
     fn selected_elsewhere(&self, rule: &AlertRule, namespace: &str) -> BTreeSet<String> {
@@ -95,7 +115,8 @@ impl Forks {
 
 impl<S: Store> Evaluator<S> {
     pub fn new(context: Arc<Context<S>>) -> Self {
-        Self { context, signals: Signals::default(), rules: HashMap::new(), had: Forks::default(), left: Vec::new() }
+        let (had, left) = (Forks::default(), Vec::new());
+        Self { context, signals: Signals::default(), rules: HashMap::new(), had, left, took: Duration::ZERO }
     }
 
     /// Runs until `stop`.
@@ -103,14 +124,25 @@ impl<S: Store> Evaluator<S> {
         loop {
             let now = self.context.clock.now();
             let due = if self.context.is_loaded() { self.pass(now).await } else { after(now, EVERY) };
-            self.signals.ask(&self.context);
-            let context = self.context.clone();
+            if stop.run_until_cancelled(self.wait(due)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until something happens or is due. What happens while it rests makes one pass, however much it is.
+    async fn wait(&mut self, due: Timestamp) {
+        let context = self.context.clone();
+        let rested = tokio::time::Instant::now() + (self.took * REST).min(LONGEST_REST);
+        let mut is_due = false;
+        loop {
+            self.signals.ask(&context);
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = context.alerts.wake.notified() => {}
-                () = context.monitor.changed().notified() => {}
-                () = self.signals.answered() => {}
-                () = context.clock.sleep_until(due) => {}
+                () = context.alerts.wake.notified() => is_due = true,
+                () = context.monitor.changed().notified() => is_due = true,
+                () = self.signals.answered() => is_due = true,
+                () = context.clock.sleep_until(due), if !is_due => is_due = true,
+                () = tokio::time::sleep_until(rested), if is_due => return,
             }
         }
     }
@@ -131,39 +163,75 @@ impl<S: Store> Evaluator<S> {
         self.forget(&rules);
         due = self.signals.due().map_or(due, |next| due.min(next.max(after(now, Duration::from_millis(50)))));
         self.hush(&rules, &forks, now);
-        self.count(&rules, began);
+        self.took = began.elapsed();
+        self.count(&rules);
         for rule in &rules {
             self.act(rule, &forks, now).await;
             self.announce(rule, &forks).await;
         }
         self.show(&rules);
-        self.look_at_channels().await;
+        self.send_again(&rules).await;
+        self.look_at_channels(now).await;
         for rule in &rules {
             if let Some(known) = self.rules.get(&rule.reference()) {
                 report::write(&self.context, rule, known, now).await;
             }
         }
         self.had = forks;
+        self.had.ours.values_mut().flat_map(BTreeMap::values_mut).for_each(Seen::forget);
         due
     }
 
-    /// Takes in which channels of the rules fail. While that cannot be read, what was known of it stays.
-    async fn look_at_channels(&mut self) {
-        let Ok(all) = self.context.outbox.failing().await else { return };
-        for (rule, known) in &mut self.rules {
-            let own = all.iter().filter(|it| it.namespace == rule.namespace && it.rule == rule.name);
-            known.failing = own.map(|it| format!("{}: {}", it.channel, it.error)).collect();
+    /// Sends again what was given up of rules of which a person wants that.
+    async fn send_again(&mut self, rules: &[Arc<AlertRule>]) {
+        for rule in rules {
+            let Some(known) = self.rules.get_mut(&rule.reference()) else { continue };
+            let wish = rule.metadata.annotations.as_ref().and_then(|all| all.get(RESEND_ANNOTATION));
+            if wish.is_none() || known.resent.as_ref() == wish {
+                continue;
+            }
+            // What is given up after the wish needs another one, also of a process that carries it out once more.
+            let Some(until) = wish.and_then(|wish| wish.parse::<Timestamp>().ok()) else { continue };
+            let ObjectRef { namespace, name, .. } = rule.reference();
+            match self.context.outbox.resend(&namespace, &name, until, self.context.clock.now()).await {
+                Ok(count) => {
+                    known.resent = wish.cloned();
+                    if count > 0 {
+                        self.context.posted.notify_one();
+                        let text = format!("{count} messages that were given up are sent again");
+                        self.context.store.event(&rule.reference(), EventType::Normal, "Resent", &text).await;
+                    }
+                }
+                Err(error) => tracing::warn!(rule = %rule.reference(), %error, "nothing can be sent again yet"),
+            }
         }
     }
 
-    fn count(&self, rules: &[Arc<AlertRule>], began: Instant) {
+    /// Takes in which channels of the rules fail, and what was given up. While that cannot be read, what was known of it
+    /// stays.
+    async fn look_at_channels(&mut self, now: Timestamp) {
+        let (Ok(all), Ok(dead)) = (self.context.outbox.failing().await, self.context.outbox.dead(LETTERS).await) else {
+            return;
+        };
+        let since = before(now, REMEMBERED);
+        let dead: Vec<_> = dead.iter().filter(|letter| letter.given_up_at >= since).collect();
+        for (rule, known) in &mut self.rules {
+            let own = all.iter().filter(|it| it.namespace == rule.namespace && it.rule == rule.name);
+            known.failing = own.map(|it| format!("{}: {}", it.channel, it.error)).collect();
+            let is_own = |message: &Message| message.namespace == rule.namespace && message.rule == rule.name;
+            let own = dead.iter().filter(|letter| is_own(&letter.envelope.message));
+            known.undelivered = own.take(report::UNDELIVERED).map(|letter| report::undelivered(letter)).collect();
+        }
+    }
+
+    fn count(&self, rules: &[Arc<AlertRule>]) {
         let mut counts = BTreeMap::new();
         for rule in rules {
             for alert in self.rules.get(&rule.reference()).iter().flat_map(|known| known.alerts.values()) {
                 *counts.entry((rule.spec.severity, is_firing(alert))).or_default() += 1;
             }
         }
-        self.context.metrics.alerts(began.elapsed(), &counts);
+        self.context.metrics.alerts(self.took, &counts);
     }
 
     fn forks(&mut self, now: Timestamp) -> Forks {
@@ -171,11 +239,14 @@ impl<S: Store> Evaluator<S> {
         self.context.fleet.with_all_forks(|fork, is_ours| {
             if !fork.is_deleting() {
                 let ObjectRef { namespace, name, .. } = fork.reference();
-                let forks = if is_ours { &mut all.ours } else { &mut all.others };
-                forks.entry(namespace).or_default().insert(name, fork.clone());
+                if is_ours {
+                    all.ours.entry(namespace).or_default().insert(name, Seen::new(fork.clone()));
+                } else {
+                    all.others.entry(namespace).or_default().insert(name, fork.clone());
+                }
             }
         });
-        let had = self.had.ours.values().flat_map(BTreeMap::values);
+        let had = self.had.ours.values().flat_map(BTreeMap::values).map(|seen| &seen.fork);
         let gone = had.filter(|fork| !all.has(fork) && self.context.fleet.fork(&fork.reference()).is_none());
         self.left.extend(gone.map(|fork| (now, fork.clone())));
         self.left.retain(|(at, fork)| !all.has(fork) && now.duration_since(*at) < ON_THE_WAY);
@@ -216,31 +287,26 @@ impl<S: Store> Evaluator<S> {
         let mut due = Timestamp::MAX;
         known.selected = 0;
         known.elsewhere = forks.selected_elsewhere(rule, &reference.namespace);
-        known.mute = None;
-        let mut seen = HashSet::new();
+        let mut mute = None;
+        let is_selected = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
         let condition = condition_of(&rule.spec);
-        for (name, fork) in forks.of(&reference.namespace) {
-            if !selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref()) {
+        for (name, seen) in forks.of(&reference.namespace) {
+            let fork = &seen.fork;
+            if !is_selected(fork) {
                 continue;
             }
             known.selected += 1;
-            seen.insert(name);
             // A rule that is wrong neither fires anew nor ends what fires.
             if !known.problems.is_empty() {
                 continue;
             }
-            let Some(reading) = self.signals.read(&self.context, rule, fork, now) else { continue };
-            if let Reading::NoData(why) = &reading
-                && condition.on_no_data == NoData::Keep
-            {
-                known.mute.get_or_insert_with(|| (name.clone(), why.clone()));
-            }
+            let Some(reading) = self.signals.read(&self.context, rule, seen, now) else { continue };
             let before = known.alerts.remove(name);
-            let begins = known.begins.entry(name.clone()).or_default();
-            let next = step(&condition, &reading, name, before.as_ref(), begins.count(now), now);
+            let begins = known.begins.get_mut(name).map_or(0, |begins| begins.count(now));
+            let next = step(&condition, &reading, name, before.as_ref(), begins, now);
             let fired = |alert: &Option<AlertStatus>| alert.as_ref().is_some_and(is_firing);
             if fired(&next) && !fired(&before) {
-                begins.note(now);
+                known.begins.entry(name.clone()).or_default().note(now);
                 self.context.metrics.alert_fired(rule.spec.severity);
             }
             if let (None, Some(before)) = (&next, before.filter(|it| is_firing(it) && it.notified)) {
@@ -250,9 +316,18 @@ impl<S: Store> Evaluator<S> {
                 due = due.min(next_look(&condition, &next).filter(|at| *at > now).unwrap_or(Timestamp::MAX));
                 known.alerts.insert(name.clone(), next);
             }
+            // The last of them: of a fleet that comes up in some order, it is the same one for the longest time, and
+            // every other one would be another status to write.
+            if let Reading::NoData(why) = reading
+                && condition.on_no_data == NoData::Keep
+            {
+                mute = Some((name, why));
+            }
         }
+        known.mute = mute.map(|(name, why)| (name.clone(), why));
         // A Fork that is gone, or not selected any more, is nobody's trouble.
-        let gone: Vec<_> = known.alerts.keys().filter(|name| !seen.contains(*name)).cloned().collect();
+        let is_gone = |name: &&String| !forks.get(&reference.namespace, name).is_some_and(|fork| is_selected(fork));
+        let gone: Vec<_> = known.alerts.keys().filter(is_gone).cloned().collect();
         for alert in gone.iter().filter_map(|name| known.alerts.remove(name)).filter(|it| it.notified) {
             if let Some(fork) = forks.get(&reference.namespace, &alert.fork) {
                 known.ended.push(told(&self.context, rule, &alert, fork, Some(now)));

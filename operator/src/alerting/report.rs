@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use forkable_core::{
+    alerting::{Letter, named},
     condition::{self, Report, State},
     store::{EventType, Kind as _, Store, StoreError},
 };
-use forkable_crds::{AlertRule, AlertRuleStatus};
+use forkable_crds::{AlertRule, AlertRuleStatus, alert_rule::Undelivered};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -23,6 +24,10 @@ const EVALUATED: &str = "Evaluated";
 const NOTIFIED: &str = "Notified";
 /// Labels that are told of at most, for a rule that selects nothing.
 const TOLD: usize = 10;
+/// Messages that were given up that a status shows at most.
+pub(super) const UNDELIVERED: usize = 10;
+/// Characters of what was wrong with one of them.
+const LONGEST: usize = 256;
 
 /// Writes the status of a rule, if it differs: what is known of this process's Forks, and for one of the processes also how
 /// the rule itself is.
@@ -33,6 +38,7 @@ pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertR
     if context.store.reports(&reference) {
         status.observed_generation = Some(rule.generation());
         status.conditions = conditions(context, rule, known, &before, now, status.selected > 0);
+        status.undelivered.clone_from(&known.undelivered);
     }
     if status == before {
         return;
@@ -62,6 +68,7 @@ async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &A
             tracing::warn!("{reference}: {}", condition.message);
             let reason = match condition.type_.as_str() {
                 VALID => "Invalid",
+                NOTIFIED if condition.reason == "GivenUp" => "GivenUp",
                 NOTIFIED => "ChannelFails",
                 _ => "NoForks",
             };
@@ -73,7 +80,7 @@ async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &A
 fn of_alerts(known: &Rule, before: &AlertRuleStatus) -> AlertRuleStatus {
     let alerts = recorded(known, &before.alerts);
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let whole = |at: &Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(*at));
+    let whole = |at: &Timestamp| Time(whole_seconds_of(*at));
     let own = known.alerts.values().filter(|alert| is_firing(alert)).count();
     let others = alerts.iter().filter(|alert| is_firing(alert) && !known.alerts.contains_key(&alert.fork)).count();
     AlertRuleStatus {
@@ -122,14 +129,42 @@ fn conditions<S: Store>(
     };
     condition::add_aside(&mut conditions, &before.conditions, &selects, generation, now);
     if !rule.spec.notify.is_empty() {
-        let notified = if known.failing.is_empty() {
-            report(NOTIFIED, State::Ready, "Notified", "no channel fails".into())
-        } else {
-            report(NOTIFIED, State::PersonNeeded, "ChannelFails", known.failing.join("; "))
+        let name = rule.reference().name;
+        let notified = match &known.undelivered[..] {
+            _ if !known.failing.is_empty() => {
+                report(NOTIFIED, State::PersonNeeded, "ChannelFails", known.failing.join("; "))
+            }
+            [] => report(NOTIFIED, State::Ready, "Notified", "no channel fails".into()),
+            [newest, ..] => {
+                let Undelivered { channel, headline, error, .. } = newest;
+                let text = format!(
+                    "a message to {channel} was given up ({error}): {headline}; `forkable alert resend {name}` sends again \
+                     what was given up"
+                );
+                report(NOTIFIED, State::PersonNeeded, "GivenUp", text)
+            }
         };
         condition::add_aside(&mut conditions, &before.conditions, &notified, generation, now);
     }
     conditions
+}
+
+/// A message that was given up, for people.
+pub(super) fn undelivered(letter: &Letter) -> Undelivered {
+    let Letter { envelope, error, given_up_at } = letter;
+    let short = |text: &str| text.chars().take(LONGEST).collect();
+    Undelivered {
+        id: envelope.message_id(),
+        channel: named(&envelope.channel),
+        headline: short(&envelope.message.headline),
+        since: Time(whole_seconds_of(envelope.created_at)),
+        given_up_at: Time(whole_seconds_of(*given_up_at)),
+        error: short(error),
+    }
+}
+
+fn whole_seconds_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// What a rule could select that selects nothing.

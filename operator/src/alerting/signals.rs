@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -60,6 +60,35 @@ struct Answer {
     is_read: bool,
 }
 
+/// A Fork in one pass. What many rules ask of it is looked up once.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) fork: Arc<Fork>,
+    reference: ObjectRef,
+    releases: OnceLock<Vec<Arc<Deployment>>>,
+    standings: OnceLock<Vec<Standing>>,
+}
+
+impl Seen {
+    pub(super) fn new(fork: Arc<Fork>) -> Self {
+        Self { reference: fork.reference(), fork, releases: OnceLock::new(), standings: OnceLock::new() }
+    }
+
+    /// What was looked up is of its pass only.
+    pub(super) fn forget(&mut self) {
+        (self.releases, self.standings) = (OnceLock::new(), OnceLock::new());
+    }
+
+    /// Newest first.
+    fn releases(&self, look: impl FnOnce(&ObjectRef) -> Vec<Arc<Deployment>>) -> &[Arc<Deployment>] {
+        self.releases.get_or_init(|| look(&self.reference))
+    }
+
+    fn standings(&self, look: impl FnOnce(&ObjectRef) -> Vec<Standing>) -> &[Standing] {
+        self.standings.get_or_init(|| look(&self.reference))
+    }
+}
+
 /// Answers to what was asked.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
@@ -75,11 +104,12 @@ impl Signals {
         &mut self,
         context: &Arc<Context<S>>,
         rule: &Arc<AlertRule>,
-        fork: &Arc<Fork>,
+        seen: &Seen,
         now: Timestamp,
     ) -> Option<Reading> {
-        let Some(asked) = asked(rule) else { return Some(at_once(context, rule, fork, now)) };
-        let key = (rule.reference(), rule.generation(), fork.reference().name);
+        let Some(asked) = asked(rule) else { return Some(at_once(context, rule, seen, now)) };
+        let fork = &seen.fork;
+        let key = (rule.reference(), rule.generation(), seen.reference.name.clone());
         let pause = match asked {
             Asked::Prometheus => QUERY,
             Asked::Window(window) => WINDOW.max(window / 60),
@@ -145,27 +175,25 @@ fn asked(rule: &AlertRule) -> Option<Asked> {
 }
 
 /// What needs no question.
-fn at_once<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork, now: Timestamp) -> Reading {
+fn at_once<S: Store>(context: &Context<S>, rule: &AlertRule, seen: &Seen, now: Timestamp) -> Reading {
     let signal = &rule.spec.signal;
-    let reference = fork.reference();
-    if let Some(probe) = &signal.probe {
-        return is_up(&standings(context, &reference, probe));
-    }
     if let Some(release) = &signal.release {
-        return of_releases(release.metric, &context.fleet.releases(&reference), now);
+        return of_releases(release.metric, seen.releases(|fork| context.fleet.releases(fork)), now);
+    }
+    let standings = seen.standings(|fork| context.monitor.standings(fork));
+    if let Some(probe) = &signal.probe {
+        return is_up(standings, probe);
     }
     let domain = signal.certificate.as_ref().and_then(|certificate| certificate.domain.as_deref());
-    certificate(fork, &context.monitor.standings(&reference), domain, now)
+    certificate(&seen.fork, standings, domain, now)
 }
 
-fn standings<S: Store>(context: &Context<S>, fork: &ObjectRef, probe: &ProbeSignal) -> Vec<Standing> {
-    let mut all = context.monitor.standings(fork);
-    all.retain(|standing| probe.name.as_ref().is_none_or(|name| *name == standing.series.probe));
-    all
+fn is_asked(probe: &ProbeSignal, standing: &Standing) -> bool {
+    probe.name.as_ref().is_none_or(|name| *name == standing.series.probe)
 }
 
-fn is_up(standings: &[Standing]) -> Reading {
-    let of = |verdict| standings.iter().find(|standing| standing.verdict == verdict);
+fn is_up(standings: &[Standing], probe: &ProbeSignal) -> Reading {
+    let of = |verdict| standings.iter().find(|it| it.verdict == verdict && is_asked(probe, it));
     if let Some(down) = of(Verdict::Down) {
         return Reading::Value(0.0, format!("{}: {}", down.series.probe, down.why));
     }
@@ -200,15 +228,17 @@ fn of_releases(metric: ReleaseMetric, releases: &[Arc<Deployment>], now: Timesta
         };
     }
     let Some(newest) = production.next() else { return Reading::NoData("there is no release yet".into()) };
-    let status = newest.status.clone().unwrap_or_default();
-    let phase = status.phase.as_deref().unwrap_or("Pending");
+    let status = newest.status.as_ref();
+    let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
     match metric {
         ReleaseMetric::Failed => {
             let failed = matches!(phase, "Failed" | "RolledBack" | "RollingBack" | "Frozen");
             let text = format!("{} of commit {} is {phase}", name(newest), commit(newest));
             Reading::Value(f64::from(u8::from(failed)), text)
         }
-        _ if status.finished_at.is_some() => Reading::Value(0.0, format!("{} is {phase}", name(newest))),
+        _ if status.is_some_and(|status| status.finished_at.is_some()) => {
+            Reading::Value(0.0, format!("{} is {phase}", name(newest)))
+        }
         _ => {
             let seconds = took(newest, now);
             Reading::Value(seconds, format!("{} is {phase} after {seconds:.0} s", name(newest)))
@@ -254,7 +284,8 @@ async fn seen<S: Store>(
     (now, length): (Timestamp, Duration),
 ) -> Result<Point, String> {
     let reference = fork.reference();
-    let series: Vec<Series> = standings(context, &reference, probe).into_iter().map(|it| it.series).collect();
+    let standings = context.monitor.standings(&reference);
+    let series: Vec<Series> = standings.into_iter().filter(|it| is_asked(probe, it)).map(|it| it.series).collect();
     let mut seen = Point::default();
     let from = before(now, length);
     let step = if length <= Duration::from_hours(6) { Duration::from_mins(1) } else { Duration::from_hours(1) };
@@ -340,6 +371,28 @@ pub(super) fn host(fork: &Fork) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_many_rules_ask_of_a_fork_is_looked_up_once() {
+        let spec = serde_json::json!({
+            "template": {"owner": "o", "repo": "t"}, "repository": {"owner": "o", "name": "acme"},
+            "project": {"name": "acme"},
+        });
+        let seen = Seen::new(Arc::new(Fork::new("acme", serde_json::from_value(spec).expect("a spec"))));
+        let looks = std::cell::Cell::new(0);
+        for _ in 0..100 {
+            let releases = seen.releases(|fork| {
+                assert_eq!(fork.name, "acme");
+                looks.set(looks.get() + 1);
+                Vec::new()
+            });
+            assert_eq!(
+                of_releases(ReleaseMetric::Failed, releases, Timestamp::UNIX_EPOCH).text(),
+                "there is no release yet"
+            );
+        }
+        assert_eq!(looks.get(), 1);
+    }
 
     #[test]
     fn nothing_is_due_of_a_fork_that_is_gone() {

@@ -1,9 +1,10 @@
 //! `forkable alert`: what a person tries of alert rules.
 
 mod rehearse;
+mod resend;
 mod test;
 
-/// Try alert rules: whether people can be told, and what would have been told.
+/// Try alert rules: whether people can be told, and what would have been told; send again what was given up.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -14,6 +15,7 @@ pub(super) struct Arguments {
 enum Command {
     Test(test::Arguments),
     Rehearse(rehearse::Arguments),
+    Resend(resend::Arguments),
 }
 
 impl Arguments {
@@ -21,6 +23,7 @@ impl Arguments {
         match self.command {
             Command::Test(arguments) => arguments.run().await,
             Command::Rehearse(arguments) => arguments.run().await,
+            Command::Resend(arguments) => arguments.run().await,
         }
     }
 }

@@ -8,6 +8,7 @@ use forkable_core::{
     Secret,
     store::{Kind, Store},
 };
+use forkable_crds::AlertRule;
 use forkable_providers::journal::SqliteJournal;
 use forkable_sandbox::{Options, WebhookTarget};
 use tokio::net::TcpListener;
@@ -281,6 +282,15 @@ async fn keep_schedule(context: Arc<Context<LocalStore>>, dir: PathBuf, stop: Ca
     context.schedule.keep(state::folder(&dir).join(state::SCHEDULE_FILE), stop).await;
 }
 
+/// Takes in wishes about rules.
+async fn hear_rules(context: &Context<LocalStore>) {
+    match context.store.list::<AlertRule>().await {
+        Ok(rules) => rules.into_iter().for_each(|rule| context.fleet.put_rule(rule)),
+        Err(error) => tracing::warn!(%error, "wishes about alert rules are not heard yet"),
+    }
+    context.alerts.wake();
+}
+
 /// Releases the brake when a person asked for it with `forkable resume`, and hears wishes about releases.
 async fn watch_brake(context: Arc<Context<LocalStore>>, dir: PathBuf, stop: CancellationToken) {
     let file = state::folder(&dir).join(state::RESUME_FILE);
@@ -288,6 +298,7 @@ async fn watch_brake(context: Arc<Context<LocalStore>>, dir: PathBuf, stop: Canc
     loop {
         if std::fs::remove_file(&wishes).is_ok() {
             context.fleet.with_releases(|releases| releases.for_each(|release| context.wake(release.reference())));
+            hear_rules(&context).await;
         }
         if std::fs::remove_file(&file).is_ok() {
             context.brake.release();

@@ -12,7 +12,7 @@ use forkable_core::{
 };
 use forkable_crds::{
     AlertRule, Deployment, Fork,
-    alert_rule::{AlertState, AlertStatus},
+    alert_rule::{AlertState, AlertStatus, Undelivered},
     rollout::AnalysisRun,
 };
 use forkable_providers::journal::SqliteJournal;
@@ -69,6 +69,8 @@ struct Told {
     canary: Option<String>,
     /// What is alerted about, with the name of the rule, or of the Fork if it is the rule that is asked about.
     alerts: Vec<(String, AlertStatus)>,
+    /// Messages of a rule that were given up.
+    undelivered: Vec<Undelivered>,
 }
 
 impl Arguments {
@@ -84,6 +86,7 @@ impl Arguments {
         }
         tell_causes(&told.conditions);
         told.alerts.iter().for_each(tell_alert);
+        told.undelivered.iter().for_each(tell_undelivered);
         measurements::table(&told.runs).iter().for_each(super::say);
         super::say(format_args!("who must act: {}", who(&told.conditions)));
         // Events are a help, and not everybody may read them.
@@ -129,6 +132,7 @@ impl Arguments {
                 runs: release.and_then(|release| Some(release.status.clone()?.analysis_runs)).unwrap_or_default(),
                 canary,
                 alerts: alerts(world, &fork).await,
+                undelivered: Vec::new(),
             }));
         }
         if asked == Some(What::Fork) {
@@ -152,6 +156,7 @@ impl Arguments {
                     canary: None,
                     runs: Vec::new(),
                     alerts: status.alerts.into_iter().map(|alert| (alert.fork.clone(), alert)).collect(),
+                    undelivered: status.undelivered,
                 }
             }));
         }
@@ -167,6 +172,7 @@ impl Arguments {
                 canary: canary::standing(&release, Timestamp::now()),
                 runs: status.analysis_runs,
                 alerts: Vec::new(),
+                undelivered: Vec::new(),
             }
         }))
     }
@@ -201,6 +207,16 @@ fn tell_alert((of, alert): &(String, AlertStatus)) {
     for action in &alert.actions {
         super::say(format_args!("      {action}"));
     }
+}
+
+fn tell_undelivered(letter: &Undelivered) {
+    let Undelivered { id: _, channel, headline, since, given_up_at, error } = letter;
+    super::say(format_args!(
+        "  ! {channel} {} of {}, given up at {}: {error}\n      {headline}",
+        paint("did not take a message", Tone::Bad),
+        when(since.0),
+        when(given_up_at.0)
+    ));
 }
 
 async fn tell_journal(dir: &Path, told: &Told, now: Timestamp) {
@@ -369,6 +385,7 @@ mod tests {
             runs: Vec::new(),
             canary: None,
             alerts: Vec::new(),
+            undelivered: Vec::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use forkable_core::{
 };
 use forkable_crds::Fork;
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     clock::{Clock, after, until},
@@ -27,6 +27,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 const FEWEST_RUNS: usize = 512;
 /// Runs at once, however many files the process may have open.
 const MOST_RUNS: usize = 8192;
+/// Runs that begin before those that go on get their turn. While the processor cannot keep up, runs begin late rather
+/// than all of them ending late, which would look like products that do not answer.
+const TURN: usize = 32;
 /// How long after its time the run may come that ends what a sample stands for.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -51,6 +54,10 @@ pub struct Scheduler {
     due: BTreeSet<(Timestamp, u64)>,
     runs: JoinSet<Ran>,
     most_runs: usize,
+    /// Runs that may begin yet in this turn.
+    turn: usize,
+    /// Waits behind all that is ready to go on now; begun when the turn is used up.
+    turn_over: Option<JoinHandle<()>>,
     /// What is known of probes that are put later.
     restored: HashMap<Series, Standing>,
     ids: u64,
@@ -91,6 +98,8 @@ impl Scheduler {
             due: BTreeSet::new(),
             runs: JoinSet::new(),
             most_runs: most_runs(),
+            turn: TURN,
+            turn_over: None,
             restored: HashMap::new(),
             ids: 0,
         }
@@ -158,11 +167,12 @@ impl Scheduler {
             let due = self.due.first().map(|(due, _)| *due).filter(|_| self.runs.len() < self.most_runs);
             tokio::select! {
                 biased;
+                () = over(&mut self.turn_over), if self.turn == 0 => self.turn = TURN,
                 Some(ran) = self.runs.join_next() => match ran {
                     Ok(ran) => return self.ended(ran),
                     Err(error) => tracing::error!(%error, "a run of a probe was lost"),
                 },
-                () = self.clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+                () = self.clock.sleep_until(due.unwrap_or_default()), if due.is_some() && self.turn > 0 => {}
                 else => std::future::pending().await,
             }
         }
@@ -170,9 +180,14 @@ impl Scheduler {
 
     fn start(&mut self) {
         let now = self.clock.now();
-        while self.runs.len() < self.most_runs
+        while self.turn > 0
+            && self.runs.len() < self.most_runs
             && let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= now)
         {
+            self.turn -= 1;
+            if self.turn == 0 {
+                self.turn_over = Some(tokio::spawn(tokio::task::yield_now()));
+            }
             self.due.remove(&(due, id));
             let Some(probe) = self.probes.get_mut(&id) else { continue };
             probe.due = None;
@@ -234,6 +249,15 @@ impl Scheduler {
         };
         Some(Outcome { standing, before, spells })
     }
+}
+
+/// Waits until a turn is over.
+async fn over(turn: &mut Option<JoinHandle<()>>) {
+    if let Some(waits) = turn {
+        // It does nothing that could fail.
+        drop(waits.await);
+    }
+    *turn = None;
 }
 
 /// One run, and if it fails, whether this side is to blame.

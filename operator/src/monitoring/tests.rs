@@ -21,6 +21,8 @@ struct Puppet {
     is_cut_off: AtomicBool,
     /// Real time that a run takes.
     takes: Duration,
+    /// How often a run gives up the processor before it ends.
+    yields: usize,
     running: AtomicUsize,
     most: AtomicUsize,
 }
@@ -30,7 +32,12 @@ impl Prober for Puppet {
     async fn probe(&self, _: &Ask, _: Duration) -> Finding {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
-        tokio::time::sleep(self.takes).await;
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        for _ in 0..self.yields {
+            tokio::task::yield_now().await;
+        }
         self.running.fetch_sub(1, Ordering::SeqCst);
         let result = if self.fails.load(Ordering::SeqCst) { Err("it fails".into()) } else { Ok(()) };
         Finding { result, ..Finding::default() }
@@ -130,6 +137,22 @@ async fn a_probe_never_runs_twice_at_once_and_is_not_run_late() {
         let intervals = pair[1].duration_since(pair[0]).as_secs_f64() / INTERVAL.as_secs_f64();
         assert!((intervals - intervals.round()).abs() < 0.3 && intervals > 2.5, "at its phase: {intervals}");
     }
+}
+
+#[tokio::test]
+async fn a_herd_begins_in_turns_so_that_none_of_it_ends_late() {
+    const HERD: usize = 1000;
+    let puppet = Arc::new(Puppet { yields: 5, ..Puppet::default() });
+    let mut scheduler = Scheduler::new(Clock::scaled(SCALE), puppet.clone(), Metrics::default());
+    let targets = (0..HERD).map(|number| target(&number.to_string())).collect();
+    scheduler.put(object(), Some(fork()), targets);
+    // So that all of them are due.
+    std::thread::sleep(INTERVAL / SCALE);
+    for _ in 0..HERD {
+        next(&mut scheduler).await;
+    }
+    let most = puppet.most.load(Ordering::SeqCst);
+    assert!(most < HERD / 2, "{most} at once");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use crate::forge::short;
 const IN_FULL: usize = 3;
 /// Links that are told once for all alerts; more different ones are told with each.
 const SHARED: usize = 3;
+/// Alerts that are told of at most in text; of more, how many they are.
+const LISTED: usize = 100;
 
 /// Why people are told now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,12 @@ impl Message {
         lines
     }
 
+    /// The alerts that are told of in text, and how many more there are.
+    pub fn listed(&self) -> (&[Told], usize) {
+        let listed = &self.alerts[..self.alerts.len().min(LISTED)];
+        (listed, self.alerts.len() - listed.len())
+    }
+
     /// The whole of it in plain text.
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", self.headline);
@@ -144,13 +152,17 @@ impl Message {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{line}");
         }
-        for told in &self.alerts {
+        let (listed, more) = self.listed();
+        for told in listed {
             let _ = if self.is_in_full() {
                 let facts = told.facts().into_iter().map(|fact| format!("  {}: {}", fact.name, fact.value));
                 writeln!(text, "\n{}\n{}", told.title(), facts.collect::<Vec<_>>().join("\n"))
             } else {
                 writeln!(text, "- {}: {}", told.title(), told.row())
             };
+        }
+        if more > 0 {
+            let _ = writeln!(text, "and {more} more");
         }
         text
     }
@@ -328,6 +340,12 @@ The acme (acme)
                    “Make it faster” by Ada; forkable rollback fork-00";
         assert_eq!(lines.next(), Some(row));
         assert_eq!(lines.count(), 49);
+        let many = (0..5000).map(|n| told(alert(&format!("fork-{n}")))).collect();
+        let text = Message::new(Occasion::First, "default", "down", many).text();
+        assert!(
+            text.starts_with("[CRITICAL] 5000 forks: down") && text.ends_with("\nand 4900 more\n"),
+            "it has an end"
+        );
     }
 
     #[test]

@@ -175,5 +175,8 @@ pub trait Outbox: Send + Sync {
     /// Messages that were given up, newest first.
     async fn dead(&self, limit: u32) -> Result<Vec<Letter>, JournalError>;
 
+    /// Puts in again the messages of a rule that were given up until then. Answers how many these are.
+    async fn resend(&self, namespace: &str, rule: &str, until: Timestamp, now: Timestamp) -> Result<u64, JournalError>;
+
     async fn depth(&self) -> Result<Depth, JournalError>;
 }

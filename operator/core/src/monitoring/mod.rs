@@ -1,6 +1,7 @@
 //! Whether products work: what probes found, what of it is confirmed, and the history of both.
 
 mod available;
+mod dns;
 mod probe;
 mod schedule;
 mod tally;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 
 pub use self::{
     available::{AVAILABLE, available},
+    dns::{DnsAnswer, DnsAsk},
     probe::{Answer, Finding, Phases, Prober, judge_certificate},
     schedule::{next, phase},
     tally::{Spell, Tally, uptime},

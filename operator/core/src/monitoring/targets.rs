@@ -10,7 +10,7 @@ use forkable_crds::{
 use jiff::Timestamp;
 use regex::Regex;
 
-use super::Series;
+use super::{Series, dns, dns::DnsAsk};
 use crate::{
     Secret,
     release::{
@@ -46,6 +46,7 @@ pub struct Target {
 pub enum Ask {
     Http(HttpAsk),
     Tcp(TcpAsk),
+    Dns(DnsAsk),
 }
 
 /// A request.
@@ -134,8 +135,8 @@ fn default_target(fork: &Fork, host: &str) -> Target {
 }
 
 fn target(fork: &Fork, probe: &Probe, product: Option<&str>, secrets: &Secrets) -> Option<Target> {
-    let ask = match (&probe.http, &probe.tcp) {
-        (Some(http), _) => {
+    let ask = match (&probe.http, &probe.tcp, &probe.dns) {
+        (Some(http), ..) => {
             let to = match (&http.url, product) {
                 (Some(url), _) => To::Url(url.clone()),
                 (None, product) => {
@@ -144,8 +145,9 @@ fn target(fork: &Fork, probe: &Probe, product: Option<&str>, secrets: &Secrets) 
             };
             http_ask(http, to, secrets)
         }
-        (None, Some(tcp)) => tcp_ask(tcp),
-        (None, None) => return None,
+        (None, Some(tcp), _) => tcp_ask(tcp),
+        (None, None, Some(check)) => dns::ask(check, check.name.as_deref().or(product)?).map(Ask::Dns),
+        (None, None, None) => return None,
     };
     let timeout = probe.timeout_seconds.unwrap_or(TIMEOUT.min(probe.interval_seconds - 1));
     Some(Target {
@@ -187,7 +189,7 @@ fn tcp_ask(tcp: &TcpCheck) -> Result<Ask, String> {
     Ok(Ask::Tcp(TcpAsk { host, port, tls, minimum_certificate_days }))
 }
 
-fn pattern(text: &str) -> Result<Regex, String> {
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| {
         let last = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
         format!("it is no regular expression: {last}")
@@ -211,6 +213,10 @@ pub fn faults(spec: &ForkSpec) -> Vec<(String, String)> {
     let Some(monitoring) = &spec.monitoring else { return Vec::new() };
     let mut faults = Vec::new();
     for (index, probe) in monitoring.probes.iter().enumerate() {
+        if let Some(check) = &probe.dns {
+            let found = dns::faults(check).into_iter();
+            faults.extend(found.map(|(field, what)| (format!("probes[{index}].dns.{field}"), what)));
+        }
         let Some(http) = &probe.http else { continue };
         let mut fault = |field: &str, what: String| faults.push((format!("probes[{index}].http.{field}"), what));
         if let Some(Err(error)) = http.body_matches.as_deref().map(pattern) {

@@ -45,6 +45,7 @@ fn probed(fork: &Fork) -> Vec<String> {
             }
             Ok(Ask::Http(HttpAsk { to: To::Url(url), method, .. })) => format!("{method} {url}"),
             Ok(Ask::Tcp(TcpAsk { host, port, tls, .. })) => format!("{host}:{port} {tls}"),
+            Ok(Ask::Dns(DnsAsk { name, server, .. })) => format!("{name} of {server:?}"),
             Err(why) => why,
         };
         let (every, most) = (target.interval.as_secs(), target.timeout.as_secs());
@@ -95,12 +96,16 @@ fn probes_that_are_asked_for_take_their_place() {
         {"name": "api", "intervalSeconds": 5, "http": {"path": "/healthz", "method": "HEAD"}},
         {"name": "other", "timeoutSeconds": 3, "http": {"url": "http://other.dev:81/x"}},
         {"name": "db", "tcp": {"host": "db.dev", "port": 5432, "tls": true}},
+        {"name": "address", "dns": {"server": "1.1.1.1"}},
+        {"name": "mail", "dns": {"name": "dev", "type": "MX"}},
         {"name": "secret", "http": {"requestHeaders": [{"name": "A", "valueFrom": key}]}},
     ]}});
     let expected = [
         "api: HEAD https://acme.dev/healthz every 5 s, 4 at most",
         "other: GET http://other.dev:81/x every 30 s, 3 at most",
         "db: db.dev:5432 true every 30 s, 10 at most",
+        "address: acme.dev of Some((\"1.1.1.1\", 53)) every 30 s, 10 at most",
+        "mail: dev of None every 30 s, 10 at most",
         "secret: Secret gone with the value of the request header A is missing: create it with the key k every 30 s, 10 at most",
     ];
     assert_eq!(probed(&fork(&monitoring)), expected);

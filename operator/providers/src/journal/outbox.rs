@@ -266,6 +266,15 @@ impl Outbox for SqliteJournal {
         rows.iter().map(read).collect::<Result<_, _>>().map_err(unavailable)
     }
 
+    async fn resend(&self, namespace: &str, rule: &str, until: Timestamp, now: Timestamp) -> Result<u64, JournalError> {
+        let mut pooled = self.durable().await?;
+        let again = "UPDATE messages SET state = 'pending', attempts = 0, next_us = ?, finished_us = NULL \
+                     WHERE state = 'dead' AND finished_us <= ? AND namespace = ? AND rule = ?";
+        let again = sqlx::query(again).bind(now.as_microsecond()).bind(until.as_microsecond());
+        let done = again.bind(namespace).bind(rule).execute(&mut *pooled).await;
+        relaxed(pooled, done.map(|done| done.rows_affected())).await
+    }
+
     async fn depth(&self) -> Result<Depth, JournalError> {
         let depth = "SELECT count(*) FILTER (WHERE state = 'pending') AS pending, \
                      count(*) FILTER (WHERE state = 'dead') AS dead, \

@@ -135,8 +135,12 @@ fn html(message: &Alerts) -> String {
         }
     } else {
         html.push_str("<ul>");
-        for told in &message.alerts {
+        let (listed, more) = message.listed();
+        for told in listed {
             let _ = write!(html, "<li><b>{}</b>: {}</li>", escaped(&told.title()), escaped(&told.row()));
+        }
+        if more > 0 {
+            let _ = write!(html, "<li>and {more} more</li>");
         }
         html.push_str("</ul>");
     }

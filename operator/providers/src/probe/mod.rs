@@ -2,6 +2,7 @@
 //! handshake with the certificate verified. No proxy is used.
 
 mod certificate;
+mod dns;
 mod exchange;
 mod reference;
 #[cfg(test)]
@@ -9,13 +10,14 @@ mod tests;
 
 use std::{
     io,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use forkable_core::{
-    monitoring::{Answer, Ask, Finding, HttpAsk, Phases, Prober, TcpAsk, judge_certificate},
+    monitoring::{Answer, Ask, DnsAsk, Finding, HttpAsk, Phases, Prober, TcpAsk, judge_certificate},
     sites::To,
 };
 use forkable_crds::fork::Redirects;
@@ -145,6 +147,12 @@ impl NetworkProber {
         judge_certificate(run.certificate_ends, ask.minimum_certificate_days, Timestamp::now())
     }
 
+    async fn dns(&self, ask: &DnsAsk, run: &mut Run) -> Result<(), String> {
+        let answer = dns::exchange(ask, run).await?;
+        run.latency = Some(run.began.elapsed());
+        ask.judge(&answer)
+    }
+
     async fn handshake(
         &self,
         connection: TcpStream,
@@ -183,12 +191,15 @@ fn add(phase: &mut Option<Duration>, began: Instant) {
     *phase = Some(phase.unwrap_or_default() + began.elapsed());
 }
 
-async fn connect(host: &str, port: u16, run: &mut Run) -> Result<TcpStream, String> {
+async fn resolve(host: &str, port: u16, run: &mut Run) -> Result<Vec<SocketAddr>, String> {
     let began = run.begin("resolve the name");
     let addresses = tokio::net::lookup_host((host, port)).await;
     add(&mut run.phases.resolve, began);
-    let addresses: Vec<_> =
-        addresses.map_err(|error| format!("{host} cannot be resolved: {}", io_cause(&error)))?.collect();
+    Ok(addresses.map_err(|error| format!("{host} cannot be resolved: {}", io_cause(&error)))?.collect())
+}
+
+async fn connect(host: &str, port: u16, run: &mut Run) -> Result<TcpStream, String> {
+    let addresses = resolve(host, port, run).await?;
     let began = run.begin("connect");
     let connected = TcpStream::connect(&addresses[..]).await;
     add(&mut run.phases.connect, began);
@@ -221,6 +232,7 @@ impl Prober for NetworkProber {
             match ask {
                 Ask::Http(ask) => self.http(ask, &mut run).await,
                 Ask::Tcp(ask) => self.tcp(ask, &mut run).await,
+                Ask::Dns(ask) => self.dns(ask, &mut run).await,
             }
         };
         let ended = tokio::time::timeout(timeout, asked).await;

@@ -116,7 +116,7 @@ impl Tabular for Deployment {
 }
 
 impl Tabular for AlertRule {
-    const HEAD: &[&str] = &["NAME", "READY", "SEVERITY", "FORKS", "FIRING", "AGE", "REASON", "MESSAGE"];
+    const HEAD: &[&str] = &["NAME", "READY", "SEVERITY", "FORKS", "FIRING", "UNDELIVERED", "AGE", "REASON", "MESSAGE"];
     const WIDE: usize = 2;
 
     fn row(&self, now: Timestamp) -> Vec<String> {
@@ -134,6 +134,7 @@ impl Tabular for AlertRule {
             format!("{:?}", self.spec.severity),
             status.selected.to_string(),
             named,
+            status.undelivered.len().to_string(),
             age(self, now),
             ready.map_or_else(none, |ready| ready.reason.clone()),
             ready.map_or_else(none, |ready| first_line(&ready.message)),

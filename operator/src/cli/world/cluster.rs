@@ -166,12 +166,11 @@ impl Cluster {
         Ok("see `forkable history`".into())
     }
 
-    /// Notes a wish of a person on a release.
-    pub(super) async fn annotate(&self, release: &Deployment, name: &str, value: &str) -> anyhow::Result<()> {
-        let uid = release.metadata.uid.clone();
-        let patch = json!({ "metadata": { "uid": uid, "annotations": { name: value } } });
-        let ObjectRef { namespace, name, .. } = release.reference();
-        self.patch(self.api::<Deployment>(&namespace), &name, &patch).await
+    /// Notes a wish of a person on a release or a rule.
+    pub(super) async fn annotate<K: Listed>(&self, object: &Arc<K>, name: &str, value: &str) -> anyhow::Result<()> {
+        let patch = json!({ "metadata": { "uid": object.uid(), "annotations": { name: value } } });
+        let ObjectRef { namespace, name, .. } = object.reference();
+        self.patch(self.api::<K>(&namespace), &name, &patch).await
     }
 
     pub(super) async fn patch<K>(&self, api: Api<K>, name: &str, patch: &Value) -> anyhow::Result<()>

@@ -139,11 +139,11 @@ impl World {
         }
     }
 
-    /// Notes a wish of a person on a release.
-    pub(super) async fn annotate(&self, release: &Deployment, name: &str, value: &str) -> anyhow::Result<()> {
+    /// Notes a wish of a person on a release or a rule.
+    pub(super) async fn annotate<K: Listed>(&self, object: &Arc<K>, name: &str, value: &str) -> anyhow::Result<()> {
         match self {
-            Self::Folder(folder) => Ok(annotate(folder.dir(), &release.reference(), name, value).await?),
-            Self::Cluster(cluster) => cluster.annotate(release, name, value).await,
+            Self::Folder(folder) => Ok(annotate(folder.dir(), &object.reference(), name, value).await?),
+            Self::Cluster(cluster) => cluster.annotate(object, name, value).await,
         }
     }
 

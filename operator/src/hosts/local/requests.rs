@@ -70,7 +70,7 @@ pub async fn request_delete(root: &Path, forks: &[(String, String)]) -> Result<(
     Ok(())
 }
 
-/// Its being there says that wishes were noted, and that Deployments are to be looked at.
+/// Its being there says that wishes were noted, and that Deployments and AlertRules are to be looked at.
 pub const WISHES_FILE: &str = "wishes";
 
 /// Notes a wish of a person on an object, as an annotation; the process that works on the folder hears of it within a

@@ -35,6 +35,7 @@ pub use self::view::health::Shell;
 use self::view::{
     availability::days,
     fleet::{self, Count, Row, Skew, Survey},
+    health::{GivenUp, given_up},
     product::Product,
     public::{Public, asked},
 };
@@ -143,6 +144,8 @@ struct OverviewPage {
     frame: Frame,
     /// What to say of the whole fleet.
     headline: String,
+    /// Messages that no channel took.
+    given_up: Vec<GivenUp>,
     counts: Vec<Count>,
     query: fleet::Query,
     rows: Vec<Row>,
@@ -319,6 +322,7 @@ async fn overview<S: Store>(State(server): State<Arc<Server<S>>>, query: Query<f
         &OverviewPage {
             frame: server.frame(),
             headline: survey.headline(),
+            given_up: given_up(&context.fleet.rules(), now),
             counts: survey.counts(&query),
             range: (selection.first + 1, selection.first + rows.len(), selection.total),
             before: (selection.page > 1).then(|| at(selection.page - 1)),

@@ -114,6 +114,12 @@ async fn messages_go_in_order_for_each_group_and_channel_and_each_once() -> Outc
     assert_eq!((letters.len(), &*letters[0].error, letters[0].given_up_at), (1, "refused", at(11)));
     outbox.discard(&outbox.heads(10).await?[0]).await?;
     assert_eq!(outbox.depth().await?, Depth { pending: 1, dead: 1, oldest: Some(at(9)) });
+
+    for (rule, until, count) in [("up", at(12), 0), ("down", at(10), 0), ("down", at(11), 1), ("down", at(12), 0)] {
+        assert_eq!(outbox.resend("default", rule, until, at(12)).await?, count, "{rule} {until}");
+    }
+    let again = outbox.heads(10).await?.into_iter().find(|head| head.key == key(&first)).expect("it is sent again");
+    assert_eq!((again.attempts, again.next_at), (0, at(12)));
     Ok(())
 }
 

@@ -17,6 +17,9 @@ use jiff::Timestamp;
 use super::time::Moment;
 use crate::{cause, controllers::fork::withheld};
 
+/// Messages that were given up that are shown at most.
+const GIVEN_UP: usize = 10;
+
 /// How a Fork stands; what needs a person most comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::server) enum Health {
@@ -115,6 +118,40 @@ pub(in crate::server) fn firing(rules: &[Arc<AlertRule>]) -> HashMap<ObjectRef, 
         alerts.sort_by(|a, b| (b.severity, a.since, &a.rule).cmp(&(a.severity, b.since, &b.rule)));
     }
     by_fork
+}
+
+/// A message of a rule that no channel took.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct GivenUp {
+    pub(in crate::server) rule: String,
+    /// What follows the command that sends it again.
+    pub(in crate::server) arguments: String,
+    pub(in crate::server) channel: String,
+    pub(in crate::server) headline: String,
+    pub(in crate::server) error: String,
+    pub(in crate::server) at: Moment,
+}
+
+/// The messages that no channel took, the newest first.
+pub(in crate::server) fn given_up(rules: &[Arc<AlertRule>], now: Timestamp) -> Vec<GivenUp> {
+    let mut all: Vec<_> = rules
+        .iter()
+        .flat_map(|rule| rule.status.iter().flat_map(|status| &status.undelivered).map(move |letter| (rule, letter)))
+        .collect();
+    all.sort_by_key(|(_, letter)| std::cmp::Reverse(letter.given_up_at.0));
+    let shown = all.into_iter().take(GIVEN_UP).map(|(rule, letter)| {
+        let ObjectRef { namespace, name, .. } = rule.reference();
+        let of = if namespace == "default" { String::new() } else { format!(" -n {namespace}") };
+        GivenUp {
+            arguments: format!("{name}{of}"),
+            rule: name,
+            channel: letter.channel.clone(),
+            headline: letter.headline.clone(),
+            error: letter.error.clone(),
+            at: Moment::new(letter.given_up_at.0, now),
+        }
+    });
+    shown.collect()
 }
 
 /// What is known of a Fork.

@@ -1,0 +1,117 @@
+//! Messages that a channel refuses: they are shown, and a person has them sent again.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use forkable_tests::{World, eventually};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+/// A part of the address of the channel that nobody may read.
+const HUSH: &str = "T0PSECRET";
+
+#[derive(Clone, Default)]
+struct Receiver {
+    takes: Arc<AtomicBool>,
+    got: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receiver {
+    async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let take = async |State(receiver): State<Self>, Json(document): Json<Value>| {
+            if !receiver.takes.load(Ordering::SeqCst) {
+                return (StatusCode::UNPROCESSABLE_ENTITY, "no such team");
+            }
+            receiver.got.lock().expect("no test panics here").push(document);
+            (StatusCode::OK, "ok")
+        };
+        let app = Router::new().route(&format!("/{HUSH}"), post(take)).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}/{HUSH}")
+    }
+
+    fn got(&self) -> Vec<Value> {
+        self.got.lock().expect("no test panics here").clone()
+    }
+}
+
+/// The status of the rule.
+async fn status(world: &World) -> Value {
+    let stored = world.stored().await;
+    stored.into_iter().find(|it| it.kind == "AlertRule").map(|rule| rule.status).unwrap_or_default()
+}
+
+/// The page of the fleet.
+async fn page(port: u16) -> String {
+    let answer = reqwest::get(format!("http://127.0.0.1:{port}/")).await.expect("the page answers");
+    answer.text().await.expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_shown_and_sent_again_when_a_person_wants_it() {
+    let receiver = Receiver::default();
+    let url = receiver.serve().await;
+    let mut world = World::with_reference_fork().await;
+    let port = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("an address").port();
+    world.arguments = vec![format!("--listen=127.0.0.1:{port}")];
+    // Fires as long as the newest release did not fail.
+    let rule = "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: { name: well }\nspec:\n  \
+         signal: { release: { metric: Failed } }\n  condition: { operator: LessThan, threshold: 1 }\n  \
+         grouping: { waitSeconds: 0 }\n  \
+         notify: [{ name: hook, webhook: { urlSecretRef: { name: people, key: url } } }]\n";
+    world.write("rule.yaml", rule);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "people" }, "stringData": { "url": url },
+    });
+    world.write("people.json", &secret.to_string());
+    let running = world.up();
+    eventually("it is given up", PATIENCE, || async {
+        (status(&world).await["undelivered"].as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    let letter = status(&world).await["undelivered"][0].clone();
+    assert_eq!(letter["channel"], "webhook/hook", "{letter}");
+    assert!(letter["error"].as_str().is_some_and(|error| error.contains("no such team")), "{letter}");
+    let why = world.run(&["why", "alertrule/well"]).await;
+    assert!(why.stdout.contains("webhook/hook did not take a message of "), "{}", why.stdout);
+    assert!(why.stdout.contains("no such team"), "{}", why.stdout);
+    let table = world.run(&["get", "alertrule"]).await;
+    assert!(table.stdout.contains("UNDELIVERED"), "{}", table.stdout);
+    let page = page(port).await;
+    assert!(page.contains("Messages that did not arrive") && page.contains("forkable alert resend well"), "{page}");
+    for told in [&why.stdout, &page, &running.stderr(), &letter.to_string()] {
+        assert!(!told.contains(HUSH), "the address is a secret: {told}");
+    }
+
+    // Still refused: it is given up again.
+    let resent = world.run(&["alert", "resend", "well"]).await;
+    assert!(resent.code == Some(0) && resent.stdout.contains("webhook/hook: [WARNING]"), "{resent:?}");
+    eventually("it is given up again", PATIENCE, || async {
+        let again = status(&world).await["undelivered"][0].clone();
+        (again["givenUpAt"].is_string() && again["givenUpAt"] != letter["givenUpAt"]).then_some(())
+    })
+    .await;
+    running.kill().await;
+    receiver.takes.store(true, Ordering::SeqCst);
+    let running = world.up();
+    eventually("the process runs", PATIENCE, || async { world.run(&["get"]).await.code.filter(|code| *code == 0) })
+        .await;
+    assert_eq!(receiver.got(), Vec::<Value>::new(), "a restart does not carry out an old wish once more");
+    assert_eq!(world.run(&["alert", "resend", "well"]).await.code, Some(0));
+    eventually("it arrives", PATIENCE, || async { (receiver.got().len() == 1).then_some(()) }).await;
+    eventually("nothing is left", PATIENCE, || async { status(&world).await["undelivered"].is_null().then_some(()) })
+        .await;
+    running.kill().await;
+    assert_eq!(receiver.got().len(), 1);
+    let none = world.run(&["alert", "resend", "well"]).await;
+    assert!(none.code == Some(1) && none.stderr.contains("alertrule/well: no message was given up"), "{none:?}");
+}
