@@ -23,4 +23,5 @@ mod releases;
 mod revert;
 mod rollout;
 mod secrets;
+mod signals;
 mod traces;
