@@ -3,7 +3,9 @@
 
 mod act;
 mod evaluator;
+mod pages;
 mod report;
+mod sentry;
 mod signals;
 
 use std::{

@@ -19,12 +19,16 @@ use forkable_core::{
 };
 use forkable_crds::{
     AlertRule, Deployment, Fork,
-    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, Slo},
+    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, Slo, StatusPage},
     rollout::{Comparison, PrometheusQuery},
 };
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
+use super::{
+    pages::{self, Pages},
+    sentry::{self, Holds},
+};
 use crate::{
     clock::{after, before, until},
     context::Context,
@@ -33,6 +37,8 @@ use crate::{
 
 /// How often a Prometheus server is asked the same.
 const QUERY: Duration = Duration::from_secs(15);
+/// How often Sentry is asked the same.
+const SENTRY: Duration = Duration::from_mins(1);
 /// Questions that are asked at once.
 const AT_ONCE: usize = 16;
 /// How often the history is read for the same window, at most: a sixtieth of it.
@@ -43,6 +49,7 @@ const SECONDS_OF_A_DAY: f64 = 86_400.0;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asked {
     Prometheus,
+    Sentry,
     Window(Duration),
     Objective,
 }
@@ -60,11 +67,19 @@ struct Answer {
     is_read: bool,
 }
 
+/// What was answered.
+enum Answered {
+    Fork(Key, Reading),
+    Page(StatusPage, pages::Told),
+}
+
 /// Answers to what was asked.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     answers: HashMap<Key, Answer>,
-    asks: JoinSet<(Key, Reading)>,
+    asks: JoinSet<Answered>,
+    pub(super) pages: Pages,
+    holds: Arc<Holds>,
     /// Waiting to be asked.
     queue: Vec<(Arc<AlertRule>, Arc<Fork>)>,
 }
@@ -78,10 +93,14 @@ impl Signals {
         fork: &Arc<Fork>,
         now: Timestamp,
     ) -> Option<Reading> {
+        if let Some(incident) = &rule.spec.signal.incident {
+            return self.pages.read(incident, fork);
+        }
         let Some(asked) = asked(rule) else { return Some(at_once(context, rule, fork, now)) };
         let key = (rule.reference(), rule.generation(), fork.reference().name);
         let pause = match asked {
             Asked::Prometheus => QUERY,
+            Asked::Sentry => SENTRY,
             Asked::Window(window) => WINDOW.max(window / 60),
             Asked::Objective => WINDOW,
         };
@@ -96,13 +115,17 @@ impl Signals {
 
     /// Asks what waits to be asked, as much as may be at once.
     pub(super) fn ask<S: Store>(&mut self, context: &Arc<Context<S>>) {
+        for (page, fork) in self.pages.take_due(context.clock.now()) {
+            let context = context.clone();
+            self.asks.spawn(async move { Answered::Page(page, pages::ask(&context, page, &fork).await) });
+        }
         while self.asks.len() < AT_ONCE
             && let Some((rule, fork)) = self.queue.pop()
         {
-            let context = context.clone();
+            let (context, holds) = (context.clone(), self.holds.clone());
             self.asks.spawn(async move {
-                let reading = ask(&context, &rule, &fork).await;
-                ((rule.reference(), rule.generation(), fork.reference().name), reading)
+                let reading = ask(&context, &rule, &fork, &holds).await;
+                Answered::Fork((rule.reference(), rule.generation(), fork.reference().name), reading)
             });
         }
     }
@@ -110,7 +133,8 @@ impl Signals {
     /// Waits for an answer; for ever if nothing is asked.
     pub(super) async fn answered(&mut self) {
         match self.asks.join_next().await {
-            Some(Ok((key, reading))) => {
+            Some(Ok(Answered::Page(page, told))) => self.pages.put(page, told),
+            Some(Ok(Answered::Fork(key, reading))) => {
                 if let Some(answer) = self.answers.get_mut(&key) {
                     answer.reading = Some(reading);
                 }
@@ -122,12 +146,13 @@ impl Signals {
 
     /// When something is asked again.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.answers.values().map(|answer| answer.due).min()
+        self.answers.values().map(|answer| answer.due).chain(self.pages.due()).min()
     }
 
     /// Forgets what was not read since the last time, so that nothing is due of a rule or a Fork that is gone.
     pub(super) fn forget_unread(&mut self) {
         self.answers.retain(|_, answer| std::mem::take(&mut answer.is_read));
+        self.pages.forget_unread();
     }
 }
 
@@ -140,6 +165,7 @@ fn asked(rule: &AlertRule) -> Option<Asked> {
         Some(probe) if probe.metric != ProbeMetric::Up => {
             Some(Asked::Window(Duration::from_secs(probe.window_seconds.unsigned_abs())))
         }
+        _ if signal.sentry.is_some() => Some(Asked::Sentry),
         _ => signal.prometheus.as_ref().map(|_| Asked::Prometheus),
     }
 }
@@ -234,9 +260,12 @@ fn certificate(fork: &Fork, standings: &[Standing], domain: Option<&str>, now: T
     }
 }
 
-async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork) -> Reading {
+async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork, holds: &Holds) -> Reading {
     let spec = &rule.spec;
     let now = context.clock.now();
+    if let Some(signal) = &spec.signal.sentry {
+        return sentry::ask(context, signal, fork, &subject(fork), holds).await.unwrap_or_else(Reading::NoData);
+    }
     let answer = match (&spec.slo, &spec.signal.probe, &spec.signal.prometheus) {
         (Some(slo), Some(probe), _) => objective(context, slo, probe, fork, now).await,
         (_, Some(probe), _) => window(context, probe, fork, now).await,
@@ -311,13 +340,7 @@ async fn prometheus<S: Store>(
     let namespace = fork.reference().namespace;
     let secrets =
         resolve::secrets(&context.store, &namespace, &names.collect()).await.map_err(|error| error.to_string())?;
-    let status = fork.status.as_ref();
-    let subject = Subject {
-        host: host(fork).unwrap_or_default(),
-        commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
-        fork: fork.reference().name,
-    };
-    let request = ask_prometheus(&query, &subject, &secrets, context.prometheus.as_deref())
+    let request = ask_prometheus(&query, &subject(fork), &secrets, context.services.prometheus.as_deref())
         .map_err(|why| format!("signal.prometheus: {why}"))?;
     let account = account(context, fork).await.map_err(|error| error.to_string())?;
     let account = account.map_err(|invalid| invalid.message)?;
@@ -330,6 +353,16 @@ async fn prometheus<S: Store>(
     let pick = if is_upper { f64::max } else { f64::min };
     let value = numbers.into_iter().reduce(pick).unwrap_or(f64::NAN);
     Ok(Reading::Value(value, value.to_string()))
+}
+
+/// What templates may name.
+fn subject(fork: &Fork) -> Subject {
+    let status = fork.status.as_ref();
+    Subject {
+        host: host(fork).unwrap_or_default(),
+        commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
+        fork: fork.reference().name,
+    }
 }
 
 /// Host name of the product.
