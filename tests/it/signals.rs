@@ -218,3 +218,37 @@ async fn errors_and_new_issues_come_from_sentry_which_is_left_alone_when_it_asks
     let asked = world.calls().await.into_iter().filter(|call| call.path.starts_with("/api/0/")).count();
     assert_eq!(asked, 1, "the organization's limit is one for all rules");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_budgets_are_measured_and_go_with_the_fork_or_the_rule() {
+    let world = done().await;
+    let probes = "spec:\n  monitoring:\n    probes: [{ name: home, intervalSeconds: 5, http: { path: / } }]\n";
+    world.edit("acme.yaml", "spec:\n", probes);
+    let slo = "  signal: { probe: { metric: Up } }\n  slo: { objectivePercent: 99.5, windowDays: 7 }\n";
+    world.write("rule.yaml", &rule("available", slo));
+    let running = world.up();
+    let measured = async |wanted: &'static str| {
+        eventually(&format!("{wanted} is served"), PATIENCE, || async {
+            running.metrics(PATIENCE).await.lines().any(|line| line == wanted).then_some(())
+        })
+        .await;
+    };
+    measured(r#"forkable_slo_objective_ratio{name="acme",namespace="default",rule="available"} 0.995"#).await;
+    measured(r#"forkable_slo_error_budget_remaining_ratio{name="acme",namespace="default",rule="available"} 1"#).await;
+    measured(r#"forkable_slo_burn_rate{name="acme",namespace="default",rule="available",window="5m"} 0"#).await;
+    let commit = world.fork("acme").await["status"]["currentRelease"]["commit"].clone();
+    world.degrade(commit.as_str().expect("it serves"), json!({ "status": 500 })).await;
+    eventually("the budget burns", PATIENCE, || async {
+        let text = running.metrics(PATIENCE).await;
+        let burn = text.lines().find(|line| line.starts_with("forkable_slo_burn_rate{") && line.contains("\"5m\""))?;
+        let rate: f64 = burn.rsplit_once(' ')?.1.parse().ok()?;
+        (rate > 1.0).then_some(())
+    })
+    .await;
+    std::fs::remove_file(world.path("rule.yaml")).expect("the rule is there");
+    eventually("nothing is told of a rule that is gone", PATIENCE, || async {
+        (!running.metrics(PATIENCE).await.contains("forkable_slo_objective_ratio{")).then_some(())
+    })
+    .await;
+    running.kill().await;
+}

@@ -140,6 +140,7 @@ impl<S: Store> Evaluator<S> {
             }
         }
         self.context.metrics.alerts(began.elapsed(), &counts);
+        self.context.metrics.objectives(self.signals.budgets());
     }
 
     fn forks(&self) -> Forks {

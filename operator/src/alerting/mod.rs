@@ -3,6 +3,7 @@
 
 mod act;
 mod evaluator;
+mod objectives;
 mod pages;
 mod report;
 mod sentry;

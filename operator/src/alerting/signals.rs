@@ -1,17 +1,13 @@
 //! What the signals of rules say. What is in memory is read at once; what has to be asked for is asked in the background
 //! and good until it is asked again.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use forkable_core::{
-    alerting::{self, Reading, Window},
+    alerting::{self, Budget, Reading},
     condition::is_true,
     forge,
-    monitoring::{Point, Series, Standing, Verdict},
+    monitoring::{Standing, Verdict},
     release::analysis::{Subject, ask_prometheus, numbers},
     secret::redact,
     sites::host_of,
@@ -19,18 +15,19 @@ use forkable_core::{
 };
 use forkable_crds::{
     AlertRule, Deployment, Fork,
-    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, Slo, StatusPage},
+    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, StatusPage},
     rollout::{Comparison, PrometheusQuery},
 };
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
+    objectives::{Objective, objective, seen},
     pages::{self, Pages},
     sentry::{self, Holds},
 };
 use crate::{
-    clock::{after, before, until},
+    clock::{after, until},
     context::Context,
     controllers::fork::resolve::{self, account},
 };
@@ -58,30 +55,33 @@ enum Asked {
 type Key = (ObjectRef, i64, String);
 
 /// What was answered last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Answer {
     /// When it is asked again.
     due: Timestamp,
     reading: Option<Reading>,
+    /// Of an objective.
+    objective: Option<Objective>,
     /// Since [`Signals::forget_unread`].
     is_read: bool,
 }
 
 /// What was answered.
 enum Answered {
-    Fork(Key, Reading),
+    Fork(Key, Reading, Option<Objective>),
     Page(StatusPage, pages::Told),
 }
 
 /// Answers to what was asked.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    answers: HashMap<Key, Answer>,
+    /// In order, so that the same budgets are told of each time.
+    answers: BTreeMap<Key, Answer>,
     asks: JoinSet<Answered>,
     pub(super) pages: Pages,
     holds: Arc<Holds>,
     /// Waiting to be asked.
-    queue: Vec<(Arc<AlertRule>, Arc<Fork>)>,
+    queue: Vec<(Arc<AlertRule>, Arc<Fork>, Option<Objective>)>,
 }
 
 impl Signals {
@@ -104,11 +104,11 @@ impl Signals {
             Asked::Window(window) => WINDOW.max(window / 60),
             Asked::Objective => WINDOW,
         };
-        let answer = self.answers.entry(key).or_insert(Answer { due: Timestamp::MIN, reading: None, is_read: true });
+        let answer = self.answers.entry(key).or_default();
         answer.is_read = true;
         if answer.due <= now {
             answer.due = after(now, pause);
-            self.queue.push((rule.clone(), fork.clone()));
+            self.queue.push((rule.clone(), fork.clone(), answer.objective.clone()));
         }
         answer.reading.clone()
     }
@@ -120,12 +120,12 @@ impl Signals {
             self.asks.spawn(async move { Answered::Page(page, pages::ask(&context, page, &fork).await) });
         }
         while self.asks.len() < AT_ONCE
-            && let Some((rule, fork)) = self.queue.pop()
+            && let Some((rule, fork, before)) = self.queue.pop()
         {
             let (context, holds) = (context.clone(), self.holds.clone());
             self.asks.spawn(async move {
-                let reading = ask(&context, &rule, &fork, &holds).await;
-                Answered::Fork((rule.reference(), rule.generation(), fork.reference().name), reading)
+                let (reading, objective) = ask(&context, &rule, &fork, (&holds, before)).await;
+                Answered::Fork((rule.reference(), rule.generation(), fork.reference().name), reading, objective)
             });
         }
     }
@@ -134,14 +134,22 @@ impl Signals {
     pub(super) async fn answered(&mut self) {
         match self.asks.join_next().await {
             Some(Ok(Answered::Page(page, told))) => self.pages.put(page, told),
-            Some(Ok(Answered::Fork(key, reading))) => {
+            Some(Ok(Answered::Fork(key, reading, objective))) => {
                 if let Some(answer) = self.answers.get_mut(&key) {
-                    answer.reading = Some(reading);
+                    (answer.reading, answer.objective) = (Some(reading), objective);
                 }
             }
             Some(Err(error)) => tracing::error!(%error, "a question was lost"),
             None => std::future::pending().await,
         }
+    }
+
+    /// How the error budgets stand, by namespace, Fork and rule.
+    pub(super) fn budgets(&self) -> impl Iterator<Item = ([&str; 3], &Budget)> {
+        self.answers.iter().filter_map(|((rule, _, fork), answer)| {
+            let objective = answer.objective.as_ref()?;
+            Some(([rule.namespace.as_str(), fork.as_str(), rule.name.as_str()], &objective.budget))
+        })
     }
 
     /// When something is asked again.
@@ -184,7 +192,7 @@ fn at_once<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork, now: T
     certificate(fork, &context.monitor.standings(&reference), domain, now)
 }
 
-fn standings<S: Store>(context: &Context<S>, fork: &ObjectRef, probe: &ProbeSignal) -> Vec<Standing> {
+pub(super) fn standings<S: Store>(context: &Context<S>, fork: &ObjectRef, probe: &ProbeSignal) -> Vec<Standing> {
     let mut all = context.monitor.standings(fork);
     all.retain(|standing| probe.name.as_ref().is_none_or(|name| *name == standing.series.probe));
     all
@@ -260,40 +268,30 @@ fn certificate(fork: &Fork, standings: &[Standing], domain: Option<&str>, now: T
     }
 }
 
-async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork, holds: &Holds) -> Reading {
+async fn ask<S: Store>(
+    context: &Context<S>,
+    rule: &AlertRule,
+    fork: &Fork,
+    (holds, before): (&Holds, Option<Objective>),
+) -> (Reading, Option<Objective>) {
     let spec = &rule.spec;
     let now = context.clock.now();
     if let Some(signal) = &spec.signal.sentry {
-        return sentry::ask(context, signal, fork, &subject(fork), holds).await.unwrap_or_else(Reading::NoData);
+        let reading = sentry::ask(context, signal, fork, &subject(fork), holds).await;
+        return (reading.unwrap_or_else(Reading::NoData), None);
     }
-    let answer = match (&spec.slo, &spec.signal.probe, &spec.signal.prometheus) {
-        (Some(slo), Some(probe), _) => objective(context, slo, probe, fork, now).await,
-        (_, Some(probe), _) => window(context, probe, fork, now).await,
-        (_, _, Some(query)) => prometheus(context, query, spec.condition.as_ref(), fork).await,
+    if let (Some(slo), Some(probe)) = (&spec.slo, &spec.signal.probe) {
+        return match objective(context, slo, probe, fork, (now, before.clone())).await {
+            Ok((reading, objective)) => (reading, Some(objective)),
+            Err(why) => (Reading::NoData(why), before),
+        };
+    }
+    let answer = match (&spec.signal.probe, &spec.signal.prometheus) {
+        (Some(probe), _) => window(context, probe, fork, now).await,
+        (_, Some(query)) => prometheus(context, query, spec.condition.as_ref(), fork).await,
         _ => Err("there is no signal".into()),
     };
-    answer.unwrap_or_else(Reading::NoData)
-}
-
-/// What the probes of a Fork came to in a window.
-async fn seen<S: Store>(
-    context: &Context<S>,
-    probe: &ProbeSignal,
-    fork: &Fork,
-    (now, length): (Timestamp, Duration),
-) -> Result<Point, String> {
-    let reference = fork.reference();
-    let series: Vec<Series> = standings(context, &reference, probe).into_iter().map(|it| it.series).collect();
-    let mut seen = Point::default();
-    let from = before(now, length);
-    let step = if length <= Duration::from_hours(6) { Duration::from_mins(1) } else { Duration::from_hours(1) };
-    for series in series {
-        let points = context.history.points(&series, from, now, step).await.map_err(|error| error.to_string())?;
-        for point in &points {
-            seen.merge(point);
-        }
-    }
-    Ok(seen)
+    (answer.unwrap_or_else(Reading::NoData), None)
 }
 
 async fn window<S: Store>(
@@ -305,20 +303,6 @@ async fn window<S: Store>(
     let length = Duration::from_secs(probe.window_seconds.unsigned_abs());
     let seen = seen(context, probe, fork, (now, length)).await?;
     Ok(alerting::windowed(probe.metric, length, &seen))
-}
-
-async fn objective<S: Store>(
-    context: &Context<S>,
-    slo: &Slo,
-    probe: &ProbeSignal,
-    fork: &Fork,
-    now: Timestamp,
-) -> Result<Reading, String> {
-    let mut windows = Vec::new();
-    for length in alerting::windows(slo) {
-        windows.push(Window::of(&seen(context, probe, fork, (now, length)).await?));
-    }
-    Ok(alerting::burn(slo, &windows))
 }
 
 async fn prometheus<S: Store>(
@@ -380,7 +364,7 @@ mod tests {
         let mut signals = Signals::default();
         for (fork, second) in [("gone", 1), ("acme", 2)] {
             let due = Timestamp::from_second(second).expect("a time");
-            signals.answers.insert((rule.clone(), 1, fork.into()), Answer { due, reading: None, is_read: true });
+            signals.answers.insert((rule.clone(), 1, fork.into()), Answer { due, is_read: true, ..Answer::default() });
         }
         signals.forget_unread();
         let of_acme = signals.answers.get_mut(&(rule, 1, "acme".into())).expect("it was read");

@@ -18,7 +18,7 @@ mod sentry;
 mod validate;
 
 pub use alert::{Alert, Release};
-pub use burn::{Window, burn, windowed, windows};
+pub use burn::{Budget, Window, burn, whole, windowed, windows};
 pub use channel::{Notifier, Receipt, Secrets, Trouble, Undelivered, kind_of, named, secrets_of};
 pub use evaluate::{Reading, condition_of, next_look, step};
 pub use facts::{Facts, tell};
