@@ -39,7 +39,7 @@ pub const ABORT_ANNOTATION: &str = "forkable.dev/abort";
 pub const ROLLBACK_ANNOTATION: &str = "forkable.dev/rollback";
 /// Annotation on Deployments: a person lets newer releases go on though this one is bad and frozen; the value says who.
 pub const THAW_ANNOTATION: &str = "forkable.dev/thaw";
-/// Annotation on Forks: the project is to be paused, once for each value; the value says who wants it, and when.
+/// Annotation on Forks: the project is to be paused, once for each value, as `WHO at TIME`; not an hour later any more.
 pub const PAUSE_ANNOTATION: &str = "forkable.dev/pause";
 /// Annotation on Forks: visitors are to be challenged, as `WHO until TIME`.
 pub const CHALLENGE_ANNOTATION: &str = "forkable.dev/challenge";

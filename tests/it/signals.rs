@@ -47,7 +47,7 @@ async fn a_project_is_paused_once_and_stays_as_a_person_leaves_it() {
     })
     .await;
     assert!(
-        told.contains("is paused by the AlertRule broken (") && told.contains("resume it in its settings"),
+        told.contains("is paused by the AlertRule broken at 2") && told.contains("resume it in its settings"),
         "{told}"
     );
     let fires = becomes(&world, "broken", "tells", |status| status["alerts"][0]["notified"] == true).await;

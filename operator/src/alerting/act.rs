@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forkable_core::{
-    fork::desired::Challenge,
+    fork::desired::{Challenge, Pause},
     journal::Entry,
     release::rollout::{is_live, is_promoted},
     store::{EventType, Kind as _, ObjectRef, Store, StoreError},
@@ -98,15 +98,18 @@ async fn pause<S: Store>(
 ) -> Result<String, String> {
     let (current, project) = subject(context, fork, now).await?;
     // A process that died may have asked already, and two rules need not.
-    if let Some(wish) = wish_of(&current, PAUSE_ANNOTATION)
-        && project.pause.as_ref().is_none_or(|pause| pause.wish != *wish || !pause.resumed)
-    {
-        return Ok(format!("the project {} is paused already, by {wish}", project.name));
+    let earlier = wish_of(&current, PAUSE_ANNOTATION).and_then(|wish| Pause::parse(wish));
+    let is_in_force = |wanted: &Pause| match project.pause.as_ref().filter(|pause| pause.wish == wanted.wish) {
+        Some(done) => !done.resumed,
+        None => wanted.is_fresh(now),
+    };
+    if let Some(earlier) = earlier.filter(is_in_force) {
+        return Ok(format!("the project {} is paused already, by {}", project.name, earlier.wish));
     }
     let rule = rule.reference().name;
-    let wish = format!("the AlertRule {rule} ({now:.0})");
+    let wish = format!("the AlertRule {rule} at {now:.0}");
     let text = format!("the project {} is being paused: resume it in its settings at Vercel", project.name);
-    ask(context, &current, (PAUSE_ANNOTATION, &wish), (&rule, "PausedByAlert", &text), now).await?;
+    ask(context, &current, (PAUSE_ANNOTATION, &wish), (&rule, ("pause", "PausedByAlert"), &text), now).await?;
     Ok(text)
 }
 
@@ -129,7 +132,8 @@ async fn challenge<S: Store>(
     let rule = rule.reference().name;
     let wish = format!("the AlertRule {rule} until {until}");
     let text = format!("visitors of {} are challenged until {until}", project.name);
-    ask(context, &current, (CHALLENGE_ANNOTATION, &wish), (&rule, "ChallengedByAlert", &text), now).await?;
+    ask(context, &current, (CHALLENGE_ANNOTATION, &wish), (&rule, ("challenge", "ChallengedByAlert"), &text), now)
+        .await?;
     Ok(text)
 }
 
@@ -158,13 +162,13 @@ async fn ask<S: Store>(
     context: &Context<S>,
     fork: &Arc<Fork>,
     (annotation, wish): (&'static str, &str),
-    (rule, reason, text): (&str, &'static str, &str),
+    (rule, (what, reason), text): (&str, (&str, &'static str), &str),
     now: Timestamp,
 ) -> Result<(), String> {
     let object = fork.reference();
     let began = std::time::Instant::now();
     let asked = context.store.annotate(fork, annotation, wish).await;
-    note(context, &object, ("project", format!("{reason} {rule}")), &asked, began, now).await;
+    note(context, &object, ("project", format!("{what} for the alert {rule}")), &asked, began, now).await;
     asked.map_err(|error| error.to_string())?;
     context.wake(object.clone());
     let message = format!("{text}, since the AlertRule {rule} fires");

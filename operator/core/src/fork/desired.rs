@@ -9,7 +9,7 @@ use crate::{
     forge::{BranchRules, Environment},
     hosting::{DomainItem, EnvItem, ProjectFacts, ProjectSettings},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Everything that one Fork asks for.
 #[derive(Clone, Debug)]
@@ -116,9 +116,30 @@ pub struct Project {
     pub environments: Vec<(String, String)>,
     /// What is built for production goes live only when it is promoted.
     pub holds_domains: bool,
-    /// It is to be paused, once for each wish; who wants it, and when.
-    pub pause: Option<String>,
+    pub pause: Option<Pause>,
     pub challenge: Option<Challenge>,
+}
+
+/// The project is to be paused, once for each wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Who wants it, and when.
+    pub wish: String,
+    pub at: Timestamp,
+}
+
+impl Pause {
+    /// From an annotation, `WHO at TIME`.
+    pub fn parse(wish: &str) -> Option<Self> {
+        let (_, at) = wish.rsplit_once(" at ")?;
+        Some(Self { wish: wish.into(), at: at.parse().ok()? })
+    }
+
+    /// Whether it is to be fulfilled still. Annotations outlive what was written down of them, in backups for one: what was
+    /// wanted long ago is not done to a project that serves.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < SignedDuration::from_hours(1)
+    }
 }
 
 /// Visitors are to be challenged.

@@ -165,15 +165,17 @@ fn project(
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
     let holds_domains = release.strategy.strategy_type != StrategyType::Immediate;
     let wish = |annotation| annotations.and_then(|all| all.get(annotation)).filter(|wish| !wish.is_empty());
-    let pause = wish(PAUSE_ANNOTATION).cloned();
-    let challenge = wish(CHALLENGE_ANNOTATION).and_then(|wish| {
-        let challenge = desired::Challenge::parse(wish);
-        if challenge.is_none() {
-            let message = format!("{wish:?} is not WHO until TIME, such as ada until 2026-12-01T10:00:00Z");
-            lookup.refuse(format!("metadata.annotations[{CHALLENGE_ANNOTATION}]"), "InvalidAnnotation", message);
-        }
-        challenge
-    });
+    let pause = wish(PAUSE_ANNOTATION).map(|wish| desired::Pause::parse(wish).ok_or((wish, "at")));
+    let challenge = wish(CHALLENGE_ANNOTATION).map(|wish| desired::Challenge::parse(wish).ok_or((wish, "until")));
+    let wrong = [
+        (PAUSE_ANNOTATION, pause.as_ref().and_then(|wish| wish.as_ref().err())),
+        (CHALLENGE_ANNOTATION, challenge.as_ref().and_then(|wish| wish.as_ref().err())),
+    ];
+    for (annotation, (wish, word)) in wrong.into_iter().filter_map(|(annotation, wrong)| Some((annotation, wrong?))) {
+        let message = format!("{wish:?} is not WHO {word} TIME, such as ada {word} 2026-12-01T10:00:00Z");
+        lookup.refuse(format!("metadata.annotations[{annotation}]"), "InvalidAnnotation", message);
+    }
+    let (pause, challenge) = (pause.and_then(Result::ok), challenge.and_then(Result::ok));
     for (annotation, wish) in
         [(PAUSE_ANNOTATION, wish(PAUSE_ANNOTATION)), (CHALLENGE_ANNOTATION, wish(CHALLENGE_ANNOTATION))]
     {

@@ -45,15 +45,20 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
 
 /// Whether somebody wants it paused and that was not done yet. What a person resumes afterwards is not paused again.
 fn is_to_be_paused(input: Input<'_>, facts: &ProjectFacts) -> bool {
-    let Some(wish) = &input.desired.project.pause else { return false };
+    let wanted = input.desired.project.pause.as_ref().filter(|pause| pause.is_fresh(input.now));
     let record = input.record.project.as_ref().filter(|project| project.id == facts.id);
-    record.is_some_and(|project| project.pause.as_ref().is_none_or(|pause| pause.wish != *wish))
+    let (Some(wanted), Some(project)) = (wanted, record) else { return false };
+    project.pause.as_ref().is_none_or(|pause| pause.wish != wanted.wish)
 }
 
 fn paused(input: Input<'_>, facts: &ProjectFacts, changes: Vec<HostingChange>) -> FacetPlan {
     let known = input.record.project.as_ref().and_then(|project| project.pause.as_ref());
     let known = known.filter(|pause| !pause.resumed).map(|pause| &pause.wish);
-    let wish = if is_to_be_paused(input, facts) { input.desired.project.pause.as_ref() } else { known };
+    let wish = if is_to_be_paused(input, facts) {
+        input.desired.project.pause.as_ref().map(|pause| &pause.wish)
+    } else {
+        known
+    };
     let by = wish.map(|wish| format!(" by {wish}")).unwrap_or_default();
     let message = format!("the project {} is paused{by}: resume it in its settings at Vercel", facts.name);
     let verdict = Verdict::PersonNeeded { reason: "Paused", message, recheck: PERSON };

@@ -86,10 +86,10 @@ pub(super) fn done(
 
 /// The wish to pause the project is fulfilled.
 fn paused(status: &mut ForkStatus, desired: &Desired) {
-    if let (Some(project), Some(wish)) = (&mut status.project, &desired.project.pause)
-        && project.pause.as_ref().is_none_or(|pause| pause.wish != *wish)
+    if let (Some(project), Some(wanted)) = (&mut status.project, &desired.project.pause)
+        && project.pause.as_ref().is_none_or(|pause| pause.wish != wanted.wish)
     {
-        project.pause = Some(PauseStatus { wish: wish.clone(), resumed: false });
+        project.pause = Some(PauseStatus { wish: wanted.wish.clone(), resumed: false });
     }
 }
 
@@ -162,7 +162,9 @@ pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
     }
     note(status, input.observed);
     if facts.paused {
-        paused(status, input.desired);
+        if input.desired.project.pause.as_ref().is_some_and(|pause| pause.is_fresh(input.now)) {
+            paused(status, input.desired);
+        }
     } else if let Some(pause) = status.project.as_mut().and_then(|project| project.pause.as_mut()) {
         pause.resumed = true;
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     fork::{
         Desired, Observed,
-        desired::Challenge,
+        desired::{Challenge, Pause},
         fixtures::{desired, hosted, hosted_record, input, message, observed, printed, reason, record},
     },
     hosting::CustomEnvironment,
@@ -45,11 +45,15 @@ fn challenge(until: &str) -> Option<Challenge> {
     Challenge::parse(&format!("the AlertRule attack until {until}"))
 }
 
+fn pause(at: &str) -> Option<Pause> {
+    Pause::parse(&format!("the AlertRule down at {at}"))
+}
+
 type Case = (&'static str, fn() -> World, fn(&mut World), &'static [&'static str], &'static str);
 
 #[test]
 fn what_is_missing_is_planned() {
-    let cases: [Case; 25] = [
+    let cases: [Case; 26] = [
         ("nothing differs", done, |_| {}, &[], "Synced"),
         ("there is none", absent, |_| {}, &["create project, linked to the repository"], "Synced"),
         (
@@ -161,16 +165,23 @@ fn what_is_missing_is_planned() {
         (
             "a rule wants it paused",
             done,
-            |world| world.desired.project.pause = Some("the AlertRule down (1)".into()),
+            |world| world.desired.project.pause = pause("1970-01-01T00:00:00Z"),
             &["pause the project"],
             "Paused",
+        ),
+        (
+            "a rule wanted it paused long ago, and nothing says that it was done",
+            done,
+            |world| world.desired.project.pause = pause("1969-12-31T22:00:00Z"),
+            &[],
+            "Synced",
         ),
         (
             "a rule wanted it paused, and a person resumed it",
             done,
             |world| {
-                world.desired.project.pause = Some("the AlertRule down (1)".into());
-                let pause = PauseStatus { wish: "the AlertRule down (1)".into(), resumed: true };
+                world.desired.project.pause = pause("1970-01-01T00:00:00Z");
+                let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed: true };
                 world.record.project.as_mut().expect("a record").pause = Some(pause);
             },
             &[],
@@ -180,7 +191,7 @@ fn what_is_missing_is_planned() {
             "a rule wants it paused, and only the link says that it is ours: it comes on record first",
             done,
             |world| {
-                world.desired.project.pause = Some("the AlertRule down (1)".into());
+                world.desired.project.pause = pause("1970-01-01T00:00:00Z");
                 world.record.project = None;
             },
             &[],
@@ -249,12 +260,13 @@ fn what_is_missing_is_planned() {
 #[test]
 fn what_paused_a_project_is_told_until_a_person_resumed_it() {
     let mut world = done();
-    world.desired.project.pause = Some("the AlertRule down (1)".into());
+    world.desired.project.pause = pause("1970-01-01T00:00:00Z");
     facts(&mut world).paused = true;
-    for (resumed, told) in
-        [(false, "acme is paused by the AlertRule down (1): resume"), (true, "acme is paused: resume")]
-    {
-        let pause = PauseStatus { wish: "the AlertRule down (1)".into(), resumed };
+    for (resumed, told) in [
+        (false, "acme is paused by the AlertRule down at 1970-01-01T00:00:00Z: resume"),
+        (true, "acme is paused: resume"),
+    ] {
+        let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed };
         world.record.project.as_mut().expect("a record").pause = Some(pause);
         let plan = plan_of(&world);
         assert!(plan.steps.is_empty() && message(&plan.verdict).contains(told), "{plan:?}");
