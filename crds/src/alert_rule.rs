@@ -19,7 +19,10 @@ pub use self::{
     condition::{AlertCondition, NoData, Slo},
     notify::{Alertmanager, Email, EmailTls, Grouping, Notify, PagerDuty, Slack, Webhook},
     response::{Action, ActionType, InhibitedBy, Silence},
-    signal::{CertificateSignal, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, ReleaseSignal, Signal},
+    signal::{
+        CertificateSignal, IncidentSignal, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, ReleaseSignal,
+        SentryMetric, SentrySignal, Signal, StatusPage,
+    },
     status::{AlertRuleStatus, AlertState, AlertStatus, Undelivered},
 };
 use crate::rollout::FreezeWindow;

@@ -41,5 +41,9 @@ pub const ROLLBACK_ANNOTATION: &str = "forkable.dev/rollback";
 pub const THAW_ANNOTATION: &str = "forkable.dev/thaw";
 /// Annotation on AlertRules: a person wants messages to be sent again that were given up until then, as RFC 3339 has it.
 pub const RESEND_ANNOTATION: &str = "forkable.dev/resend";
+/// Annotation on Forks: the project is to be paused, once for each value, as `WHO at TIME`; not an hour later any more.
+pub const PAUSE_ANNOTATION: &str = "forkable.dev/pause";
+/// Annotation on Forks: visitors are to be challenged, as `WHO until TIME`.
+pub const CHALLENGE_ANNOTATION: &str = "forkable.dev/challenge";
 /// Label on Deployments: the name of the Fork that owns them.
 pub const FORK_LABEL: &str = "forkable.dev/fork";

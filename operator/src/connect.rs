@@ -58,7 +58,8 @@ impl Connect for Connector {
                 github::Credentials::App { id, installation, private_key }
             }
         };
-        let Endpoints { github: rest, graphql, vercel: vercel_url, sites, notify: _ } = self.endpoints.clone();
+        let Endpoints { github: rest, graphql, vercel: vercel_url, sites, notify: _, services: _ } =
+            self.endpoints.clone();
         let transport = self.network.transport(github::limits());
         let forge = GitHub::new(transport, rest, graphql, &github).map_err(|error| error.to_string())?;
         let transport = self.network.transport(vercel::limits());

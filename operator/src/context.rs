@@ -46,8 +46,7 @@ pub struct Context<S> {
     pub unsaved: Unsaved,
     /// How long a Fork is kept whose deletion policy cannot be applied.
     pub abandon_after: Duration,
-    /// Address of the Prometheus server of queries that name none.
-    pub prometheus: Option<String>,
+    pub services: Services,
     wakes: mpsc::UnboundedSender<ObjectRef>,
     ready: AtomicBool,
     loaded: AtomicBool,
@@ -63,14 +62,37 @@ pub struct Parts<S> {
     pub clock: Clock,
     pub metrics: Metrics,
     pub abandon_after: Duration,
-    /// Address of the Prometheus server of queries that name none.
+    pub services: Services,
+}
+
+/// Where is asked for what is known of products elsewhere.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// The Prometheus server of queries that name none.
     pub prometheus: Option<String>,
+    /// The status page of GitHub.
+    pub github_status: String,
+    /// The status page of Vercel.
+    pub vercel_status: String,
+    /// Sentry, for signals that name no other.
+    pub sentry: String,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self {
+            prometheus: None,
+            github_status: "https://www.githubstatus.com".into(),
+            vercel_status: "https://www.vercel-status.com".into(),
+            sentry: "https://sentry.io".into(),
+        }
+    }
 }
 
 impl<S: Store> Context<S> {
     /// The context, and the wishes for passes that the driver has to hear.
     pub fn new(parts: Parts<S>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
-        let Parts { store, accounts, journal, history, outbox, clock, metrics, abandon_after, prometheus } = parts;
+        let Parts { store, accounts, journal, history, outbox, clock, metrics, abandon_after, services } = parts;
         let (wakes, woken) = mpsc::unbounded_channel();
         let context = Self {
             store,
@@ -83,7 +105,7 @@ impl<S: Store> Context<S> {
             clock,
             metrics,
             abandon_after,
-            prometheus,
+            services,
             alerts: Alerts::default(),
             cache: Cache::default(),
             builds: Builds::default(),

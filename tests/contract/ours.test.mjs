@@ -94,6 +94,12 @@ test("renaming it and taking things out of it", async () => {
   assert.ok(operations.includes(gone), `${operations}`);
 });
 
+test("having its visitors challenged", async () => {
+  await edit(everything.manifest, "metadata:\n", 'metadata:\n  annotations: { forkable.dev/challenge: "a person until 2999-01-01T00:00:00Z" }\n');
+  const operations = await converge(everything);
+  assert.ok(operations.includes("POST /v1/security/attack-mode"), `${operations}`);
+});
+
 test("deleting it", async () => {
   await rm(everything.manifest);
   const operations = await converge(everything);

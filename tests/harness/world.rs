@@ -107,6 +107,9 @@ impl World {
             ("FORKABLE_SITES_URL".into(), format!("{}/_sites", sandbox.url())),
             ("FORKABLE_SLACK_API_URL".into(), format!("{}/slack/api", sandbox.url())),
             ("FORKABLE_PAGERDUTY_URL".into(), format!("{}/pagerduty", sandbox.url())),
+            ("FORKABLE_GITHUB_STATUS_URL".into(), format!("{}/statuspage/github", sandbox.url())),
+            ("FORKABLE_VERCEL_STATUS_URL".into(), format!("{}/statuspage/vercel", sandbox.url())),
+            ("FORKABLE_SENTRY_URL".into(), format!("{}/sentry", sandbox.url())),
             ("VERCEL_TOKEN".into(), "sandbox-vercel-token".into()),
             ("VERCEL_TEAM_ID".into(), "team_acme".into()),
         ]);
@@ -367,6 +370,21 @@ impl World {
     /// They answer well again.
     pub async fn mend(&self, commit: &str) {
         self.admin(reqwest::Method::DELETE, &format!("degraded/{commit}"), None).await;
+    }
+
+    /// A status page tells of an incident.
+    pub async fn begin_incident(&self, page: &str, id: &str, incident: Value) {
+        self.admin(reqwest::Method::PUT, &format!("incidents/{page}/{id}"), Some(incident)).await;
+    }
+
+    /// It is over.
+    pub async fn end_incident(&self, page: &str, id: &str) {
+        self.admin(reqwest::Method::DELETE, &format!("incidents/{page}/{id}"), None).await;
+    }
+
+    /// Errors reach Sentry.
+    pub async fn sentry(&self, project: &str, happened: Value) {
+        self.admin(reqwest::Method::POST, &format!("sentry/{project}"), Some(happened)).await;
     }
 
     pub async fn publish_dns(&self, name: &str, records: Value) {

@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use super::rollout::{PATIENCE, current, message, promoting, push, reaches, release, serves};
 
 /// A rule of this name; `spec` is indented by two.
-fn rule(name: &str, spec: &str) -> String {
+pub(super) fn rule(name: &str, spec: &str) -> String {
     format!("apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: {{ name: {name} }}\nspec:\n{spec}")
 }
 
 /// The status of a rule; `Null` before it has one.
-async fn status(world: &World, name: &str) -> Value {
+pub(super) async fn status(world: &World, name: &str) -> Value {
     let stored = world.stored().await;
     stored.into_iter().find(|it| it.kind == "AlertRule" && it.name == name).map_or(Value::Null, |it| it.status)
 }
 
-async fn becomes(world: &World, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn becomes(world: &World, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     eventually(&format!("{name} {what}"), PATIENCE, || async {
         let status = status(world, name).await;
         is(&status).then_some(status)
@@ -26,7 +26,8 @@ async fn becomes(world: &World, name: &str, what: &str, is: impl Fn(&Value) -> b
 }
 
 /// Fires as long as the newest release did not fail.
-const WELL: &str = "  signal: { release: { metric: Failed } }\n  condition: { operator: LessThan, threshold: 1 }\n";
+pub(super) const WELL: &str =
+    "  signal: { release: { metric: Failed } }\n  condition: { operator: LessThan, threshold: 1 }\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_survives_a_restart_and_ends() {

@@ -24,5 +24,6 @@ mod releases;
 mod revert;
 mod rollout;
 mod secrets;
+mod signals;
 mod traces;
 mod undelivered;

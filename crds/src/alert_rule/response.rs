@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// What is done when an alert fires.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.durationSeconds) || self.type == 'AttackChallenge'", "durationSeconds is for AttackChallenge: the others have no end of their own")
+)]
 pub struct Action {
     /// What.
     #[serde(rename = "type")]
@@ -21,6 +24,10 @@ pub struct Action {
     #[serde(default = "limit")]
     #[schemars(range(min = 1, max = 100))]
     pub limit_per_hour: i64,
+    /// How long AttackChallenge lasts; an hour by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 300, max = 86_400))]
+    pub duration_seconds: Option<i64>,
 }
 
 fn limit() -> i64 {
@@ -34,6 +41,10 @@ pub enum ActionType {
     Rollback,
     /// No release of the Fork is promoted while it fires.
     FreezeReleases,
+    /// The project is paused: its visitors get nothing until a person resumes it at Vercel.
+    PauseProject,
+    /// Visitors have to prove that they are browsers, for `durationSeconds`.
+    AttackChallenge,
 }
 
 /// Nobody is told of some alerts for a while.

@@ -4,13 +4,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::RequestHeader;
+use crate::{fork::KeyRef, rollout::RequestHeader};
 
 /// What is watched: one number for each Fork.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("[has(self.probe), has(self.release), has(self.certificate), has(self.prometheus)].filter(x, x).size() == 1", "exactly one of probe, release, certificate and prometheus must be set")
+    validation = ("[has(self.probe), has(self.release), has(self.certificate), has(self.prometheus), has(self.incident), has(self.sentry)].filter(x, x).size() == 1", "exactly one of probe, release, certificate, prometheus, incident and sentry must be set")
 )]
 pub struct Signal {
     /// What the probes of the Fork find.
@@ -25,6 +25,12 @@ pub struct Signal {
     /// What a Prometheus server answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<QuerySignal>,
+    /// What the status pages of the providers tell of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentSignal>,
+    /// What Sentry counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentry: Option<SentrySignal>,
 }
 
 /// What the probes of the Fork find.
@@ -105,4 +111,74 @@ pub struct QuerySignal {
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub request_headers: Vec<RequestHeader>,
+}
+
+/// The worst impact of what providers say is wrong and not over yet: 0 none, 1 minor, 2 major, 3 critical. Status pages
+/// are asked once a minute for all rules and Forks.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentSignal {
+    /// Whose page; both without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<StatusPage>,
+    /// Names of components, as the page has them: incidents that name only others do not count. All count without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 100)))]
+    pub components: Vec<String>,
+}
+
+/// A page on which a provider says how it is.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatusPage {
+    /// <https://www.githubstatus.com>
+    GitHub,
+    /// <https://www.vercel-status.com>
+    Vercel,
+}
+
+/// What Sentry counts of a Fork's project there. Asked once a minute for each Fork.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SentrySignal {
+    /// Which number.
+    pub metric: SentryMetric,
+    /// Address of the server, whose API is at `/api/0` below it; `https://sentry.io` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 1024), regex(pattern = r"^https?://[!-~]+$"))]
+    pub address: Option<String>,
+    /// Slug of the organization.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-z0-9][a-z0-9_-]*$"))]
+    pub organization: String,
+    /// Slug of the project; `{{ fork }}` in it stands for the Fork's name, which it is by default.
+    #[serde(default = "project")]
+    #[schemars(length(min = 1, max = 128))]
+    pub project: String,
+    /// What else events and issues must be, in Sentry's words, such as `release:{{ commit }}` for those of the release
+    /// that serves; `{{ host }}`, `{{ commit }}` and `{{ fork }}` are as in Prometheus queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub query: Option<String>,
+    /// The time that is counted.
+    #[serde(default = "window_minutes")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub window_minutes: i64,
+    /// Key of a Secret with a token that has the scopes `org:read` and `event:read`.
+    pub token_secret_ref: KeyRef,
+}
+
+fn project() -> String {
+    "{{ fork }}".into()
+}
+
+fn window_minutes() -> i64 {
+    5
+}
+
+/// A number that Sentry gives.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentryMetric {
+    /// Errors a minute, on average of the window.
+    ErrorsPerMinute,
+    /// Unresolved issues that were first seen in the window, 25 at most.
+    NewIssues,
 }

@@ -132,6 +132,25 @@ pub struct ProjectStatus {
     /// is Immediate again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds_domains: Option<bool>,
+    /// The last time that something other than a person at Vercel wanted the project paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseStatus>,
+    /// The last wish to challenge visitors that was fulfilled, as in the annotation `forkable.dev/challenge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub challenged_for: Option<String>,
+}
+
+/// A wish to pause the project that was fulfilled.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseStatus {
+    /// Who wanted it, and when, as in the annotation `forkable.dev/pause`.
+    #[schemars(length(max = 512))]
+    pub wish: String,
+    /// A person resumed the project since.
+    #[serde(default)]
+    pub resumed: bool,
 }
 
 /// A custom environment that Forkable made.

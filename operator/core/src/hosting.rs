@@ -115,6 +115,9 @@ pub struct ProjectFacts {
     pub production_branch: Option<String>,
     pub settings: ProjectSettings,
     pub paused: bool,
+    /// Until when visitors have to prove that they are browsers, in milliseconds since 1970; [`i64::MAX`]: until a person
+    /// says otherwise. `None`: they have not.
+    pub challenged_until: Option<i64>,
     pub env: Vec<EnvRow>,
     /// Empty also when a list did not tell them and the ask did not want them.
     pub environments: Vec<CustomEnvironment>,
@@ -274,6 +277,10 @@ pub enum HostingChange {
         id: String,
     },
     PauseProject,
+    /// Visitors have to prove that they are browsers until then, in milliseconds since 1970.
+    ChallengeVisitors {
+        until: i64,
+    },
     DeleteProject,
     /// Whether what is built for production goes live by itself.
     AssignDomains(bool),

@@ -171,7 +171,8 @@ impl Step {
                 | HostingChange::StartSteps { .. }
                 | HostingChange::NextStep { .. }
                 | HostingChange::CompleteSteps { .. }
-                | HostingChange::PauseProject => Effect::Update,
+                | HostingChange::PauseProject
+                | HostingChange::ChallengeVisitors { .. } => Effect::Update,
                 HostingChange::DeleteEnvironment { .. }
                 | HostingChange::DeleteEnv { .. }
                 | HostingChange::RemoveDomain { .. }

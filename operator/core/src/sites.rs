@@ -44,7 +44,7 @@ pub enum Visit {
         latency: Duration,
         /// Names in lower case, and values.
         headers: Vec<(String, String)>,
-        /// At most its first 64 KiB.
+        /// At most its first 64 KiB, of a URL that is no site its first MiB.
         body: String,
     },
     /// No answer; why.

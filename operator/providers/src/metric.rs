@@ -1,6 +1,8 @@
 //! A metric as a value: the registry, the documentation and the checks of rules and dashboards read the same one.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, core::Collector};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, core::Collector,
+};
 
 /// What a metric is called, what it counts and by what.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,11 @@ impl Metric {
     /// Registers it as a gauge. Errors: the name is taken or wrong.
     pub fn gauge(&self, registry: &Registry) -> Result<IntGaugeVec> {
         registered(registry, IntGaugeVec::new(self.opts(), self.labels)?)
+    }
+
+    /// Registers it as a gauge of fractions. Errors: the name is taken or wrong.
+    pub fn ratio(&self, registry: &Registry) -> Result<GaugeVec> {
+        registered(registry, GaugeVec::new(self.opts(), self.labels)?)
     }
 
     /// Registers it as a histogram. Errors: the name is taken or wrong.

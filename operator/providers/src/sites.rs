@@ -11,6 +11,8 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The part of a page that is read, in bytes.
 const LARGEST: usize = 64 << 10;
+/// The part of what an API answers that is read, in bytes: cut off, it says nothing.
+const LARGEST_ANSWER: usize = 1 << 20;
 
 /// Visits sites over HTTPS, or at a stand-in.
 pub struct Visitor {
@@ -60,13 +62,17 @@ impl Visitor {
         let latency = began.elapsed();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let largest = match request.to {
+            To::Site { .. } => LARGEST,
+            To::Url(_) => LARGEST_ANSWER,
+        };
         let mut body = Vec::new();
-        while body.len() < LARGEST
+        while body.len() < largest
             && let Some(chunk) = response.chunk().await?
         {
             body.extend_from_slice(&chunk);
         }
-        body.truncate(LARGEST);
+        body.truncate(largest);
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Visit::Answer { status: response.status().as_u16(), latency, headers, body })
     }

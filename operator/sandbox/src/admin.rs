@@ -33,6 +33,8 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
         .route("/tokens", post(add_token))
         .route("/tokens/{token}", axum::routing::delete(remove_token))
         .route("/github-app", put(configure_app))
+        .route("/incidents/{page}/{id}", put(begin_incident).delete(end_incident))
+        .route("/sentry/{project}", post(happen))
 }
 
 /// Why an admin call was refused.
@@ -251,6 +253,37 @@ async fn remove_token(State(sandbox): Shared, Path(token): Path<String>) -> Resu
     if !sandbox.write(|world, _| world.tokens.remove(&token)) {
         return Err(unknown("token"));
     }
+    sandbox.persist()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A status page tells of an incident, or of how it goes on.
+async fn begin_incident(
+    State(sandbox): Shared,
+    Path((page, id)): Path<(String, String)>,
+    body: bytes::Bytes,
+) -> Result<StatusCode, Refused> {
+    let incident = parse(&body)?;
+    let begun = sandbox.write(|world, now| world.statuspage.put(&page, &id, incident, now));
+    begun.ok_or_else(|| unknown("status page"))?;
+    sandbox.persist()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn end_incident(State(sandbox): Shared, Path((page, id)): Path<(String, String)>) -> Result<StatusCode, Refused> {
+    sandbox.write(|world, _| world.statuspage.end(&page, &id)).ok_or_else(|| unknown("incident"))?;
+    sandbox.persist()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Errors reach Sentry; a list without any only makes the project.
+async fn happen(
+    State(sandbox): Shared,
+    Path(project): Path<String>,
+    body: bytes::Bytes,
+) -> Result<StatusCode, Refused> {
+    let happened = parse(&body)?;
+    sandbox.write(|world, now| world.sentry.add(project, happened, now));
     sandbox.persist()?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,6 +21,10 @@ pub enum Provider {
     Slack,
     /// `/pagerduty`
     Pagerduty,
+    /// `/statuspage`
+    Statuspage,
+    /// `/sentry`
+    Sentry,
 }
 
 /// One call on its way through the sandbox. Handlers get it as `Extension<Arc<Call>>`.

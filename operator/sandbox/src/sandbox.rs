@@ -17,7 +17,7 @@ use crate::requests::RequestLog;
 use crate::settings::Settings;
 use crate::tokens::Tokens;
 use crate::webhooks::Event;
-use crate::{github, pagerduty, slack, vercel};
+use crate::{github, pagerduty, sentry, slack, statuspage, vercel};
 
 /// What the world's DNS answers for a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ pub struct World {
     /// PagerDuty.
     #[serde(default)]
     pub pagerduty: pagerduty::State,
+    /// Status pages of providers.
+    #[serde(default)]
+    pub statuspage: statuspage::State,
+    /// Sentry.
+    #[serde(default)]
+    pub sentry: sentry::State,
     /// DNS: what was published for each name, and when.
     pub dns: BTreeMap<String, (Timestamp, Vec<DnsRecord>)>,
     /// The time.
@@ -89,6 +95,8 @@ impl World {
             vercel: vercel::State::seeded(now),
             slack: slack::State::default(),
             pagerduty: pagerduty::State::default(),
+            statuspage: statuspage::State::default(),
+            sentry: sentry::State::default(),
             dns: BTreeMap::new(),
             clock,
             requests: RequestLog::default(),

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::connection::{Connection, CuttableListener};
 use crate::sandbox::{Sandbox, World};
 use crate::settings::Options;
-use crate::{admin, github, middleware, pagerduty, sites, slack, vercel, webhooks};
+use crate::{admin, github, middleware, pagerduty, sentry, sites, slack, statuspage, vercel, webhooks};
 
 /// How often due things happen while nobody asks. Real time: a tick with nothing due costs a lock.
 const TICK: Duration = Duration::from_millis(10);
@@ -135,6 +135,8 @@ fn router(sandbox: &Arc<Sandbox>) -> Router {
         .nest("/vercel", vercel::router())
         .nest("/slack", slack::router())
         .nest("/pagerduty", pagerduty::router())
+        .nest("/statuspage", statuspage::router())
+        .nest("/sentry", sentry::router())
         .layer(from_fn_with_state(Arc::clone(sandbox), middleware::provider_call));
     let all = Router::new().nest("/_sandbox", admin::router()).merge(providers).with_state(Arc::clone(sandbox));
     // Around the whole router, because a site may own any path.

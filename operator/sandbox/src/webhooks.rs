@@ -46,7 +46,9 @@ pub(crate) fn sign(provider: Provider, secret: &str, body: &[u8]) -> (&'static s
             mac.update(body);
             ("x-vercel-signature", hex::encode(mac.finalize().into_bytes()))
         }
-        Provider::Slack | Provider::Pagerduty => unreachable!("they have no events here"),
+        Provider::Slack | Provider::Pagerduty | Provider::Statuspage | Provider::Sentry => {
+            unreachable!("they have no events here")
+        }
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) async fn deliver(mut queue: mpsc::UnboundedReceiver<Event>, target: O
             let url = match event.provider {
                 Provider::Github => target.github_url.clone(),
                 Provider::Vercel => target.vercel_url.clone(),
-                Provider::Slack | Provider::Pagerduty => continue,
+                Provider::Slack | Provider::Pagerduty | Provider::Statuspage | Provider::Sentry => continue,
             };
             let secret = Some(target.secret.clone());
             receivers.push(Receiver { url, secret });
@@ -90,7 +92,7 @@ async fn post(client: &reqwest::Client, event: &Event, receiver: &Receiver) -> R
             .header("x-github-event", &event.name)
             .header("x-github-delivery", uuid::Uuid::new_v4().to_string()),
         Provider::Vercel => request.header("user-agent", "Vercel-Webhooks/sandbox"),
-        Provider::Slack | Provider::Pagerduty => request,
+        Provider::Slack | Provider::Pagerduty | Provider::Statuspage | Provider::Sentry => request,
     };
     request.body(body).send().await?.error_for_status()?;
     Ok(())

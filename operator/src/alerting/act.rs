@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use forkable_core::{
+    fork::desired::{Challenge, Pause},
     journal::Entry,
     release::rollout::{is_live, is_promoted},
-    store::{EventType, Kind as _, ObjectRef, Store},
+    store::{EventType, Kind as _, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{
-    AlertRule, Deployment, Fork, ROLLBACK_ANNOTATION,
+    AlertRule, CHALLENGE_ANNOTATION, Deployment, Fork, PAUSE_ANNOTATION, ROLLBACK_ANNOTATION,
     alert_rule::{Action, ActionType},
+    fork::ProjectStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::context::Context;
+use crate::{context::Context, controllers::fork::withheld};
 
 /// The time that limits are for.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How long ago a release may have gone live that is taken to be behind an alert.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
+/// How long visitors are challenged by a rule that does not say.
+const CHALLENGE: SignedDuration = SignedDuration::from_hours(1);
 /// Times that are kept of what was done.
 const KEPT: usize = 100;
 
@@ -32,15 +36,19 @@ pub(super) async fn act<S: Store>(
     now: Timestamp,
 ) -> Vec<String> {
     let mut all = Vec::new();
+    let lately = acted.iter().filter(|at| now.duration_since(**at) < HOUR).count();
+    let mut is_done = false;
     for action in &rule.spec.actions {
-        let (done, text) = one(context, rule, action, fork, acted, now).await;
-        if done {
-            acted.push(now);
-            let excess = acted.len().saturating_sub(KEPT);
-            acted.drain(..excess);
-        }
+        let (done, text) = one(context, rule, action, fork, lately, now).await;
+        is_done |= done;
         tracing::warn!(rule = %rule.reference(), fork = %fork.reference(), "{text}");
         all.push(text.chars().take(256).collect());
+    }
+    // Once for all actions of the alert: one of them does not use up the limit of the next.
+    if is_done {
+        acted.push(now);
+        let excess = acted.len().saturating_sub(KEPT);
+        acted.drain(..excess);
     }
     all
 }
@@ -64,17 +72,18 @@ async fn one<S: Store>(
     rule: &AlertRule,
     action: &Action,
     fork: &Fork,
-    acted: &[Timestamp],
+    lately: usize,
     now: Timestamp,
 ) -> (bool, String) {
     let name = match action.action {
         ActionType::Rollback => "Rollback",
         ActionType::FreezeReleases => "FreezeReleases",
+        ActionType::PauseProject => "PauseProject",
+        ActionType::AttackChallenge => "AttackChallenge",
     };
     if action.dry_run {
         return (false, format!("{name} would be done now (dryRun)"));
     }
-    let lately = acted.iter().filter(|at| now.duration_since(**at) < HOUR).count();
     if i64::try_from(lately).unwrap_or(i64::MAX) >= action.limit_per_hour {
         let text = format!(
             "{name} was not done: it was done {lately} times within an hour, and limitPerHour is {}; a person is needed",
@@ -82,14 +91,118 @@ async fn one<S: Store>(
         );
         return (false, text);
     }
-    match action.action {
+    let done = match action.action {
         // In force as long as the alert fires; whoever promotes looks.
-        ActionType::FreezeReleases => (true, "no release is promoted while this fires".into()),
-        ActionType::Rollback => match roll_back(context, rule, fork, now).await {
-            Ok(text) => (true, text),
-            Err(why) => (false, format!("Rollback was not done: {why}")),
-        },
+        ActionType::FreezeReleases => Ok("no release is promoted while this fires".into()),
+        ActionType::Rollback => roll_back(context, rule, fork, now).await,
+        ActionType::PauseProject => pause(context, rule, fork, now).await,
+        ActionType::AttackChallenge => challenge(context, rule, action, fork, now).await,
+    };
+    match done {
+        Ok(text) => (true, text),
+        Err(why) => (false, format!("{name} was not done: {why}")),
     }
+}
+
+/// Asks the pass of the Fork to pause the project that is its own. It stays so until a person resumes it.
+async fn pause<S: Store>(
+    context: &Arc<Context<S>>,
+    rule: &AlertRule,
+    fork: &Fork,
+    now: Timestamp,
+) -> Result<String, String> {
+    let (current, project) = subject(context, fork, now).await?;
+    // A process that died may have asked already, and two rules need not.
+    let earlier = wish_of(&current, PAUSE_ANNOTATION).and_then(|wish| Pause::parse(wish));
+    let is_in_force = |wanted: &Pause| match project.pause.as_ref().filter(|pause| pause.wish == wanted.wish) {
+        Some(done) => !done.resumed,
+        None => wanted.is_fresh(now),
+    };
+    if let Some(earlier) = earlier.filter(is_in_force) {
+        return Ok(format!("the project {} is paused already, by {}", project.name, earlier.wish));
+    }
+    let rule = rule.reference().name;
+    let wish = format!("the AlertRule {rule} at {now:.0}");
+    let text = format!("the project {} is being paused: resume it in its settings at Vercel", project.name);
+    ask(context, &current, (PAUSE_ANNOTATION, &wish), (&rule, ("pause", "PausedByAlert"), &text), now).await?;
+    Ok(text)
+}
+
+/// Asks the pass of the Fork to have visitors of its project challenged for a while.
+async fn challenge<S: Store>(
+    context: &Arc<Context<S>>,
+    rule: &AlertRule,
+    action: &Action,
+    fork: &Fork,
+    now: Timestamp,
+) -> Result<String, String> {
+    let (current, project) = subject(context, fork, now).await?;
+    let earlier = wish_of(&current, CHALLENGE_ANNOTATION).and_then(|wish| Challenge::parse(wish));
+    if let Some(earlier) = earlier.filter(|earlier| earlier.until > now) {
+        return Ok(format!("visitors of {} are challenged already, by {}", project.name, earlier.wish));
+    }
+    let length = SignedDuration::from_secs(action.duration_seconds.unwrap_or(CHALLENGE.as_secs()));
+    let until = now.checked_add(length).unwrap_or(Timestamp::MAX);
+    let until = format!("{until:.0}");
+    let rule = rule.reference().name;
+    let wish = format!("the AlertRule {rule} until {until}");
+    let text = format!("visitors of {} are challenged until {until}", project.name);
+    ask(context, &current, (CHALLENGE_ANNOTATION, &wish), (&rule, ("challenge", "ChallengedByAlert"), &text), now)
+        .await?;
+    Ok(text)
+}
+
+fn wish_of<'a>(fork: &'a Fork, annotation: &str) -> Option<&'a String> {
+    fork.metadata.annotations.as_ref()?.get(annotation)
+}
+
+/// The Fork as it is now, and the project that is on record as its own, if anything may be changed there.
+async fn subject<S: Store>(
+    context: &Context<S>,
+    fork: &Fork,
+    now: Timestamp,
+) -> Result<(Arc<Fork>, ProjectStatus), String> {
+    let ObjectRef { namespace, name, .. } = fork.reference();
+    let current = context.store.get::<Fork>(&namespace, &name).await.map_err(|error| error.to_string())?;
+    let current = current.filter(|fork| !fork.is_deleting()).ok_or("the Fork is gone")?;
+    if let Some(withheld) = withheld(&current, now) {
+        return Err(withheld.message);
+    }
+    let project = current.status.as_ref().and_then(|status| status.project.clone());
+    project.map(|project| (current, project)).ok_or_else(|| "it has no project yet".into())
+}
+
+/// Puts a wish on record before anything is called, and wakes the pass that fulfils it.
+async fn ask<S: Store>(
+    context: &Context<S>,
+    fork: &Arc<Fork>,
+    (annotation, wish): (&'static str, &str),
+    (rule, (what, reason), text): (&str, (&str, &'static str), &str),
+    now: Timestamp,
+) -> Result<(), String> {
+    let object = fork.reference();
+    let began = std::time::Instant::now();
+    let asked = context.store.annotate(fork, annotation, wish).await;
+    note(context, &object, ("project", format!("{what} for the alert {rule}")), &asked, began, now).await;
+    asked.map_err(|error| error.to_string())?;
+    context.wake(object.clone());
+    let message = format!("{text}, since the AlertRule {rule} fires");
+    context.store.event(&object, EventType::Warning, reason, &message).await;
+    Ok(())
+}
+
+/// Writes to the journal what a wish came to.
+async fn note<S: Store, K>(
+    context: &Context<S>,
+    object: &ObjectRef,
+    (facet, step): (&'static str, String),
+    wish: &Result<K, StoreError>,
+    began: std::time::Instant,
+    at: Timestamp,
+) {
+    let outcome = wish.as_ref().map_or_else(ToString::to_string, |_| "done".into());
+    let duration_ms = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    context.record(Entry { at, object: object.clone(), facet, step, outcome, duration_ms }).await;
 }
 
 /// Asks for the rollback of the release that serves, as a person does with `forkable rollback`.
@@ -129,16 +242,8 @@ async fn roll_back<S: Store>(
     let wish = context.store.annotate(&current, ROLLBACK_ANNOTATION, "previous").await;
     let to = to.release.unwrap_or(to.deployment_id);
     let text = format!("{name} is being rolled back to {to}");
-    context
-        .record(Entry {
-            at: now,
-            object: object.clone(),
-            facet: "release",
-            step: format!("rollback for the alert {}", rule.reference().name),
-            outcome: wish.as_ref().map_or_else(ToString::to_string, |_| "done".into()),
-            duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
-        })
-        .await;
+    let step = format!("rollback for the alert {}", rule.reference().name);
+    note(context, &object, ("release", step), &wish, began, now).await;
     wish.map_err(|error| error.to_string())?;
     context.wake(object);
     let message = format!("{text}, since the AlertRule {} fires", rule.reference().name);

@@ -232,6 +232,7 @@ impl<S: Store> Evaluator<S> {
             }
         }
         self.context.metrics.alerts(self.took, &counts);
+        self.context.metrics.objectives(self.signals.budgets());
     }
 
     fn forks(&mut self, now: Timestamp) -> Forks {
@@ -310,7 +311,7 @@ impl<S: Store> Evaluator<S> {
                 self.context.metrics.alert_fired(rule.spec.severity);
             }
             if let (None, Some(before)) = (&next, before.filter(|it| is_firing(it) && it.notified)) {
-                known.ended.push(told(&self.context, rule, &before, fork, Some(now)));
+                known.ended.push(told(&self.context, &self.signals, rule, (&before, fork), Some(now)));
             }
             if let Some(next) = next {
                 due = due.min(next_look(&condition, &next).filter(|at| *at > now).unwrap_or(Timestamp::MAX));
@@ -330,7 +331,7 @@ impl<S: Store> Evaluator<S> {
         let gone: Vec<_> = known.alerts.keys().filter(is_gone).cloned().collect();
         for alert in gone.iter().filter_map(|name| known.alerts.remove(name)).filter(|it| it.notified) {
             if let Some(fork) = forks.get(&reference.namespace, &alert.fork) {
-                known.ended.push(told(&self.context, rule, &alert, fork, Some(now)));
+                known.ended.push(told(&self.context, &self.signals, rule, (&alert, fork), Some(now)));
             }
         }
         due
@@ -385,7 +386,8 @@ impl<S: Store> Evaluator<S> {
         let fork_of = |name: &str| forks.get(&reference.namespace, name);
         let fresh = known.alerts.values().filter(|it| is_firing(it) && !it.notified && it.suppressed.is_none());
         let fresh: Vec<_> = fresh.filter_map(|alert| Some((alert, fork_of(&alert.fork)?))).collect();
-        let mut all: Vec<_> = fresh.iter().map(|(alert, fork)| told(&self.context, rule, alert, fork, None)).collect();
+        let mut all: Vec<_> =
+            fresh.iter().map(|(alert, fork)| told(&self.context, &self.signals, rule, (alert, fork), None)).collect();
         let names: Vec<_> = all.iter().map(|alert| alert.fork.clone()).collect();
         all.append(&mut known.ended.clone());
         if all.is_empty() {
@@ -475,13 +477,14 @@ fn of_fork(fork: &Fork) -> &[FreezeWindow] {
 /// The alert as people are told of it.
 fn told<S: Store>(
     context: &Context<S>,
+    signals: &Signals,
     rule: &AlertRule,
-    alert: &AlertStatus,
-    fork: &Fork,
+    (alert, fork): (&AlertStatus, &Fork),
     resolved_at: Option<Timestamp>,
 ) -> Alert {
     let ObjectRef { namespace, name, .. } = rule.reference();
-    let facts = Facts { fork, release: serving(context, fork), host: signals::host(fork) };
+    let provider_incident = signals.pages.behind(&rule.spec.signal, alert.since.0);
+    let facts = Facts { fork, release: serving(context, fork), host: signals::host(fork), provider_incident };
     alerting::tell((&namespace, &name, rule.uid()), &rule.spec, alert, &facts, resolved_at)
 }
 

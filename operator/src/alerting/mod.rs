@@ -3,7 +3,10 @@
 
 mod act;
 mod evaluator;
+mod objectives;
+mod pages;
 mod report;
+mod sentry;
 mod signals;
 
 use std::{

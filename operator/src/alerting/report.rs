@@ -111,7 +111,7 @@ fn conditions<S: Store>(
                 report(EVALUATED, State::Retrying, "NotRecorded", format!("people cannot be told: {why}"))
             }
             // A query that is wrong stays wrong.
-            (Some((_, why)), None) if why.contains("was refused by") || why.starts_with("signal.prometheus:") => {
+            (Some((_, why)), None) if why.contains("was refused by") || why.starts_with("signal.") => {
                 report(EVALUATED, State::PersonNeeded, "QueryFailed", why.clone())
             }
             (Some((fork, why)), None) => report(EVALUATED, State::Progressing, "NoData", format!("{fork}: {why}")),

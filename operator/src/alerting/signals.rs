@@ -2,16 +2,16 @@
 //! and good until it is asked again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use forkable_core::{
-    alerting::{self, Reading, Window},
+    alerting::{self, Budget, Reading},
     condition::is_true,
     forge,
-    monitoring::{Point, Series, Standing, Verdict},
+    monitoring::{Standing, Verdict},
     release::analysis::{Subject, ask_prometheus, numbers},
     secret::redact,
     sites::host_of,
@@ -19,20 +19,27 @@ use forkable_core::{
 };
 use forkable_crds::{
     AlertRule, Deployment, Fork,
-    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, Slo},
+    alert_rule::{AlertCondition, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, StatusPage},
     rollout::{Comparison, PrometheusQuery},
 };
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
+use super::{
+    objectives::{Objective, objective, seen},
+    pages::{self, Pages},
+    sentry::{self, Holds},
+};
 use crate::{
-    clock::{after, before, until},
+    clock::{after, until},
     context::Context,
     controllers::fork::resolve::{self, account},
 };
 
 /// How often a Prometheus server is asked the same.
 const QUERY: Duration = Duration::from_secs(15);
+/// How often Sentry is asked the same.
+const SENTRY: Duration = Duration::from_mins(1);
 /// Questions that are asked at once.
 const AT_ONCE: usize = 16;
 /// How often the history is read for the same window, at most: a sixtieth of it.
@@ -43,6 +50,7 @@ const SECONDS_OF_A_DAY: f64 = 86_400.0;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asked {
     Prometheus,
+    Sentry,
     Window(Duration),
     Objective,
 }
@@ -51,11 +59,13 @@ enum Asked {
 type Key = (ObjectRef, i64, String);
 
 /// What was answered last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Answer {
     /// When it is asked again.
     due: Timestamp,
     reading: Option<Reading>,
+    /// Of an objective.
+    objective: Option<Objective>,
     /// Since [`Signals::forget_unread`].
     is_read: bool,
 }
@@ -89,13 +99,22 @@ impl Seen {
     }
 }
 
+/// What was answered.
+enum Answered {
+    Fork(Key, Reading, Option<Objective>),
+    Page(StatusPage, pages::Told),
+}
+
 /// Answers to what was asked.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    answers: HashMap<Key, Answer>,
-    asks: JoinSet<(Key, Reading)>,
+    /// In order, so that the same budgets are told of each time.
+    answers: BTreeMap<Key, Answer>,
+    asks: JoinSet<Answered>,
+    pub(super) pages: Pages,
+    holds: Arc<Holds>,
     /// Waiting to be asked.
-    queue: Vec<(Arc<AlertRule>, Arc<Fork>)>,
+    queue: Vec<(Arc<AlertRule>, Arc<Fork>, Option<Objective>)>,
 }
 
 impl Signals {
@@ -107,32 +126,40 @@ impl Signals {
         seen: &Seen,
         now: Timestamp,
     ) -> Option<Reading> {
+        if let Some(incident) = &rule.spec.signal.incident {
+            return self.pages.read(incident, &seen.fork);
+        }
         let Some(asked) = asked(rule) else { return Some(at_once(context, rule, seen, now)) };
         let fork = &seen.fork;
         let key = (rule.reference(), rule.generation(), seen.reference.name.clone());
         let pause = match asked {
             Asked::Prometheus => QUERY,
+            Asked::Sentry => SENTRY,
             Asked::Window(window) => WINDOW.max(window / 60),
             Asked::Objective => WINDOW,
         };
-        let answer = self.answers.entry(key).or_insert(Answer { due: Timestamp::MIN, reading: None, is_read: true });
+        let answer = self.answers.entry(key).or_default();
         answer.is_read = true;
         if answer.due <= now {
             answer.due = after(now, pause);
-            self.queue.push((rule.clone(), fork.clone()));
+            self.queue.push((rule.clone(), fork.clone(), answer.objective.clone()));
         }
         answer.reading.clone()
     }
 
     /// Asks what waits to be asked, as much as may be at once.
     pub(super) fn ask<S: Store>(&mut self, context: &Arc<Context<S>>) {
-        while self.asks.len() < AT_ONCE
-            && let Some((rule, fork)) = self.queue.pop()
-        {
+        for (page, fork) in self.pages.take_due(context.clock.now()) {
             let context = context.clone();
+            self.asks.spawn(async move { Answered::Page(page, pages::ask(&context, page, &fork).await) });
+        }
+        while self.asks.len() < AT_ONCE
+            && let Some((rule, fork, before)) = self.queue.pop()
+        {
+            let (context, holds) = (context.clone(), self.holds.clone());
             self.asks.spawn(async move {
-                let reading = ask(&context, &rule, &fork).await;
-                ((rule.reference(), rule.generation(), fork.reference().name), reading)
+                let (reading, objective) = ask(&context, &rule, &fork, (&holds, before)).await;
+                Answered::Fork((rule.reference(), rule.generation(), fork.reference().name), reading, objective)
             });
         }
     }
@@ -140,9 +167,10 @@ impl Signals {
     /// Waits for an answer; for ever if nothing is asked.
     pub(super) async fn answered(&mut self) {
         match self.asks.join_next().await {
-            Some(Ok((key, reading))) => {
+            Some(Ok(Answered::Page(page, told))) => self.pages.put(page, told),
+            Some(Ok(Answered::Fork(key, reading, objective))) => {
                 if let Some(answer) = self.answers.get_mut(&key) {
-                    answer.reading = Some(reading);
+                    (answer.reading, answer.objective) = (Some(reading), objective);
                 }
             }
             Some(Err(error)) => tracing::error!(%error, "a question was lost"),
@@ -150,14 +178,23 @@ impl Signals {
         }
     }
 
+    /// How the error budgets stand, by namespace, Fork and rule.
+    pub(super) fn budgets(&self) -> impl Iterator<Item = ([&str; 3], &Budget)> {
+        self.answers.iter().filter_map(|((rule, _, fork), answer)| {
+            let objective = answer.objective.as_ref()?;
+            Some(([rule.namespace.as_str(), fork.as_str(), rule.name.as_str()], &objective.budget))
+        })
+    }
+
     /// When something is asked again.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.answers.values().map(|answer| answer.due).min()
+        self.answers.values().map(|answer| answer.due).chain(self.pages.due()).min()
     }
 
     /// Forgets what was not read since the last time, so that nothing is due of a rule or a Fork that is gone.
     pub(super) fn forget_unread(&mut self) {
         self.answers.retain(|_, answer| std::mem::take(&mut answer.is_read));
+        self.pages.forget_unread();
     }
 }
 
@@ -170,6 +207,7 @@ fn asked(rule: &AlertRule) -> Option<Asked> {
         Some(probe) if probe.metric != ProbeMetric::Up => {
             Some(Asked::Window(Duration::from_secs(probe.window_seconds.unsigned_abs())))
         }
+        _ if signal.sentry.is_some() => Some(Asked::Sentry),
         _ => signal.prometheus.as_ref().map(|_| Asked::Prometheus),
     }
 }
@@ -188,7 +226,7 @@ fn at_once<S: Store>(context: &Context<S>, rule: &AlertRule, seen: &Seen, now: T
     certificate(&seen.fork, standings, domain, now)
 }
 
-fn is_asked(probe: &ProbeSignal, standing: &Standing) -> bool {
+pub(super) fn is_asked(probe: &ProbeSignal, standing: &Standing) -> bool {
     probe.name.as_ref().is_none_or(|name| *name == standing.series.probe)
 }
 
@@ -264,38 +302,30 @@ fn certificate(fork: &Fork, standings: &[Standing], domain: Option<&str>, now: T
     }
 }
 
-async fn ask<S: Store>(context: &Context<S>, rule: &AlertRule, fork: &Fork) -> Reading {
+async fn ask<S: Store>(
+    context: &Context<S>,
+    rule: &AlertRule,
+    fork: &Fork,
+    (holds, before): (&Holds, Option<Objective>),
+) -> (Reading, Option<Objective>) {
     let spec = &rule.spec;
     let now = context.clock.now();
-    let answer = match (&spec.slo, &spec.signal.probe, &spec.signal.prometheus) {
-        (Some(slo), Some(probe), _) => objective(context, slo, probe, fork, now).await,
-        (_, Some(probe), _) => window(context, probe, fork, now).await,
-        (_, _, Some(query)) => prometheus(context, query, spec.condition.as_ref(), fork).await,
+    if let Some(signal) = &spec.signal.sentry {
+        let reading = sentry::ask(context, signal, fork, &subject(fork), holds).await;
+        return (reading.unwrap_or_else(Reading::NoData), None);
+    }
+    if let (Some(slo), Some(probe)) = (&spec.slo, &spec.signal.probe) {
+        return match objective(context, slo, probe, fork, (now, before.clone())).await {
+            Ok((reading, objective)) => (reading, Some(objective)),
+            Err(why) => (Reading::NoData(why), before),
+        };
+    }
+    let answer = match (&spec.signal.probe, &spec.signal.prometheus) {
+        (Some(probe), _) => window(context, probe, fork, now).await,
+        (_, Some(query)) => prometheus(context, query, spec.condition.as_ref(), fork).await,
         _ => Err("there is no signal".into()),
     };
-    answer.unwrap_or_else(Reading::NoData)
-}
-
-/// What the probes of a Fork came to in a window.
-async fn seen<S: Store>(
-    context: &Context<S>,
-    probe: &ProbeSignal,
-    fork: &Fork,
-    (now, length): (Timestamp, Duration),
-) -> Result<Point, String> {
-    let reference = fork.reference();
-    let standings = context.monitor.standings(&reference);
-    let series: Vec<Series> = standings.into_iter().filter(|it| is_asked(probe, it)).map(|it| it.series).collect();
-    let mut seen = Point::default();
-    let from = before(now, length);
-    let step = if length <= Duration::from_hours(6) { Duration::from_mins(1) } else { Duration::from_hours(1) };
-    for series in series {
-        let points = context.history.points(&series, from, now, step).await.map_err(|error| error.to_string())?;
-        for point in &points {
-            seen.merge(point);
-        }
-    }
-    Ok(seen)
+    (answer.unwrap_or_else(Reading::NoData), None)
 }
 
 async fn window<S: Store>(
@@ -307,20 +337,6 @@ async fn window<S: Store>(
     let length = Duration::from_secs(probe.window_seconds.unsigned_abs());
     let seen = seen(context, probe, fork, (now, length)).await?;
     Ok(alerting::windowed(probe.metric, length, &seen))
-}
-
-async fn objective<S: Store>(
-    context: &Context<S>,
-    slo: &Slo,
-    probe: &ProbeSignal,
-    fork: &Fork,
-    now: Timestamp,
-) -> Result<Reading, String> {
-    let mut windows = Vec::new();
-    for length in alerting::windows(slo) {
-        windows.push(Window::of(&seen(context, probe, fork, (now, length)).await?));
-    }
-    Ok(alerting::burn(slo, &windows))
 }
 
 async fn prometheus<S: Store>(
@@ -342,13 +358,7 @@ async fn prometheus<S: Store>(
     let namespace = fork.reference().namespace;
     let secrets =
         resolve::secrets(&context.store, &namespace, &names.collect()).await.map_err(|error| error.to_string())?;
-    let status = fork.status.as_ref();
-    let subject = Subject {
-        host: host(fork).unwrap_or_default(),
-        commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
-        fork: fork.reference().name,
-    };
-    let request = ask_prometheus(&query, &subject, &secrets, context.prometheus.as_deref())
+    let request = ask_prometheus(&query, &subject(fork), &secrets, context.services.prometheus.as_deref())
         .map_err(|why| format!("signal.prometheus: {why}"))?;
     let account = account(context, fork).await.map_err(|error| error.to_string())?;
     let account = account.map_err(|invalid| invalid.message)?;
@@ -361,6 +371,16 @@ async fn prometheus<S: Store>(
     let pick = if is_upper { f64::max } else { f64::min };
     let value = numbers.into_iter().reduce(pick).unwrap_or(f64::NAN);
     Ok(Reading::Value(value, value.to_string()))
+}
+
+/// What templates may name.
+fn subject(fork: &Fork) -> Subject {
+    let status = fork.status.as_ref();
+    Subject {
+        host: host(fork).unwrap_or_default(),
+        commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
+        fork: fork.reference().name,
+    }
 }
 
 /// Host name of the product.
@@ -400,7 +420,7 @@ mod tests {
         let mut signals = Signals::default();
         for (fork, second) in [("gone", 1), ("acme", 2)] {
             let due = Timestamp::from_second(second).expect("a time");
-            signals.answers.insert((rule.clone(), 1, fork.into()), Answer { due, reading: None, is_read: true });
+            signals.answers.insert((rule.clone(), 1, fork.into()), Answer { due, is_read: true, ..Answer::default() });
         }
         signals.forget_unread();
         let of_acme = signals.answers.get_mut(&(rule, 1, "acme".into())).expect("it was read");

@@ -169,6 +169,7 @@ impl Arguments {
         let clock = Clock::scaled(self.time_scale);
         let prober = environment::prober(endpoints.sites.clone()).map_err(anyhow::Error::msg)?;
         let notifier = notifier(&endpoints)?;
+        let services = endpoints.services.clone();
         let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let key = store.digest_key().await.context("the key of all digests")?;
         let accounts = Accounts::new(Box::new(connector), own, key);
@@ -183,7 +184,7 @@ impl Arguments {
             clock,
             metrics,
             abandon_after,
-            prometheus: environment::prometheus(),
+            services,
         });
 
         let (serving, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -6,7 +6,10 @@ use forkable_core::{Secret, monitoring::Prober};
 use forkable_providers::{notify, probe::NetworkProber};
 use url::Url;
 
-use crate::accounts::{Credentials, GitHubCredentials, OwnCredentials};
+use crate::{
+    accounts::{Credentials, GitHubCredentials, OwnCredentials},
+    context::Services,
+};
 
 /// For `--help`.
 pub(super) const HELP: &str = "\
@@ -22,6 +25,9 @@ Environment:
   FORKABLE_SITES_URL            where probes visit sites instead of https://HOST, as URL/HOST: for the sandbox
   FORKABLE_SLACK_API_URL        default https://slack.com/api
   FORKABLE_PAGERDUTY_URL        default https://events.pagerduty.com
+  FORKABLE_GITHUB_STATUS_URL    default https://www.githubstatus.com
+  FORKABLE_VERCEL_STATUS_URL    default https://www.vercel-status.com
+  FORKABLE_SENTRY_URL           default https://sentry.io
   FORKABLE_PROMETHEUS_URL       Prometheus server of analyses that name none, such as http://prometheus.monitoring:9090
   FORKABLE_REFERENCE_TARGETS    what always answers, as HOST:PORT or URLs with commas between: while none of them does,
                                 a failed probe means nothing (default 1.1.1.1:443,8.8.8.8:443; none: it always does)
@@ -58,6 +64,8 @@ pub struct Endpoints {
     pub sites: Option<String>,
     /// Services that people are told of alerts by.
     pub notify: notify::Endpoints,
+    /// What is asked about products.
+    pub services: Services,
 }
 
 impl Endpoints {
@@ -77,6 +85,7 @@ impl Endpoints {
                 slack: "https://slack.com/api".into(),
                 pagerduty: "https://events.pagerduty.com".into(),
             },
+            services: Services { prometheus: variable("FORKABLE_PROMETHEUS_URL"), ..Services::default() },
         })
     }
 
@@ -92,7 +101,14 @@ impl Endpoints {
             slack: variable("FORKABLE_SLACK_API_URL").unwrap_or(slack),
             pagerduty: variable("FORKABLE_PAGERDUTY_URL").unwrap_or(pagerduty),
         };
-        Ok(Self { sites: variable("FORKABLE_SITES_URL"), notify, ..endpoints })
+        let Services { prometheus, github_status, vercel_status, sentry } = endpoints.services;
+        let services = Services {
+            prometheus,
+            github_status: variable("FORKABLE_GITHUB_STATUS_URL").unwrap_or(github_status),
+            vercel_status: variable("FORKABLE_VERCEL_STATUS_URL").unwrap_or(vercel_status),
+            sentry: variable("FORKABLE_SENTRY_URL").unwrap_or(sentry),
+        };
+        Ok(Self { sites: variable("FORKABLE_SITES_URL"), notify, services, ..endpoints })
     }
 }
 
@@ -138,7 +154,13 @@ impl Connection {
         let url = url.trim_end_matches('/');
         let endpoints = Endpoints::new(&format!("{url}/github"), None, &format!("{url}/vercel"))?;
         let notify = notify::Endpoints { slack: format!("{url}/slack/api"), pagerduty: format!("{url}/pagerduty") };
-        let endpoints = Endpoints { sites: Some(format!("{url}/_sites")), notify, ..endpoints };
+        let services = Services {
+            github_status: format!("{url}/statuspage/github"),
+            vercel_status: format!("{url}/statuspage/vercel"),
+            sentry: format!("{url}/sentry"),
+            ..endpoints.services.clone()
+        };
+        let endpoints = Endpoints { sites: Some(format!("{url}/_sites")), notify, services, ..endpoints };
         let credentials = Credentials {
             github: GitHubCredentials::Token(Secret::new("sandbox-github-token")),
             vercel: Secret::new("sandbox-vercel-token"),
@@ -182,11 +204,6 @@ pub(super) fn prober(sites: Option<String>) -> Result<Arc<dyn Prober>, String> {
         format!("probes cannot be made: {error} (FORKABLE_REFERENCE_TARGETS is {})", references.join(","))
     })?;
     Ok(Arc::new(prober))
-}
-
-/// Address of the Prometheus server of analyses that name none.
-pub(super) fn prometheus() -> Option<String> {
-    variable("FORKABLE_PROMETHEUS_URL")
 }
 
 /// Bearer token of metrics, if they ask for one.

@@ -129,7 +129,7 @@ async fn context(
         clock,
         metrics,
         abandon_after: ABANDON_AFTER,
-        prometheus: None,
+        services: crate::context::Services::default(),
     });
     for fork in known.into_iter().chain(context.store.forks().iter().cloned()) {
         context.fleet.put_fork(&Arc::new(fork));

@@ -168,6 +168,7 @@ impl Arguments {
         let journal = SqliteJournal::open(&state::folder(&self.dir).join(state::JOURNAL_FILE)).await?;
         let prober = environment::prober(connection.endpoints.sites.clone()).map_err(anyhow::Error::msg)?;
         let notifier = notifier(&connection.endpoints)?;
+        let services = connection.endpoints.services.clone();
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
@@ -180,7 +181,7 @@ impl Arguments {
             clock,
             metrics,
             abandon_after: ABANDON_AFTER,
-            prometheus: environment::prometheus(),
+            services,
         };
         let (context, woken) = Context::new(parts);
         view.started(listener.local_addr()?, sandbox.map(forkable_sandbox::Server::url).as_deref());

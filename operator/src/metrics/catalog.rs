@@ -68,6 +68,12 @@ metrics! {
     ALERTS_FIRED = "forkable_alerts_fired_total" Kind::Counter, ["severity"], "Alerts that began to fire.";
     ALERT_EVALUATION = "forkable_alert_evaluation_duration_seconds" Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.2, 0.5, 1.0, 5.0]), [],
         "Time of one pass over all AlertRules, without what is asked for elsewhere.";
+    SLO_OBJECTIVE = "forkable_slo_objective_ratio" Kind::Gauge, ["namespace", "name", "rule"],
+        "Share of probes of a Fork that have to be good by the objective of an AlertRule. Of 1,000 pairs at most.";
+    SLO_REMAINING = "forkable_slo_error_budget_remaining_ratio" Kind::Gauge, ["namespace", "name", "rule"],
+        "Share of the error budget that is left in the objective's window; below 0 if more than all of it is used up. Of 1,000 pairs at most.";
+    SLO_BURN = "forkable_slo_burn_rate" Kind::Gauge, ["namespace", "name", "rule", "window"],
+        "How many times as fast as it is made the error budget burns, in windows of 5m, 30m, 1h, 6h and 3d. Of 1,000 pairs at most.";
     PROBE_SUCCESS = "probe_success" Kind::Gauge, ["namespace", "name", "probe"],
         "1 while a probe of a Fork is up, 0 while it is confirmed to be down; none while that is unknown. Of 1,000 probes at most.";
     PROBE_CERTIFICATE = "probe_ssl_earliest_cert_expiry" Kind::Gauge, ["namespace", "name", "probe"],
@@ -105,7 +111,7 @@ pub fn document() -> String {
          `FORKABLE_METRICS_TOKEN`.\n\n\
          What controller-runtime and client-go have a name for is called as there, so that dashboards that you have show\n\
          this controller too; the labels `controller` and `name` are the kind in lower case. No label is the name of an object,\n\
-         but for those of `probe_success` and `probe_ssl_earliest_cert_expiry`: the number of series does not grow with the fleet. Rules, alerts and a dashboard: `deploy/prometheus`, `deploy/grafana`.\n\n\
+         but for those of `forkable_slo_*`, `probe_success` and `probe_ssl_earliest_cert_expiry`: the number of series does not grow with the fleet. Rules, alerts and a dashboard: `deploy/prometheus`, `deploy/grafana`.\n\n\
          | metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for Metric { name, kind, labels, help } in all() {

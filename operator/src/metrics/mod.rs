@@ -1,13 +1,14 @@
 //! Figures for Prometheus about the work itself; the providers' are in their transport.
 
 mod catalog;
+mod objectives;
 mod probes;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -58,6 +59,7 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     webhook_time: HistogramVec,
     probes: probes::Probes,
+    objectives: objectives::Objectives,
     /// Held while gauges of the fleet are counted and read.
     scrape: Arc<Mutex<()>>,
 }
@@ -112,6 +114,7 @@ impl Metrics {
             webhooks: catalog::WEBHOOKS.counter(&registry)?,
             webhook_time: catalog::WEBHOOK_TIME.histogram(&registry)?,
             probes: probes::Probes::new(&registry)?,
+            objectives: objectives::Objectives::new(&registry)?,
             scrape: Arc::default(),
             registry,
         };
@@ -244,6 +247,11 @@ impl Metrics {
         }
     }
 
+    /// No scrape sees what is being counted anew.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.scrape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A message was tried to be sent by a kind of channel.
     pub(crate) fn notified(&self, channel: &str, outcome: &str) {
         self.notifications.with_label_values(&[channel, outcome]).inc();
@@ -270,7 +278,7 @@ impl Metrics {
 
     /// All figures in the text format; those of the fleet are counted now.
     pub fn text(&self, fleet: &Fleet, brake: &Brake, monitor: &Monitor) -> String {
-        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone();
         self.objects.reset();
         self.conditions.reset();
         fleet.with_forks(|forks| {

@@ -3,6 +3,7 @@ use std::{
     sync::Arc,
 };
 
+use forkable_core::alerting::Budget;
 use forkable_providers::metric;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -136,6 +137,9 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     metrics.alert_fired(Severity::Critical);
     metrics.notified("slack", "sent");
     metrics.outbox(&Depth::default(), Timestamp::UNIX_EPOCH);
+    let burns = BTreeMap::from([(Duration::from_hours(72), 0.5)]);
+    let budget = Budget { objective: 0.999, remaining: Some(0.5), burns };
+    metrics.objectives([(["default", "acme", "available"], &budget)].into_iter());
     let clock = Arc::new(crate::clock::Clock::default());
     let timeouts = forkable_providers::transport::Timeouts::default();
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
@@ -153,6 +157,28 @@ fn nothing_is_served_that_the_catalog_does_not_have() {
     let unseen = |name: &str| labelled.iter().any(|prefix| name.starts_with(prefix));
     let missing: Vec<_> = known.difference(&served).filter(|(name, _)| !unseen(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn objectives_have_series_of_their_own_up_to_a_bound_and_while_they_are_there() {
+    let metrics = Metrics::default();
+    let names: Vec<_> = (0..1001).map(|n| format!("acme-{n:04}")).collect();
+    let burns = BTreeMap::from([(Duration::from_mins(5), 2.5), (Duration::from_hours(72), 0.5)]);
+    let budget = Budget { objective: 0.999, remaining: Some(-0.25), burns };
+    metrics.objectives(names.iter().map(|name| (["default", name.as_str(), "available"], &budget)));
+    let text = || metrics.text(&Fleet::default(), &Brake::default(), &Monitor::default());
+    let first = text();
+    for line in [
+        r#"forkable_slo_objective_ratio{name="acme-0999",namespace="default",rule="available"} 0.999"#,
+        r#"forkable_slo_error_budget_remaining_ratio{name="acme-0000",namespace="default",rule="available"} -0.25"#,
+        r#"forkable_slo_burn_rate{name="acme-0000",namespace="default",rule="available",window="5m"} 2.5"#,
+        r#"forkable_slo_burn_rate{name="acme-0000",namespace="default",rule="available",window="3d"} 0.5"#,
+    ] {
+        assert!(first.contains(line), "{line} is missing");
+    }
+    assert!(!first.contains("acme-1000"));
+    metrics.objectives(std::iter::empty());
+    assert!(!text().contains("forkable_slo_"), "what is gone is not told of");
 }
 
 #[test]

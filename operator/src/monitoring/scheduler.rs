@@ -217,6 +217,10 @@ impl Scheduler {
             }
             (None, Ok(())) => (Verdict::Up, String::new()),
             (None, Err(why)) if target.ask.is_err() => (Verdict::Unknown, why),
+            (None, Err(why)) if finding.is_challenged => (
+                Verdict::Unknown,
+                format!("{why}: visitors have to prove that they are browsers, which probes are not"),
+            ),
             (None, Err(why)) if is_cut_off => {
                 (Verdict::Unknown, format!("{why}; what always answers is out of reach too, so it may be this side"))
             }

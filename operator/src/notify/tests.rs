@@ -112,7 +112,7 @@ impl World {
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
             abandon_after: Duration::from_mins(10),
-            prometheus: None,
+            services: crate::context::Services::default(),
         });
         context.loaded();
         if let Some(rule) = rule {

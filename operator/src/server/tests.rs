@@ -62,7 +62,7 @@ pub(super) async fn starting(access: Access, pages: Pages) -> Served {
         clock: Clock::default(),
         metrics: Metrics::default(),
         abandon_after: Duration::from_mins(10),
-        prometheus: None,
+        services: crate::context::Services::default(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -37,6 +37,9 @@ pub struct Alert {
     pub release: Option<Release>,
     /// `owner/repository@commit` of the template that the Fork was made from.
     pub template: Option<String>,
+    /// What a provider said was wrong when it was told, and may be behind it.
+    #[serde(default)]
+    pub provider_incident: Option<String>,
     /// What was done about it, or would have been.
     pub actions: Vec<String>,
     /// It fires and ends again and again: how often within an hour.
@@ -106,6 +109,7 @@ pub(super) mod fixtures {
                 since: None,
             }),
             template: Some("forkable-ai/framework@0123456789".into()),
+            provider_incident: None,
             actions: Vec::new(),
             flaps: None,
         }

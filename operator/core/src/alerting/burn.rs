@@ -1,7 +1,7 @@
 //! How fast an error budget burns, in windows of several lengths:
 //! <https://sre.google/workbook/alerting-on-slos/>, "multiwindow, multi-burn-rate alerts".
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use forkable_crds::alert_rule::{ProbeMetric, Slo};
 
@@ -41,7 +41,8 @@ pub fn windows(slo: &Slo) -> Vec<Duration> {
     pairs(slo).flat_map(|(long, short, _)| [long, short]).collect()
 }
 
-fn whole(slo: &Slo) -> Duration {
+/// The window that an objective is for.
+pub fn whole(slo: &Slo) -> Duration {
     Duration::from_hours(24 * u64::from(slo.window_days.unsigned_abs()))
 }
 
@@ -75,6 +76,28 @@ pub fn burn(slo: &Slo, seen: &[Window]) -> Reading {
         }
     }
     worst.map_or_else(|| Reading::NoData("no probe has run yet".into()), |(burns, text)| Reading::Value(burns, text))
+}
+
+/// How the error budget of an objective stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Share of probes that have to be good.
+    pub objective: f64,
+    /// Share of the budget that is left in the whole window, below 0 if more than all of it is used up; `None` before any
+    /// probe ran.
+    pub remaining: Option<f64>,
+    /// How many times as fast as it is made it burns, by window. Those in which no probe ran are left out.
+    pub burns: BTreeMap<Duration, f64>,
+}
+
+impl Budget {
+    /// From windows in the order of [`windows`], and from the whole one.
+    pub fn of(slo: &Slo, seen: &[Window], all: Window) -> Self {
+        let objective = slo.objective_percent / 100.0;
+        let rate = |seen: Window| seen.ratio().map(|ratio| ratio / (1.0 - objective));
+        let burns = windows(slo).into_iter().zip(seen).filter_map(|(length, seen)| Some((length, rate(*seen)?)));
+        Self { objective, remaining: rate(all).map(|used| 1.0 - used), burns: burns.collect() }
+    }
 }
 
 /// What probes came to in a window, as a signal that is a mean or a share of it.
@@ -139,6 +162,20 @@ mod tests {
             assert_eq!(fires(&strict, &seen(percent)), expected, "{why}");
         }
         assert!(!fires(&slo(90.0, 30), &seen([2; 6])), "a budget of 10 %");
+    }
+
+    #[test]
+    fn a_budget_is_used_up_by_what_failed_in_the_whole_window() {
+        let day = slo(99.0, 1);
+        let all = Window { good: 1990, bad: 10 };
+        let budget = Budget::of(&day, &seen([2, 0, 1, 0, 0, 0])[..4], all);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(near(budget.objective, 0.99) && budget.remaining.is_some_and(|left| near(left, 0.5)), "{budget:?}");
+        let burns: Vec<_> = budget.burns.iter().map(|(length, burn)| (length.as_secs() / 60, burn.round())).collect();
+        assert_eq!(burns, [(5, 0.0), (30, 0.0), (60, 2.0), (360, 1.0)]);
+        let none = Budget::of(&day, &[Window::default(); 4], Window::default());
+        assert!(none.remaining.is_none() && none.burns.is_empty(), "{none:?}");
+        assert!(Budget::of(&day, &[], Window { good: 0, bad: 1 }).remaining.is_some_and(|left| near(left, -99.0)));
     }
 
     #[test]

@@ -42,8 +42,10 @@ fn how_many(count: usize, of: usize) -> String {
 }
 
 fn incident(alerts: &[&Alert]) -> Option<String> {
-    let (text, count) =
-        commonest(alerts, |alert| INCIDENT.iter().find_map(|name| alert.labels.get(*name)).map(String::as_str))?;
+    let (text, count) = commonest(alerts, |alert| {
+        let labelled = INCIDENT.iter().find_map(|name| alert.labels.get(*name));
+        labelled.or(alert.provider_incident.as_ref()).map(String::as_str)
+    })?;
     Some(format!("an incident of the provider, for {}: {text}", how_many(count, alerts.len())))
 }
 
@@ -110,7 +112,8 @@ mod tests {
             alert.labels.insert("incident".into(), "Elevated errors in iad1".into());
             alert
         };
-        let table: [(&str, Vec<Alert>, Option<&str>); 8] = [
+        let on_page = |n: usize| Alert { provider_incident: Some("Vercel: Errors".into()), ..of_template(n) };
+        let table: [(&str, Vec<Alert>, Option<&str>); 9] = [
             ("one alone", vec![incident(1)], None),
             ("nothing in common", vec![bare(1), bare(2)], None),
             (
@@ -122,6 +125,11 @@ mod tests {
                 "an incident goes first",
                 vec![incident(1), incident(2), incident(3), incident(4), of_template(5)],
                 Some("an incident of the provider, for 4 of 5: Elevated errors in iad1"),
+            ),
+            (
+                "a status page tells of it",
+                vec![on_page(1), on_page(2)],
+                Some("an incident of the provider, for all 2: Vercel: Errors"),
             ),
             ("too few share it", vec![incident(1), incident(2), bare(3)], None),
             (

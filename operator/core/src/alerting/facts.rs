@@ -19,6 +19,8 @@ pub struct Facts<'a> {
     pub release: Option<Release>,
     /// Host name of the product.
     pub host: Option<String>,
+    /// What a provider says is wrong, and may be behind it.
+    pub provider_incident: Option<String>,
 }
 
 impl Facts<'_> {
@@ -90,6 +92,7 @@ pub fn tell(
         url: status.and_then(|status| status.url.clone()),
         release: facts.release.clone(),
         template: template_sha.map(|sha| format!("{}/{}@{sha}", template.owner, template.repo)),
+        provider_incident: facts.provider_incident.clone(),
         actions: alert.actions.clone(),
         flaps: alert.flaps,
     }

@@ -2,17 +2,18 @@
 
 use forkable_crds::{
     AlertRuleSpec,
-    alert_rule::{ProbeMetric, ReleaseMetric},
+    alert_rule::{AlertCondition, ProbeMetric, ReleaseMetric, SentryMetric},
     rollout::Comparison,
 };
 
-use super::{facts, select};
+use super::{facts, select, sentry};
 use crate::release::rollout::freeze;
 
 /// Every field that cannot be honoured, and why.
 pub fn problems(rule: &AlertRuleSpec) -> Vec<String> {
     let mut problems = facts::problems(rule);
     problems.extend(rule.selector.as_ref().and_then(select::problem));
+    problems.extend(rule.signal.sentry.as_ref().and_then(sentry::problem));
     problems.extend(threshold(rule));
     for (index, wrong) in freeze::problems(&rule.maintenance) {
         let field = index.map_or_else(|| "maintenance".into(), |index| format!("maintenance[{index}]"));
@@ -24,7 +25,20 @@ pub fn problems(rule: &AlertRuleSpec) -> Vec<String> {
 /// A threshold that is never or always met, for what the signal is.
 fn threshold(rule: &AlertRuleSpec) -> Option<String> {
     let condition = rule.condition.as_ref()?;
-    let (what, low, high) = match (&rule.signal.probe, &rule.signal.release) {
+    let signal = &rule.signal;
+    if signal.incident.is_some() {
+        let what = "the impact of an incident is 0 (none), 1 (minor), 2 (major) or 3 (critical)";
+        return outside(condition, what, 0.0, 3.0);
+    }
+    if let Some(sentry) = &signal.sentry {
+        return match sentry.metric {
+            SentryMetric::ErrorsPerMinute => outside(condition, "errors a minute are from 0 on", 0.0, f64::INFINITY),
+            SentryMetric::NewIssues => {
+                outside(condition, "new issues are counted from 0 to 25", 0.0, f64::from(sentry::MOST_ISSUES))
+            }
+        };
+    }
+    let (what, low, high) = match (&signal.probe, &signal.release) {
         (Some(probe), _) => match probe.metric {
             ProbeMetric::Up => ("Up is 0 or 1", 0.0, 1.0),
             ProbeMetric::FailureRatio => ("FailureRatio is a share from 0 to 1 (5 % is 0.05)", 0.0, 1.0),
@@ -38,6 +52,10 @@ fn threshold(rule: &AlertRuleSpec) -> Option<String> {
         },
         _ => return None,
     };
+    outside(condition, what, low, high)
+}
+
+fn outside(condition: &AlertCondition, what: &str, low: f64, high: f64) -> Option<String> {
     let limit = condition.threshold;
     let (never, always) = match condition.operator {
         Comparison::LessThan => (limit <= low, limit > high),

@@ -306,6 +306,10 @@ impl World {
                 self.of(target)?.facts.paused = true;
                 Ok(HostingDone::Nothing)
             }
+            HostingChange::ChallengeVisitors { until } => {
+                self.of(target)?.facts.challenged_until = Some(*until);
+                Ok(HostingDone::Nothing)
+            }
             HostingChange::DeleteProject => {
                 self.projects.remove(target.id.as_deref().unwrap_or_default());
                 Ok(HostingDone::Nothing)

@@ -7,8 +7,9 @@ use forkable_crds::rollout::Previews;
 use crate::{
     DigestKey, Secret,
     forge::{BranchRules, Environment},
-    hosting::{DomainItem, EnvItem, ProjectSettings},
+    hosting::{DomainItem, EnvItem, ProjectFacts, ProjectSettings},
 };
+use jiff::{SignedDuration, Timestamp};
 
 /// Everything that one Fork asks for.
 #[derive(Clone, Debug)]
@@ -115,6 +116,51 @@ pub struct Project {
     pub environments: Vec<(String, String)>,
     /// What is built for production goes live only when it is promoted.
     pub holds_domains: bool,
+    pub pause: Option<Pause>,
+    pub challenge: Option<Challenge>,
+}
+
+/// The project is to be paused, once for each wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Who wants it, and when.
+    pub wish: String,
+    pub at: Timestamp,
+}
+
+impl Pause {
+    /// From an annotation, `WHO at TIME`.
+    pub fn parse(wish: &str) -> Option<Self> {
+        let (_, at) = wish.rsplit_once(" at ")?;
+        Some(Self { wish: wish.into(), at: at.parse().ok()? })
+    }
+
+    /// Whether it is to be fulfilled still. Annotations outlive what was written down of them, in backups for one: what was
+    /// wanted long ago is not done to a project that serves.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < SignedDuration::from_hours(1)
+    }
+}
+
+/// Visitors are to be challenged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// Who wants it, and until when.
+    pub wish: String,
+    pub until: Timestamp,
+}
+
+impl Challenge {
+    /// From an annotation, `WHO until TIME`.
+    pub fn parse(wish: &str) -> Option<Self> {
+        let (_, until) = wish.rsplit_once(" until ")?;
+        Some(Self { wish: wish.into(), until: until.parse().ok()? })
+    }
+
+    /// Whether visitors are challenged that long already.
+    pub fn is_met(&self, project: &ProjectFacts) -> bool {
+        project.challenged_until.is_some_and(|until| until >= self.until.as_millisecond())
+    }
 }
 
 /// An environment variable with its value.

@@ -68,6 +68,8 @@ pub(crate) fn desired() -> Desired {
             settings: ProjectSettings::default(),
             environments: Vec::new(),
             holds_domains: false,
+            pause: None,
+            challenge: None,
         },
         env: Vec::new(),
         env_policy: EnvPolicy::Merge,

@@ -8,7 +8,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forkable_crds::{ADOPT_ANNOTATION, Fork, ForkSpec, deployment::StrategyType, fork};
+use forkable_crds::{
+    ADOPT_ANNOTATION, CHALLENGE_ANNOTATION, Fork, ForkSpec, PAUSE_ANNOTATION, deployment::StrategyType, fork,
+};
 
 use super::{Desired, desired};
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
     store::Kind,
 };
 use lookup::Lookup;
+
+/// Characters of an annotation that says who wants something of the project; a status holds no more.
+const LONGEST_WISH: usize = 512;
 
 /// Names of what a spec refers to, all in the Fork's own namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,7 +93,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     let mut lookup = Lookup::new(&reference.namespace, resolved);
     let files = repository::files(fork, &mut lookup);
     let actions = repository::actions(&spec.repository, &mut lookup, key);
-    let project = project(&spec.project, &spec.release, &mut lookup);
+    let project = project(&spec.project, &spec.release, metadata.annotations.as_ref(), &mut lookup);
     gates(spec, &mut lookup);
     let env = env::variables(spec, &mut lookup, key);
     let domains = domains(&spec.domains, &mut lookup);
@@ -134,7 +139,12 @@ fn gates(spec: &ForkSpec, lookup: &mut Lookup<'_>) {
     }
 }
 
-fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_>) -> desired::Project {
+fn project(
+    spec: &fork::Project,
+    release: &fork::Release,
+    annotations: Option<&BTreeMap<String, String>>,
+    lookup: &mut Lookup<'_>,
+) -> desired::Project {
     if spec.name.contains("---") {
         lookup.refuse("spec.project.name", "InvalidName", "Vercel does not take \"---\" in a name: choose another");
     }
@@ -154,7 +164,28 @@ fn project(spec: &fork::Project, release: &fork::Release, lookup: &mut Lookup<'_
     };
     let environments = spec.environments.iter().map(|custom| (custom.name.clone(), custom.branch.clone())).collect();
     let holds_domains = release.strategy.strategy_type != StrategyType::Immediate;
-    desired::Project { name: spec.name.clone(), team: spec.team_id.clone(), settings, environments, holds_domains }
+    let wish = |annotation| annotations.and_then(|all| all.get(annotation)).filter(|wish| !wish.is_empty());
+    let pause = wish(PAUSE_ANNOTATION).map(|wish| desired::Pause::parse(wish).ok_or((wish, "at")));
+    let challenge = wish(CHALLENGE_ANNOTATION).map(|wish| desired::Challenge::parse(wish).ok_or((wish, "until")));
+    let wrong = [
+        (PAUSE_ANNOTATION, pause.as_ref().and_then(|wish| wish.as_ref().err())),
+        (CHALLENGE_ANNOTATION, challenge.as_ref().and_then(|wish| wish.as_ref().err())),
+    ];
+    for (annotation, (wish, word)) in wrong.into_iter().filter_map(|(annotation, wrong)| Some((annotation, wrong?))) {
+        let message = format!("{wish:?} is not WHO {word} TIME, such as ada {word} 2026-12-01T10:00:00Z");
+        lookup.refuse(format!("metadata.annotations[{annotation}]"), "InvalidAnnotation", message);
+    }
+    let (pause, challenge) = (pause.and_then(Result::ok), challenge.and_then(Result::ok));
+    for (annotation, wish) in
+        [(PAUSE_ANNOTATION, wish(PAUSE_ANNOTATION)), (CHALLENGE_ANNOTATION, wish(CHALLENGE_ANNOTATION))]
+    {
+        if wish.is_some_and(|wish| wish.chars().count() > LONGEST_WISH) {
+            let message = format!("it is longer than {LONGEST_WISH} characters");
+            lookup.refuse(format!("metadata.annotations[{annotation}]"), "InvalidAnnotation", message);
+        }
+    }
+    let (name, team) = (spec.name.clone(), spec.team_id.clone());
+    desired::Project { name, team, settings, environments, holds_domains, pause, challenge }
 }
 
 /// Whether releases can be judged as they are to be.

@@ -28,6 +28,8 @@ pub struct Finding {
     pub phases: Phases,
     /// When the certificate ends that was shown.
     pub certificate_ends: Option<Timestamp>,
+    /// A firewall wanted proof of a browser, and no page was shown: it says nothing of the product.
+    pub is_challenged: bool,
 }
 
 /// How long each part of a run took, as far as it came; of redirects, all together.
@@ -43,7 +45,7 @@ pub struct Phases {
 
 impl Default for Finding {
     fn default() -> Self {
-        Self { result: Ok(()), latency: None, phases: Phases::default(), certificate_ends: None }
+        Self { result: Ok(()), latency: None, phases: Phases::default(), certificate_ends: None, is_challenged: false }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use jiff::Timestamp;
+
 use super::{Change, StoreChange};
 use crate::{
     forge::{Branches, ForgeChange, RepositoryPatch, short},
@@ -134,8 +136,14 @@ fn hosting(f: &mut Formatter<'_>, change: &HostingChange) -> fmt::Result {
         HostingChange::NextStep { id, stage } => write!(f, "lead step {}'s visitors to {id}", stage + 1),
         HostingChange::CompleteSteps { id } => write!(f, "lead all visitors to {id}"),
         HostingChange::PauseProject => f.write_str("pause the project"),
+        HostingChange::ChallengeVisitors { until } => write!(f, "challenge visitors until {}", at(*until)),
         HostingChange::DeleteProject => f.write_str("DELETE the project with its deployments and variables"),
     }
+}
+
+/// Milliseconds since 1970, for people.
+fn at(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| "for ever".into(), |at| format!("{at:.0}"))
 }
 
 fn domain(item: &DomainItem) -> String {

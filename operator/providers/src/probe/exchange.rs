@@ -39,6 +39,8 @@ pub(super) async fn exchange<C: AsyncRead + AsyncWrite + Unpin>(
         add(&mut run.phases.processing, began);
         let began = run.begin("read the answer");
         let (head, body) = response.into_parts();
+        // <https://vercel.com/docs/vercel-firewall/attack-challenge-mode>
+        run.is_challenged = head.headers.get("x-vercel-mitigated").is_some_and(|how| how == "challenge");
         let body = read(body, hop.ask.expect.reads_body()).await.map_err(|error| told(&error))?;
         add(&mut run.phases.transfer, began);
         let location = if matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {

@@ -177,6 +177,7 @@ struct Run {
     stage: &'static str,
     latency: Option<Duration>,
     certificate_ends: Option<Timestamp>,
+    is_challenged: bool,
 }
 
 impl Run {
@@ -227,6 +228,7 @@ impl Prober for NetworkProber {
             stage: "begin",
             latency: None,
             certificate_ends: None,
+            is_challenged: false,
         };
         let asked = async {
             match ask {
@@ -238,8 +240,8 @@ impl Prober for NetworkProber {
         let ended = tokio::time::timeout(timeout, asked).await;
         let result =
             ended.unwrap_or_else(|_| Err(format!("took longer than {timeout:?}, having begun to {}", run.stage)));
-        let Run { phases, latency, certificate_ends, .. } = run;
-        Finding { result, latency, phases, certificate_ends }
+        let Run { phases, latency, certificate_ends, is_challenged, .. } = run;
+        Finding { result, latency, phases, certificate_ends, is_challenged }
     }
 
     async fn is_cut_off(&self) -> bool {

@@ -118,6 +118,7 @@ impl Hosting for Vercel {
             HostingChange::NextStep { id, stage } => self.next_step(target, id, *stage).await,
             HostingChange::CompleteSteps { id } => self.complete_steps(target, id).await,
             HostingChange::PauseProject => self.pause_project(target).await,
+            HostingChange::ChallengeVisitors { until } => self.challenge_visitors(target, *until).await,
             HostingChange::DeleteProject => self.delete_project(target).await,
         }
     }

@@ -266,6 +266,20 @@ impl Vercel {
         Ok(HostingDone::Nothing)
     }
 
+    /// Attack mode, with an end.
+    /// <https://vercel.com/docs/rest-api/reference/endpoints/security/update-attack-challenge-mode>
+    pub(super) async fn challenge_visitors(
+        &self,
+        target: &ProjectTarget,
+        until: i64,
+    ) -> Result<HostingDone, PortError> {
+        let request = Request::new("POST /v1/security/attack-mode", target.team.as_deref())
+            .about(format!("project {}", target.name))
+            .json(json!({ "projectId": id(target)?, "attackModeEnabled": true, "attackModeActiveUntil": until }));
+        self.client.send_for_nothing(request).await?;
+        Ok(HostingDone::Nothing)
+    }
+
     pub(super) async fn delete_project(&self, target: &ProjectTarget) -> Result<HostingDone, PortError> {
         let request = project(("DELETE /v9/projects/{idOrName}", target.team.as_deref()), id(target)?, &target.name);
         gone(self.client.send_for_nothing(request).await)?;

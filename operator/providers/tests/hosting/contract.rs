@@ -8,6 +8,7 @@ use forkable_core::{
     },
 };
 use forkable_crds::fork::{FunctionMemory, LoginProtection, NodeVersion};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Outcome,
@@ -255,6 +256,22 @@ pub(super) async fn a_cancelled_build_stays_cancelled(world: &dyn World) -> Outc
         let HostingDone::Deployment(facts) = done else { return Err("a deployment was expected".into()) };
         assert_eq!(facts.state, BuildState::Canceled);
     }
+    Ok(())
+}
+
+pub(super) async fn visitors_are_challenged_for_a_while(world: &dyn World) -> Outcome {
+    let hosting = world.hosting();
+    let (target, made, _) = world.project("acme").await?;
+    assert_eq!(made.challenged_until, None);
+    let until = (Timestamp::now() + SignedDuration::from_hours(1)).as_millisecond();
+    // Once more is no error.
+    for _ in 0..2 {
+        hosting.apply(&target, &HostingChange::ChallengeVisitors { until }).await?;
+        assert_eq!(look(hosting, &target).await?.challenged_until, Some(until));
+    }
+    let gone = ProjectTarget { id: Some("prj_gone".into()), ..target };
+    let refused = hosting.apply(&gone, &HostingChange::ChallengeVisitors { until }).await;
+    assert!(matches!(refused, Err(PortError::NotFound { .. })), "{refused:?}");
     Ok(())
 }
 

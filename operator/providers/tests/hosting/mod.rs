@@ -43,6 +43,7 @@ in_both_worlds! {
     contract::a_build_is_found_again_by_its_request,
     contract::a_failed_build_says_why,
     contract::a_cancelled_build_stays_cancelled,
+    contract::visitors_are_challenged_for_a_while,
     contract::a_deleted_project_is_gone_and_can_be_deleted_again,
     promotion::a_deleted_build_is_gone,
     promotion::what_is_promoted_serves_and_can_be_rolled_back,

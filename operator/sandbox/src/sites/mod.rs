@@ -90,6 +90,11 @@ fn refuse(project: &Project, deployment: &Deployment, host: &str, headers: &Head
     if project.paused && deployment.production {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "DEPLOYMENT_PAUSED", "This project is paused.");
     }
+    if project.attack_mode.is_some() {
+        let mut challenge = page::refusal(StatusCode::FORBIDDEN, "CHALLENGE", "Vercel Security Checkpoint");
+        challenge.headers_mut().insert("x-vercel-mitigated", HeaderValue::from_static("challenge"));
+        return Some(challenge);
+    }
     let bypass = headers.get("x-vercel-protection-bypass").and_then(|secret| secret.to_str().ok());
     let bypassed = bypass.is_some_and(|secret| project.bypass.contains_key(secret));
     if is_protected(project, deployment, host) && !bypassed {

@@ -66,6 +66,7 @@ fn project(state: &State, project: &Project) -> Value {
         "team": project.team,
         "settings": project.settings,
         "paused": project.paused,
+        "attackMode": project.attack_mode,
         "production": project.production,
         "link": project.link.as_ref().map(|link| json!({
             "repoId": link.repo_id,

@@ -65,6 +65,7 @@ const ROUTES: &[(&str, Handler)] = &[
     ("DELETE /v9/projects/{idOrName}", projects::delete),
     ("POST /v1/projects/{idOrName}/pause", projects::pause),
     ("POST /v1/projects/{idOrName}/unpause", projects::unpause),
+    ("POST /v1/security/attack-mode", protection::attack_mode),
     ("POST /v9/projects/{idOrName}/link", links::create),
     ("DELETE /v9/projects/{idOrName}/link", links::delete),
     ("PATCH /v9/projects/{idOrName}/branch", links::set_branch),

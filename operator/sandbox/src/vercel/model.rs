@@ -70,12 +70,25 @@ pub struct Project {
     pub bypass: BTreeMap<String, Bypass>,
     /// Whether production answers 503.
     pub paused: bool,
+    /// While visitors are challenged.
+    #[serde(default)]
+    pub attack_mode: Option<AttackMode>,
     /// The last promotion or rollback.
     pub alias_request: Option<AliasRequest>,
     /// How the next rolling release is to go, as it reads in answers.
     pub rolling_config: Option<Value>,
     /// The last rolling release.
     pub rolling: Option<super::rolling::Rolling>,
+}
+
+/// Visitors are challenged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttackMode {
+    /// When it ends by itself.
+    pub active_until: Option<Millis>,
+    /// When it was switched on.
+    pub updated_at: Millis,
 }
 
 /// A secret that lets automation pass deployment protection.
@@ -345,6 +358,7 @@ impl State {
             production: None,
             bypass: BTreeMap::new(),
             paused: false,
+            attack_mode: None,
             alias_request: None,
             rolling_config: None,
             rolling: None,

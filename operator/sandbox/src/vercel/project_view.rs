@@ -60,7 +60,11 @@ pub(super) fn listed(state: &State, project: &Project, plan: VercelPlan) -> Valu
         "live": project.production.is_some() && !project.paused,
         "paused": project.paused,
         "hasDeployments": !project.deployments.is_empty(),
-        "security": {},
+        "security": project.attack_mode.as_ref().map_or_else(|| json!({}), |mode| json!({
+            "attackModeEnabled": true,
+            "attackModeActiveUntil": mode.active_until,
+            "attackModeUpdatedAt": mode.updated_at,
+        })),
     }) else {
         unreachable!("the literal above is an object")
     };

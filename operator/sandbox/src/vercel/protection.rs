@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::ids;
-use super::model::{Bypass, Project};
+use super::model::{AttackMode, Bypass, Project};
 use super::problem::{Outcome, Problem};
 
 /// `PATCH /v1/projects/{idOrName}/protection-bypass`; an empty body makes another secret.
@@ -43,6 +43,21 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
         generate(call, &mut project, secret, note)?;
     }
     let answer = json!({ "protectionBypass": project.bypass });
+    call.save(project);
+    Ok(answer.into())
+}
+
+/// `POST /v1/security/attack-mode`: visitors get a challenge in place of the page.
+pub(super) fn attack_mode(call: &mut Call<'_>) -> Outcome {
+    let body = call.body.clone();
+    let mut project = call.project_named(body["projectId"].as_str().unwrap_or_default())?.clone();
+    let until = body["attackModeActiveUntil"].as_i64();
+    if until.is_some_and(|until| until <= call.now) {
+        return Err(Problem::bad_request("Invalid request: `attackModeActiveUntil` should be in the future."));
+    }
+    project.attack_mode =
+        (body["attackModeEnabled"] == true).then_some(AttackMode { active_until: until, updated_at: call.now });
+    let answer = json!({ "attackModeEnabled": body["attackModeEnabled"], "attackModeUpdatedAt": call.now });
     call.save(project);
     Ok(answer.into())
 }

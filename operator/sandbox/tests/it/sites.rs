@@ -65,6 +65,35 @@ async fn redirects_unknown_hosts_and_paused_projects_answer_as_vercel_does() -> 
 }
 
 #[tokio::test]
+async fn attack_mode_challenges_visitors_until_it_ends() -> anyhow::Result<()> {
+    let lab = live().await?;
+    let (_, project) = lab.vercel("GET", "/v9/projects/shop", None).await?;
+    let path = "/v1/security/attack-mode";
+    let refused = [
+        (400, json!({ "projectId": project["id"] })),
+        (400, json!({ "projectId": project["id"], "attackModeEnabled": true, "attackModeActiveUntil": "soon" })),
+        (404, json!({ "projectId": "prj_gone", "attackModeEnabled": true })),
+    ];
+    for (status, body) in refused {
+        assert_eq!(lab.vercel("POST", path, Some(body.clone())).await?.0, status, "{body}");
+    }
+    let until = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    let body = json!({ "projectId": project["id"], "attackModeEnabled": true, "attackModeActiveUntil": until });
+    let (status, answer) = lab.vercel("POST", path, Some(body)).await?;
+    assert_eq!((status, &answer["attackModeEnabled"]), (200, &json!(true)));
+    let challenged = lab.site("shop.example.org", "/").await?;
+    assert_eq!(
+        (challenged.status().as_u16(), &challenged.headers()["x-vercel-mitigated"]),
+        (403, &"challenge".parse()?)
+    );
+    lab.advance(3601.0).await?;
+    assert_eq!(lab.site("shop.example.org", "/").await?.status(), 200);
+    let (_, project) = lab.vercel("GET", "/v9/projects/shop", None).await?;
+    assert_eq!(project["security"], json!({}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn protected_deployments_want_the_bypass_secret() -> anyhow::Result<()> {
     let lab = live().await?;
     let (_, project) = lab.vercel("GET", "/v9/projects/shop", None).await?;

@@ -85,7 +85,7 @@ impl<S: Store> Pass<'_, S> {
         let input = Input { release, fork: Some(self.fork), siblings: &siblings, now };
         if let Some(analysis) = release.spec.analysis.as_ref().filter(|_| rollout::phase(release) == Phase::Pending) {
             let secrets = self.secrets(analysis).await?;
-            build.sight.unready = rollout::unready(input, &secrets, self.context.prometheus.as_deref());
+            build.sight.unready = rollout::unready(input, &secrets, self.context.services.prometheus.as_deref());
         }
         if let Err(error) = self.look(input, build).await {
             return Ok(Stepped::Failed(error));
@@ -246,7 +246,7 @@ impl<S: Store> Pass<'_, S> {
     }
 
     async fn visit(&self, input: Input<'_>, round: &Round<'_>, secrets: &Secrets) -> Vec<Visit> {
-        match rollout::asks(input, round, secrets, self.context.prometheus.as_deref()) {
+        match rollout::asks(input, round, secrets, self.context.services.prometheus.as_deref()) {
             Ok(asks) => join_all(asks.iter().map(|ask| self.account.sites.get(ask))).await,
             Err(why) => {
                 let metrics = round.analysis.http.len() + round.analysis.prometheus.len();

@@ -153,7 +153,7 @@ impl World {
             clock: Clock::scaled(SCALE),
             metrics: Metrics::default(),
             abandon_after: Duration::from_mins(3),
-            prometheus: None,
+            services: crate::context::Services::default(),
         });
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();

@@ -2,11 +2,23 @@
 
 use forkable_core::store::{self, Kind, ObjectRef, StoreError};
 use forkable_crds::{
-    ABORT_ANNOTATION, APPROVE_ANNOTATION, GROUP, RESEND_ANNOTATION, ROLLBACK_ANNOTATION, THAW_ANNOTATION, VERSION,
+    ABORT_ANNOTATION, APPROVE_ANNOTATION, CHALLENGE_ANNOTATION, GROUP, PAUSE_ANNOTATION, RESEND_ANNOTATION,
+    ROLLBACK_ANNOTATION, THAW_ANNOTATION, VERSION,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sqlx::{SqliteConnection, types::Json};
+
+/// What people and rules ask for beside the manifest.
+const WISHES: [&str; 7] = [
+    APPROVE_ANNOTATION,
+    ABORT_ANNOTATION,
+    ROLLBACK_ANNOTATION,
+    THAW_ANNOTATION,
+    PAUSE_ANNOTATION,
+    CHALLENGE_ANNOTATION,
+    RESEND_ANNOTATION,
+];
 
 /// One stored object.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -83,10 +95,9 @@ impl Row {
         changed
     }
 
-    /// What people asked for beside the manifest stays when the manifest is read again.
+    /// What was asked for beside the manifest stays when the manifest is read again.
     fn keep_wishes(&mut self, before: &Self) {
-        let wishes = [APPROVE_ANNOTATION, ABORT_ANNOTATION, ROLLBACK_ANNOTATION, THAW_ANNOTATION, RESEND_ANNOTATION];
-        for wish in wishes {
+        for wish in WISHES {
             let old = before.metadata.get("annotations").and_then(|all| all.get(wish)).cloned();
             let is_declared = self.metadata.get("annotations").is_some_and(|all| all.get(wish).is_some());
             if let Some(old) = old.filter(|_| !is_declared) {

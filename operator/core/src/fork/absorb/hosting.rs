@@ -53,6 +53,7 @@ fn absorb_into(project: &mut ProjectFacts, repository: Option<i64>, change: &Hos
         }
         (HostingChange::AssignDomains(on), HostingDone::Nothing) => project.assigns_domains = Some(*on),
         (HostingChange::PauseProject, HostingDone::Nothing) => project.paused = true,
+        (HostingChange::ChallengeVisitors { until }, _) => project.challenged_until = Some(*until),
         (
             HostingChange::CreateEnvironment { .. } | HostingChange::UpdateEnvironment { .. },
             HostingDone::Environment(new),

@@ -37,16 +37,41 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
                 facts.name
             ),
         ),
-        Stand::Ours(facts) if facts.paused => FacetPlan {
-            steps: Vec::new(),
-            verdict: Verdict::PersonNeeded {
-                reason: "Paused",
-                message: format!("the project {} is paused: resume it in its settings at Vercel", facts.name),
-                recheck: PERSON,
-            },
-        },
+        Stand::Ours(facts) if facts.paused => paused(input, facts, Vec::new()),
+        Stand::Ours(facts) if is_to_be_paused(input, facts) => paused(input, facts, vec![HostingChange::PauseProject]),
         Stand::Ours(facts) => keep(input, facts, repository),
     }
+}
+
+/// Whether somebody wants it paused and that was not done yet. What a person resumes afterwards is not paused again.
+fn is_to_be_paused(input: Input<'_>, facts: &ProjectFacts) -> bool {
+    let wanted = input.desired.project.pause.as_ref().filter(|pause| pause.is_fresh(input.now));
+    let record = input.record.project.as_ref().filter(|project| project.id == facts.id);
+    let (Some(wanted), Some(project)) = (wanted, record) else { return false };
+    project.pause.as_ref().is_none_or(|pause| pause.wish != wanted.wish)
+}
+
+fn paused(input: Input<'_>, facts: &ProjectFacts, changes: Vec<HostingChange>) -> FacetPlan {
+    let known = input.record.project.as_ref().and_then(|project| project.pause.as_ref());
+    let known = known.filter(|pause| !pause.resumed).map(|pause| &pause.wish);
+    let wish = if is_to_be_paused(input, facts) {
+        input.desired.project.pause.as_ref().map(|pause| &pause.wish)
+    } else {
+        known
+    };
+    let by = wish.map(|wish| format!(" by {wish}")).unwrap_or_default();
+    let message = format!("the project {} is paused{by}: resume it in its settings at Vercel", facts.name);
+    let verdict = Verdict::PersonNeeded { reason: "Paused", message, recheck: PERSON };
+    FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict }
+}
+
+/// Challenges visitors as somebody wants, on the project that is on record, unless that was done or is over.
+fn challenge(input: Input<'_>, facts: &ProjectFacts) -> Option<HostingChange> {
+    let challenge = input.desired.project.challenge.as_ref()?;
+    let record = input.record.project.as_ref().filter(|project| project.id == facts.id)?;
+    let is_done = record.challenged_for.as_ref() == Some(&challenge.wish) || challenge.is_met(facts);
+    let until = challenge.until.as_millisecond();
+    (!is_done && challenge.until > input.now).then_some(HostingChange::ChallengeVisitors { until })
 }
 
 fn create(input: Input<'_>) -> FacetPlan {
@@ -91,6 +116,7 @@ fn keep(input: Input<'_>, facts: &ProjectFacts, repository: &RepositoryFacts) ->
         changes.push(HostingChange::SetProductionBranch(branch.clone()));
     }
     changes.extend(environments(input, facts));
+    changes.extend(challenge(input, facts));
     FacetPlan { steps: hosting_steps(Facet::Project, changes), verdict: Verdict::synced(message(input, facts)) }
 }
 

@@ -2,7 +2,7 @@
 
 use forkable_crds::{
     ForkStatus,
-    fork::{DomainStatus, EnvStatus, ProjectEnvironmentStatus, ProjectStatus},
+    fork::{DomainStatus, EnvStatus, PauseStatus, ProjectEnvironmentStatus, ProjectStatus},
 };
 
 use crate::{
@@ -66,6 +66,8 @@ pub(super) fn done(
             let project = status.project.iter_mut();
             project.for_each(|project| project.holds_domains = (!on).then_some(true));
         }
+        HostingChange::PauseProject => paused(status, desired),
+        HostingChange::ChallengeVisitors { .. } => challenged(status, desired),
         HostingChange::Promote { .. }
         | HostingChange::RollBack { .. }
         | HostingChange::SetSteps(_)
@@ -78,8 +80,23 @@ pub(super) fn done(
         | HostingChange::VerifyDomain { .. }
         | HostingChange::CreateDeployment(_)
         | HostingChange::CancelDeployment { .. }
-        | HostingChange::DeleteDeployment { .. }
-        | HostingChange::PauseProject => {}
+        | HostingChange::DeleteDeployment { .. } => {}
+    }
+}
+
+/// The wish to pause the project is fulfilled.
+fn paused(status: &mut ForkStatus, desired: &Desired) {
+    if let (Some(project), Some(wanted)) = (&mut status.project, &desired.project.pause)
+        && project.pause.as_ref().is_none_or(|pause| pause.wish != wanted.wish)
+    {
+        project.pause = Some(PauseStatus { wish: wanted.wish.clone(), resumed: false });
+    }
+}
+
+/// The wish to challenge visitors is fulfilled.
+fn challenged(status: &mut ForkStatus, desired: &Desired) {
+    if let (Some(project), Some(challenge)) = (&mut status.project, &desired.project.challenge) {
+        project.challenged_for = Some(challenge.wish.clone());
     }
 }
 
@@ -144,6 +161,16 @@ pub(super) fn seen(status: &mut ForkStatus, input: Input<'_>) {
         return;
     }
     note(status, input.observed);
+    if facts.paused {
+        if input.desired.project.pause.as_ref().is_some_and(|pause| pause.is_fresh(input.now)) {
+            paused(status, input.desired);
+        }
+    } else if let Some(pause) = status.project.as_mut().and_then(|project| project.pause.as_mut()) {
+        pause.resumed = true;
+    }
+    if input.desired.project.challenge.as_ref().is_some_and(|challenge| challenge.is_met(facts)) {
+        challenged(status, input.desired);
+    }
     confirm(&mut status.env, input.desired, facts);
     if let Some(project) = &mut status.project {
         project.environments.retain(|recorded| facts.environments.iter().any(|there| there.id == recorded.id));

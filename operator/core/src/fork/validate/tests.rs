@@ -47,6 +47,29 @@ fn valid(more: &Value) -> Desired {
 }
 
 #[test]
+fn wishes_beside_the_manifest_are_read_or_refused() {
+    let wishing = |name: &str, wish: &str| {
+        let mut fork = fork(&json!({}));
+        fork.metadata.annotations = Some([(name.to_owned(), wish.to_owned())].into());
+        validate(&fork, &resolved(), &fixtures::key())
+    };
+    let challenged = wishing(CHALLENGE_ANNOTATION, "ada until 2026-12-01T10:00:00Z").expect("valid");
+    let until = challenged.project.challenge.map(|challenge| challenge.until.to_string());
+    assert_eq!(until.as_deref(), Some("2026-12-01T10:00:00Z"));
+    let paused = wishing(PAUSE_ANNOTATION, "ada at noon at 2026-12-01T12:00:00Z").expect("valid");
+    assert_eq!(paused.project.pause.map(|pause| pause.at.to_string()).as_deref(), Some("2026-12-01T12:00:00Z"));
+    assert_eq!(wishing(PAUSE_ANNOTATION, "").expect("valid").project.pause, None);
+    for (name, wish, expected) in [
+        (CHALLENGE_ANNOTATION, "for an hour", "\"for an hour\" is not WHO until TIME, such as ada until"),
+        (PAUSE_ANNOTATION, "yes", "\"yes\" is not WHO at TIME, such as ada at"),
+        (PAUSE_ANNOTATION, &*format!("{} at 2026-12-01T12:00:00Z", "x".repeat(513)), "longer than 512 characters"),
+    ] {
+        let invalid = wishing(name, wish).expect_err("it is refused");
+        assert!(invalid[0].field.contains(name) && invalid[0].message.contains(expected), "{invalid:?}");
+    }
+}
+
+#[test]
 fn fields_that_cannot_be_honoured() {
     let cases = [
         (

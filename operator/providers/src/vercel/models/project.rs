@@ -31,6 +31,7 @@ pub(in crate::vercel) struct Project {
     resource_config: Option<ResourceConfig>,
     sso_protection: Option<SsoProtection>,
     paused: Option<bool>,
+    security: Option<Security>,
     auto_assign_custom_domains: Option<bool>,
     last_alias_request: Option<AliasRequest>,
     pub env: Option<Vec<EnvVar>>,
@@ -76,6 +77,20 @@ struct ResourceConfig {
 #[serde(rename_all = "camelCase")]
 struct SsoProtection {
     deployment_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Security {
+    attack_mode_enabled: Option<bool>,
+    attack_mode_active_until: Option<serde_json::Number>,
+}
+
+impl Security {
+    fn challenged_until(&self) -> Option<i64> {
+        let until = self.attack_mode_active_until.as_ref().and_then(serde_json::Number::as_i64);
+        self.attack_mode_enabled.unwrap_or_default().then(|| until.unwrap_or(i64::MAX))
+    }
 }
 
 /// What a domain serves.
@@ -148,6 +163,7 @@ impl Project {
                 login: login(self.sso_protection.as_ref()),
             },
             paused: self.paused.unwrap_or_default(),
+            challenged_until: self.security.as_ref().and_then(Security::challenged_until),
             env,
             environments,
             domains: None,

@@ -1,12 +1,13 @@
 use forkable_crds::{
     ForkStatus,
-    fork::{NodeVersion, ProjectEnvironmentStatus},
+    fork::{NodeVersion, PauseStatus, ProjectEnvironmentStatus},
 };
 
 use super::*;
 use crate::{
     fork::{
         Desired, Observed,
+        desired::{Challenge, Pause},
         fixtures::{desired, hosted, hosted_record, input, message, observed, printed, reason, record},
     },
     hosting::CustomEnvironment,
@@ -40,11 +41,19 @@ fn staging(world: &mut World) {
     world.desired.project.environments = vec![("staging".into(), "next".into())];
 }
 
+fn challenge(until: &str) -> Option<Challenge> {
+    Challenge::parse(&format!("the AlertRule attack until {until}"))
+}
+
+fn pause(at: &str) -> Option<Pause> {
+    Pause::parse(&format!("the AlertRule down at {at}"))
+}
+
 type Case = (&'static str, fn() -> World, fn(&mut World), &'static [&'static str], &'static str);
 
 #[test]
 fn what_is_missing_is_planned() {
-    let cases: [Case; 19] = [
+    let cases: [Case; 26] = [
         ("nothing differs", done, |_| {}, &[], "Synced"),
         ("there is none", absent, |_| {}, &["create project, linked to the repository"], "Synced"),
         (
@@ -153,6 +162,65 @@ fn what_is_missing_is_planned() {
             "Synced",
         ),
         ("somebody paused it", done, |world| facts(world).paused = true, &[], "Paused"),
+        (
+            "a rule wants it paused",
+            done,
+            |world| world.desired.project.pause = pause("1970-01-01T00:00:00Z"),
+            &["pause the project"],
+            "Paused",
+        ),
+        (
+            "a rule wanted it paused long ago, and nothing says that it was done",
+            done,
+            |world| world.desired.project.pause = pause("1969-12-31T22:00:00Z"),
+            &[],
+            "Synced",
+        ),
+        (
+            "a rule wanted it paused, and a person resumed it",
+            done,
+            |world| {
+                world.desired.project.pause = pause("1970-01-01T00:00:00Z");
+                let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed: true };
+                world.record.project.as_mut().expect("a record").pause = Some(pause);
+            },
+            &[],
+            "Synced",
+        ),
+        (
+            "a rule wants it paused, and only the link says that it is ours: it comes on record first",
+            done,
+            |world| {
+                world.desired.project.pause = pause("1970-01-01T00:00:00Z");
+                world.record.project = None;
+            },
+            &[],
+            "Synced",
+        ),
+        (
+            "a rule wants visitors challenged",
+            done,
+            |world| world.desired.project.challenge = challenge("2026-12-01T10:00:00Z"),
+            &["challenge visitors until 2026-12-01T10:00:00Z"],
+            "Synced",
+        ),
+        (
+            "a rule wanted visitors challenged until now",
+            done,
+            |world| world.desired.project.challenge = challenge("1970-01-01T00:00:00Z"),
+            &[],
+            "Synced",
+        ),
+        (
+            "a person has them challenged without an end, which is not shortened",
+            done,
+            |world| {
+                world.desired.project.challenge = challenge("2026-12-01T10:00:00Z");
+                facts(world).challenged_until = Some(i64::MAX);
+            },
+            &[],
+            "Synced",
+        ),
         ("a custom environment is missing", done, staging, &["create environment staging, branch next"], "Synced"),
         (
             "a custom environment tracks another branch",
@@ -186,6 +254,22 @@ fn what_is_missing_is_planned() {
         let plan = plan_of(&world);
         assert_eq!(printed(&plan), steps, "{why}");
         assert_eq!(reason(&plan.verdict), verdict, "{why}");
+    }
+}
+
+#[test]
+fn what_paused_a_project_is_told_until_a_person_resumed_it() {
+    let mut world = done();
+    world.desired.project.pause = pause("1970-01-01T00:00:00Z");
+    facts(&mut world).paused = true;
+    for (resumed, told) in [
+        (false, "acme is paused by the AlertRule down at 1970-01-01T00:00:00Z: resume"),
+        (true, "acme is paused: resume"),
+    ] {
+        let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed };
+        world.record.project.as_mut().expect("a record").pause = Some(pause);
+        let plan = plan_of(&world);
+        assert!(plan.steps.is_empty() && message(&plan.verdict).contains(told), "{plan:?}");
     }
 }
 

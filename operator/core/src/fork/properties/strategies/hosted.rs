@@ -52,6 +52,8 @@ fn project() -> impl Strategy<Value = Project> {
                 },
                 environments: branch.map(|branch| ("staging".into(), branch.into())).into_iter().collect(),
                 holds_domains,
+                pause: None,
+                challenge: None,
             }
         },
     )
