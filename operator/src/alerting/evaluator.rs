@@ -37,7 +37,7 @@ pub struct Evaluator<S> {
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     uid: String,
-    generation: i64,
+    pub(super) generation: i64,
     /// What is wrong with it, beyond what its schema can tell.
     pub(super) problems: Vec<String>,
     /// By name of the Fork.
@@ -45,6 +45,8 @@ pub(super) struct Rule {
     begins: HashMap<String, Begins>,
     /// Forks that it selects.
     pub(super) selected: usize,
+    /// Forks of which the signal says nothing, and why.
+    pub(super) unread: BTreeMap<String, String>,
     /// A Fork of which the signal says nothing, and why.
     pub(super) mute: Option<(String, String)>,
     /// Alerts that ended and of which people have yet to be told.
@@ -175,6 +177,7 @@ impl<S: Store> Evaluator<S> {
         let mut due = Timestamp::MAX;
         known.selected = 0;
         known.mute = None;
+        known.unread.clear();
         let mut seen = HashSet::new();
         let condition = condition_of(&rule.spec);
         for (name, fork) in forks.of(&reference.namespace) {
@@ -187,11 +190,15 @@ impl<S: Store> Evaluator<S> {
             if !known.problems.is_empty() {
                 continue;
             }
-            let Some(reading) = self.signals.read(&self.context, rule, fork, now) else { continue };
+            let Some(reading) = self.signals.read(&self.context, rule, fork, now) else {
+                known.unread.insert(name.clone(), "its signal was not answered yet".into());
+                continue;
+            };
             if let Reading::NoData(why) = &reading
                 && condition.on_no_data == NoData::Keep
             {
                 known.mute.get_or_insert_with(|| (name.clone(), why.clone()));
+                known.unread.insert(name.clone(), why.clone());
             }
             let before = known.alerts.remove(name);
             let begins = known.begins.entry(name.clone()).or_default();
@@ -322,6 +329,7 @@ impl<S: Store> Evaluator<S> {
                 }
             }
         }
+        self.context.alerts.note(rules, &self.rules);
         let mut state = self.context.alerts.state();
         let before = std::mem::replace(&mut *state, freezes);
         let changed: Vec<_> = before

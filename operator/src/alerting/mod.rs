@@ -5,6 +5,7 @@ mod act;
 mod evaluator;
 mod report;
 mod signals;
+mod standing;
 
 use std::{
     collections::HashMap,
@@ -22,6 +23,8 @@ pub struct Alerts {
     wake: Notify,
     /// The rule that keeps releases of a Fork from going live, by Fork.
     freezes: Mutex<HashMap<ObjectRef, String>>,
+    /// What the last pass has found of each rule.
+    standings: Mutex<HashMap<ObjectRef, standing::Found>>,
 }
 
 impl Alerts {
