@@ -384,8 +384,7 @@ impl<S: Store> Pass<'_, S> {
         let is_bad = matches!(row.to, Phase::Failed | Phase::Frozen | Phase::RollingBack | Phase::RolledBack);
         let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
         let let_live = release.status.as_ref().filter(|_| row.to == Phase::Promoting).and_then(let_live);
-        let in_freeze =
-            release.status.as_ref().filter(|_| row.to == Phase::Advancing).and_then(|status| overrode(status));
+        let in_freeze = release.status.as_ref().filter(|_| row.to == Phase::Advancing).and_then(overrode);
         let let_live = let_live.or(in_freeze);
         if let Some(step) = &let_live {
             let entry = Entry {
