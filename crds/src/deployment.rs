@@ -175,6 +175,9 @@ pub struct DeploymentStatus {
     /// Who let it go live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalStatus>,
+    /// The run that waits for the reviewers of `gates.approvalEnvironment`, from the intent to have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_run: Option<WorkflowRun>,
     /// The freeze that it went live in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze_override: Option<FreezeOverride>,

@@ -7,6 +7,7 @@ mod metrics;
 mod migration;
 mod previews;
 mod status;
+mod workflow;
 
 use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ pub use self::{
     migration::{Migration, WorkflowRun},
     previews::{PreviewComment, PreviewStatus, Previews, PullRequestRef},
     status::{AnalysisRun, ApprovalStatus, FreezeOverride, Latencies, Measurement, RevertStatus, RollbackTarget},
+    workflow::{ApprovalEnvironment, Job, JobStage},
 };
 
 /// What only a release has that is promoted.
@@ -36,8 +38,8 @@ pub(crate) fn canary_needs_way_back() -> Rule {
 }
 
 pub(crate) fn bake_needs_analysis() -> Rule {
-    Rule::new("!has(self.bake) || has(self.analysis)")
-        .message("bake needs analysis: without a probe nothing tells that the release is bad")
+    Rule::new("!has(self.bake) || (has(self.analysis) && ((has(self.analysis.http) && self.analysis.http.size() > 0) || (has(self.analysis.prometheus) && self.analysis.prometheus.size() > 0) || (has(self.analysis.alertRules) && self.analysis.alertRules.size() > 0) || (has(self.analysis.job) && 'Live' in self.analysis.job.stages)))")
+        .message("bake needs analysis of the live site: http, prometheus, alertRules, or a job with the stage Live; without, nothing tells that the release is bad")
         .field_path(".bake")
 }
 

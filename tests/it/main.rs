@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod gates;
 mod healing;
+mod judged;
 mod migration;
 mod monitoring;
 mod notify;

@@ -5,19 +5,26 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::workflow::ApprovalEnvironment;
+
 /// What has to be so before a release goes live. Checks, reviews and the order of environments hold up the build and,
-/// should they have changed, the promotion; freeze windows and the approval hold up the promotion only.
+/// should they have changed, the promotion; freeze windows hold up the promotion and the steps of a canary, the approval
+/// the promotion only.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("!has(self.approvalEnvironment) || (has(self.approval) && self.approval == 'Required')").message("approvalEnvironment is for approval Required").field_path(".approvalEnvironment"),
     validation = Rule::new("!has(self.separationOfDuties) || !self.separationOfDuties || (has(self.approval) && self.approval == 'Required') || has(self.reviews)").message("separationOfDuties needs approval Required or reviews: otherwise nobody approves").field_path(".separationOfDuties")
 )]
 pub struct Gates {
     /// Whether a person has to approve the candidate before it is promoted: `forkable approve`.
     #[serde(default)]
     pub approval: Approval,
+    /// A GitHub environment whose reviewers may approve the candidate, too; one who rejects it aborts the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_environment: Option<ApprovalEnvironment>,
     /// How long a release may wait for its gates, freeze windows among them; then it fails, and what served goes on
-    /// serving. A canary whose step is not approved for so long goes back. Without, for ever.
+    /// serving. A canary whose step is frozen or not approved for so long goes back. Without, for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 2_592_000))]
     pub timeout_seconds: Option<i64>,
@@ -32,7 +39,7 @@ pub struct Gates {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub after: Vec<After>,
-    /// When nothing is promoted. The annotation `forkable.dev/override-freeze` with a reason lets one release through.
+    /// When nothing is promoted, and no canary gets more visitors. The annotation `forkable.dev/override-freeze` with a reason lets one release through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub freeze_windows: Vec<FreezeWindow>,

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::migration::WorkflowRun;
+
 /// One analysis of a release, as far as it is.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -17,17 +19,28 @@ pub struct AnalysisRun {
     /// Measurements that were bad.
     #[serde(default)]
     pub failures: i64,
-    /// Measurements that got no answer.
+    /// Measurements that got no answer, or were neither good nor bad.
     #[serde(default)]
     pub inconclusive: i64,
     /// The newest measurements, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub measurements: Vec<Measurement>,
+    /// The newest run of the job that judges it, from the intent to have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<WorkflowRun>,
+    /// Runs of the job that have ended, each a measurement.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub jobs_ended: i64,
     /// How long the newest answers took, of each probe with `latency`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub latencies: Vec<Latencies>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(count: &i64) -> bool {
+    *count == 0
 }
 
 /// How long the newest answers to a probe took.
@@ -71,6 +84,14 @@ pub struct ApprovalStatus {
     /// When it was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
+    /// The GitHub environment that they reviewed it for, if they did it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub environment: Option<String>,
+    /// What they said there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub comment: Option<String>,
 }
 
 /// A freeze that a person did not wait for.

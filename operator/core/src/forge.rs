@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     PortError, Secret,
-    workflows::{Dispatch, RunAsk, RunFacts},
+    workflows::{Dispatch, RunAsk, RunFacts, RunReview},
 };
 pub use commit::{CheckFacts, CheckState, CommitAsk, CommitFacts, Pull, Review, short};
 
@@ -31,6 +31,17 @@ pub trait Forge: Send + Sync {
 
     /// Looks at runs of workflows. A run or workflow that is gone is not among them.
     async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError>;
+
+    /// What people said of a run that waits, or waited, for the reviewers of an environment.
+    async fn run_reviews(&self, target: &RepositoryTarget, run: i64) -> Result<Vec<RunReview>, PortError>;
+
+    /// The text of a file as a branch or tag has it, by default the default branch. `None`: it is not there.
+    async fn file(
+        &self,
+        target: &RepositoryTarget,
+        path: &str,
+        git_ref: Option<&str>,
+    ) -> Result<Option<String>, PortError>;
 
     /// What the credentials may do, as far as answers have told so far; no request is made.
     fn permissions(&self) -> Permissions;

@@ -59,7 +59,7 @@ pub struct Evaluator<S> {
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     uid: String,
-    generation: i64,
+    pub(super) generation: i64,
     /// What is wrong with it, beyond what its schema can tell.
     pub(super) problems: Vec<String>,
     /// By name of the Fork.
@@ -69,6 +69,8 @@ pub(super) struct Rule {
     pub(super) selected: usize,
     /// Forks that it selects and that other processes work on.
     pub(super) elsewhere: BTreeSet<String>,
+    /// Forks of which the signal says nothing, and why.
+    pub(super) unread: BTreeMap<String, String>,
     /// A Fork of which the signal says nothing, and why.
     pub(super) mute: Option<(String, String)>,
     /// Alerts that ended and of which people have yet to be told.
@@ -288,6 +290,7 @@ impl<S: Store> Evaluator<S> {
         let mut due = Timestamp::MAX;
         known.selected = 0;
         known.elsewhere = forks.selected_elsewhere(rule, &reference.namespace);
+        known.unread.clear();
         let mut mute = None;
         let is_selected = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
         let condition = condition_of(&rule.spec);
@@ -301,7 +304,10 @@ impl<S: Store> Evaluator<S> {
             if !known.problems.is_empty() {
                 continue;
             }
-            let Some(reading) = self.signals.read(&self.context, rule, seen, now) else { continue };
+            let Some(reading) = self.signals.read(&self.context, rule, seen, now) else {
+                known.unread.insert(name.clone(), "its signal was not answered yet".into());
+                continue;
+            };
             let before = known.alerts.remove(name);
             let begins = known.begins.get_mut(name).map_or(0, |begins| begins.count(now));
             let next = step(&condition, &reading, name, before.as_ref(), begins, now);
@@ -322,6 +328,7 @@ impl<S: Store> Evaluator<S> {
             if let Reading::NoData(why) = reading
                 && condition.on_no_data == NoData::Keep
             {
+                known.unread.insert(name.clone(), why.clone());
                 mute = Some((name, why));
             }
         }
@@ -441,6 +448,7 @@ impl<S: Store> Evaluator<S> {
                 }
             }
         }
+        self.context.alerts.note(rules, &self.rules);
         let mut state = self.context.alerts.state();
         let before = std::mem::replace(&mut *state, freezes);
         let changed: Vec<_> = before

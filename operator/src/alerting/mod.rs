@@ -8,6 +8,7 @@ mod pages;
 mod report;
 mod sentry;
 mod signals;
+mod standing;
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,8 @@ pub struct Alerts {
     wake: Notify,
     /// The rule that keeps releases of a Fork from going live, by Fork.
     freezes: Mutex<HashMap<ObjectRef, String>>,
+    /// What the last pass has found of each rule.
+    standings: Mutex<HashMap<ObjectRef, standing::Found>>,
 }
 
 impl Alerts {

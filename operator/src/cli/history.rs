@@ -74,7 +74,9 @@ fn row(release: &Deployment) -> Vec<String> {
 
 /// Who let it go live, and whether that was in a freeze.
 fn approval(status: &DeploymentStatus) -> Option<String> {
-    let by = status.approval.as_ref().and_then(|approval| approval.by.clone());
+    let approval = status.approval.as_ref();
+    let there = approval.and_then(|approval| approval.environment.as_ref()).map_or("", |_| " (GitHub)");
+    let by = approval.and_then(|approval| Some(format!("{}{there}", approval.by.as_ref()?)));
     match &status.freeze_override {
         Some(freeze) => Some(format!("{} (overrode {})", by.unwrap_or_default(), freeze.windows.join(", "))),
         None => by,

@@ -139,18 +139,32 @@ impl Approve {
         let (world, releases) = open(&self.place, &self.name).await?;
         let waits = |release: &Arc<Deployment>| Some((release.clone(), canary::approvable(release)?));
         let Some((release, candidate)) = releases.iter().find_map(waits) else {
+            // A step that nobody has to approve may wait for the end of a freeze all the same.
+            let shifts = |release: &&Arc<Deployment>| phase(release) == Phase::Shifting;
+            if let (Some(reason), Some(release)) = (&self.override_freeze, releases.iter().find(shifts)) {
+                self.thaw(&world, release, reason).await?;
+                super::say(format_args!("{} goes on in the freeze", short(release)));
+                return Ok(super::DONE);
+            }
             bail!("no release of {} waits for approval", self.name);
         };
         if let Some(wanted) = &self.candidate {
             ensure!(*wanted == candidate, "the candidate is {candidate} by now, not {wanted}: look at it again");
         }
         if let Some(reason) = &self.override_freeze {
-            ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
-            world.annotate(&release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(&world).await)).await?;
+            self.thaw(&world, &release, reason).await?;
         }
         world.annotate(&release, APPROVE_ANNOTATION, &format!("{candidate} by {}", who(&world).await)).await?;
         super::say(format_args!("{} is approved (candidate {candidate})", short(&release)));
         Ok(super::DONE)
+    }
+}
+
+impl Approve {
+    async fn thaw(&self, world: &World, release: &Arc<Deployment>, reason: &str) -> anyhow::Result<()> {
+        ensure!(!reason.trim().is_empty(), "--override-freeze needs a reason, for people who look later");
+        world.annotate(release, OVERRIDE_FREEZE_ANNOTATION, &format!("{}: {reason}", who(world).await)).await?;
+        Ok(())
     }
 }
 

@@ -161,9 +161,12 @@ fn is_fresh(event: &Value, now: Timestamp) -> bool {
     made.is_some_and(|made| until(made, now) <= OLDEST)
 }
 
-/// Whether an event tells what checks or people say of a commit, which only gates of releases ask for.
+/// Whether an event tells what checks, runs or people say of a commit, which only releases ask for.
 fn is_about_a_commit(event: &str) -> bool {
-    matches!(event, "check_run" | "check_suite" | "status" | "pull_request_review")
+    matches!(
+        event,
+        "check_run" | "check_suite" | "status" | "pull_request_review" | "workflow_run" | "deployment_review"
+    )
 }
 
 fn github_hint(event: &str, payload: &Value) -> Option<Hint> {
@@ -238,7 +241,12 @@ fn hint_all<S: Store>(server: &Server<S>, forks: Vec<ObjectRef>, hint: &Hint) {
 
 /// Releases that wait for their gates.
 fn hint_gates<S: Store>(server: &Server<S>, fork: &ObjectRef) {
-    let waits = |release: &&Arc<Deployment>| matches!(phase(release), Phase::Gated | Phase::AwaitingApproval);
+    let waits = |release: &&Arc<Deployment>| {
+        let judged = [Phase::Verifying, Phase::Shifting, Phase::Baking];
+        let has_run = release.status.iter().flat_map(|status| &status.analysis_runs).any(|run| run.job.is_some());
+        let phase = phase(release);
+        matches!(phase, Phase::Gated | Phase::AwaitingApproval) || (has_run && judged.contains(&phase))
+    };
     for release in server.context.fleet.releases(fork).iter().filter(waits) {
         server.context.builds.hint(&release.reference());
         server.context.wake(release.reference());

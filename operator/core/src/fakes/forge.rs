@@ -18,7 +18,7 @@ use crate::{
         CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryFacts,
         RepositoryTarget, RepositoryView, TemplateFacts,
     },
-    workflows::{RunAsk, RunFacts},
+    workflows::{RunAsk, RunFacts, RunReview},
 };
 pub use world::{Plan, Repository};
 
@@ -92,6 +92,26 @@ impl Forge for FakeForge {
         let world = self.world();
         let repository = target.id.and_then(|id| world.repositories.get(&id));
         Ok(repository.map(|repository| repository.asked_runs(ask)).unwrap_or_default())
+    }
+
+    async fn run_reviews(&self, target: &RepositoryTarget, run: i64) -> Result<Vec<RunReview>, PortError> {
+        let world = self.world();
+        let repository = target.id.and_then(|id| world.repositories.get(&id));
+        let reviews = repository.and_then(|repository| repository.run_reviews.get(&run));
+        Ok(reviews.cloned().unwrap_or_default())
+    }
+
+    async fn file(
+        &self,
+        target: &RepositoryTarget,
+        path: &str,
+        git_ref: Option<&str>,
+    ) -> Result<Option<String>, PortError> {
+        let world = self.world();
+        let repository = target.id.and_then(|id| world.repositories.get(&id));
+        let repository = repository.ok_or_else(|| not_found(&format!("{}/{}", target.owner, target.name)))?;
+        let branch = git_ref.or(repository.facts.default_branch.as_deref()).unwrap_or("main");
+        Ok(repository.trees.get(branch).and_then(|tree| tree.get(path)).cloned())
     }
 
     fn permissions(&self) -> Permissions {

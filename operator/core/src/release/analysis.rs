@@ -1,18 +1,21 @@
 //! Whether a release is good: from requests and answers to measurements, from measurements to a verdict.
 
 mod asks;
+mod job;
 mod judge;
 #[cfg(test)]
 mod tests;
 
-use forkable_crds::rollout::{Analysis, AnalysisRun, Measurement, OnNoData};
+use forkable_crds::rollout::{Analysis, AnalysisRun, JobStage, Measurement, OnNoData};
 use jiff::Timestamp;
 
 use super::{machine::Check, status::whole_seconds};
 pub(crate) use asks::header_values;
 pub use asks::{Secrets, Subject, ask_prometheus, asks, faults, references, secrets};
+pub(crate) use job::GONE;
+pub use job::{fill as fill_job, has_passed as has_job_passed, is_for as is_job_for, judged as job_judged};
 pub(crate) use judge::wrong_header;
-pub use judge::{compares, judge, numbers};
+pub use judge::{RuleStanding, compares, judge, numbers};
 
 /// Measurements that are kept for people.
 const KEPT: usize = 10;
@@ -81,15 +84,35 @@ pub fn note(run: &mut AnalysisRun, judged: Judged, at: Timestamp) {
     run.measurements.drain(..extra);
 }
 
+/// What kind of stage it is, of `Candidate`, `Step 1` and so on, and `Live`.
+pub fn kind(stage: &str) -> JobStage {
+    match stage {
+        "Candidate" => JobStage::Candidate,
+        "Live" => JobStage::Live,
+        _ => JobStage::Step,
+    }
+}
+
+/// Whether sites, servers or rules are asked in a stage, beside the run of a job. Rules are about what visitors get.
+pub fn has_rounds(analysis: &Analysis, stage: JobStage) -> bool {
+    let asks = !analysis.http.is_empty() || !analysis.prometheus.is_empty();
+    asks || (stage != JobStage::Candidate && !analysis.alert_rules.is_empty())
+}
+
+/// Rounds of asking that there were.
+pub fn rounds(run: &AnalysisRun) -> i64 {
+    run.successes + run.failures + run.inconclusive - run.jobs_ended
+}
+
 /// Whether enough is known. `lasts` says whether a live site is watched that has not been watched for long enough yet.
-pub fn verdict(analysis: &Analysis, run: &AnalysisRun, lasts: Option<bool>) -> Check {
+pub fn verdict(analysis: &Analysis, stage: JobStage, run: &AnalysisRun, lasts: Option<bool>) -> Check {
     if run.failures > analysis.failure_limit || run.inconclusive > analysis.inconclusive_limit {
         return Check::Failed;
     }
-    let is_enough = match lasts {
-        None => run.successes >= analysis.count,
-        Some(lasts) => !lasts && run.successes > 0,
-    };
+    let has_passed = job::has_passed(run);
+    let good = run.successes - i64::from(has_passed);
+    let needed = if has_rounds(analysis, stage) { lasts.map_or(analysis.count, |_| 1) } else { 0 };
+    let is_enough = lasts != Some(true) && good >= needed && (has_passed || !job::is_for(analysis, stage));
     if is_enough { Check::Passed } else { Check::Running }
 }
 

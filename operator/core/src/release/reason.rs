@@ -32,6 +32,7 @@ pub(super) const DISPLACED: &str = "Displaced";
 pub(super) const ROLLBACK_FAILED: &str = "RollbackFailed";
 pub(super) const MIGRATION_FAILED: &str = "MigrationFailed";
 pub(super) const FROZEN: &str = "Frozen";
+pub(super) const WORKFLOW_INVALID: &str = "WorkflowInvalid";
 
 pub(super) const INVALID_GATES: &str = "InvalidGates";
 pub(super) const CHECKS_RUNNING: &str = "ChecksRunning";
@@ -56,7 +57,7 @@ const GATES: [&str; 8] = [
 ];
 
 /// Reasons that a release may have stopped for.
-const STOPPED: [&str; 22] = [
+const STOPPED: [&str; 23] = [
     FAILED,
     CANCELED,
     BLOCKED,
@@ -69,6 +70,7 @@ const STOPPED: [&str; 22] = [
     ROLLED_BACK,
     GATES_TIMED_OUT,
     ANALYSIS_INVALID,
+    WORKFLOW_INVALID,
     VERIFICATION_FAILED,
     APPROVAL_REQUIRED,
     PROMOTION_FAILED,
@@ -107,5 +109,6 @@ pub(crate) fn under_way(reason: &str) -> &'static str {
 /// Whether a person must act at the provider before it goes on.
 pub(crate) fn needs_person(reason: &str) -> bool {
     let gates = [CHECKS_FAILED, UNKNOWN_CHECK, REVIEWS_REQUIRED, ENVIRONMENT_ORDER, FREEZE_WINDOW, FROZEN_BY_ALERT];
-    matches!(reason, BLOCKED | NOT_ASSIGNED | APPROVAL_REQUIRED | ANALYSIS_INVALID | FROZEN) || gates.contains(&reason)
+    let own = [BLOCKED, NOT_ASSIGNED, APPROVAL_REQUIRED, ANALYSIS_INVALID, WORKFLOW_INVALID, FROZEN];
+    own.contains(&reason) || gates.contains(&reason)
 }

@@ -2,6 +2,7 @@
 //! decides on, and from its decision to what is put on record.
 
 pub mod canary;
+pub mod errand;
 pub mod freeze;
 mod gates;
 mod judgement;
@@ -18,13 +19,13 @@ use std::{sync::Arc, time::Duration};
 use forkable_crds::{
     Deployment, DeploymentStatus,
     deployment::StrategyType,
-    rollout::{ApprovalStatus, RollbackTarget},
+    rollout::{ApprovalStatus, JobStage, RollbackTarget},
 };
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Input, Look, Observed,
+    Input, Look, Observed, analysis,
     machine::{self, Build, Check, Event, Gates, Marks, Moving, Phase, Row, Seen, Terms, Turn, Wish},
     request,
     status::whole_seconds,
@@ -35,7 +36,7 @@ use crate::{
     hosting::{BuildState, DeploymentRequest, Move, Split, SplitState},
     workflows::{Found, RunAsk},
 };
-pub use judgement::{Round, asks, measured, unready};
+pub use judgement::{Round, asks, measured, rules, unready};
 pub use migration::{dispatch, found_run, intends_run};
 pub use requirements::problems;
 pub use status::{Told, is_live, status};
@@ -84,6 +85,10 @@ pub struct Sight {
     pub frozen_by: Option<String>,
     /// What checks and people say of the commit; `None`: not looked at, or GitHub does not know the commit.
     pub commit: Option<CommitFacts>,
+    /// Whether its workflows can be run. `None`: not looked at.
+    pub workflows: Option<Result<(), Told>>,
+    /// The run that judges it or waits for reviewers.
+    pub errand: errand::Errand,
 }
 
 impl Sight {
@@ -176,15 +181,13 @@ pub fn needs<'a>(input: Input<'a>, sight: &Sight, is_untried: bool) -> Needs<'a>
         _ => Look::Nothing,
     };
     let production = match phase {
-        Phase::AwaitingApproval => input.is_named_approved(),
+        Phase::AwaitingApproval => input.is_named_approved(sight),
         Phase::Migrating => input.has_migrated(),
         Phase::Promoting | Phase::Advancing | Phase::RollingBack => true,
-        Phase::Shifting => {
-            input.wish().is_some() || input.watch(Some(sight).filter(|it| it.commit.is_some())) != Check::Running
-        }
-        Phase::Frozen => input.wish().is_some(),
-        Phase::Baking => input.wish().is_some() || input.bake() != Check::Running,
-        Phase::Healthy => input.wish() == Some(Wish::RollBack),
+        Phase::Shifting => input.wish(sight).is_some() || input.watch(sight, sight.commit.is_none()) != Check::Running,
+        Phase::Frozen => input.wish(sight).is_some(),
+        Phase::Baking => input.wish(sight).is_some() || input.bake() != Check::Running,
+        Phase::Healthy => input.wish(sight) == Some(Wish::RollBack),
         _ => false,
     };
     let round = input.round(sight);
@@ -219,7 +222,8 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
     if needs.production && production.is_none() {
         return machine::Decision::Wait;
     }
-    let ready = request::request(input).is_ok() && sight.unready.is_none();
+    let can_run = errand::demands(input).is_empty() || sight.workflows == Some(Ok(()));
+    let ready = request::request(input).is_ok() && sight.unready.is_none() && can_run;
     let turn = match input.turn() {
         // It would wait for a person, and hold up what may be allowed.
         Turn::Ours if matches!(sight.offer, Some(Err(_))) && phase == Phase::Gated && input.has_heir() => {
@@ -247,9 +251,9 @@ pub fn decide(input: Input<'_>, sight: &Sight) -> machine::Decision {
         },
         moving: production.map_or(Moving::Nothing, |production| moving(&record, production, sight)),
         step,
-        watch: input.watch(Some(sight)),
+        watch: input.watch(sight, false),
         bake: input.bake(),
-        wish: input.wish(),
+        wish: input.wish(sight),
     };
     machine::decide(marks(&record), input.terms(), &seen)
 }
@@ -335,6 +339,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         }
         _ => {}
     }
+    errand::settle(input, sight, &mut record);
     if row.to.is_over() {
         record.finished_at = now;
     }
@@ -348,7 +353,7 @@ fn approve(input: Input<'_>, sight: &Sight, record: &mut DeploymentStatus) {
             .approval(sight)
             .ok()
             .flatten()
-            .unwrap_or_else(|| ApprovalStatus { by: None, at: Some(whole_seconds(input.now)) })
+            .unwrap_or_else(|| ApprovalStatus { at: Some(whole_seconds(input.now)), ..ApprovalStatus::default() })
     };
     record.approval.get_or_insert_with(by);
 }
@@ -392,20 +397,21 @@ pub enum Recheck {
 
 /// When to look again.
 pub fn recheck(input: Input<'_>, sight: &Sight) -> Recheck {
+    let analysis = input.release.spec.analysis.as_ref();
+    let measures = |stage, turns: Option<Duration>| match analysis {
+        Some(analysis) if analysis::has_rounds(analysis, stage) => Recheck::Measure(turns),
+        _ => turns.map_or(Recheck::Others, Recheck::Later),
+    };
     match input.phase() {
         Phase::Building => Recheck::Build,
         Phase::Migrating if !input.has_migrated() => Recheck::Run,
         Phase::Migrating | Phase::Promoting | Phase::Advancing | Phase::RollingBack => Recheck::Soon,
-        Phase::Shifting if input.release.spec.analysis.is_some() => Recheck::Measure(input.step_turns_in()),
-        Phase::Shifting => input.step_turns_in().map_or(Recheck::Others, Recheck::Later),
-        Phase::Verifying => Recheck::Measure(None),
-        Phase::Baking => Recheck::Measure(
-            input
-                .bakes_for()
-                .and_then(|rest| u64::try_from(rest).ok())
-                .filter(|rest| *rest > 0)
-                .map(Duration::from_secs),
-        ),
+        Phase::Shifting => measures(JobStage::Step, input.step_turns_in()),
+        Phase::Verifying => measures(JobStage::Candidate, None),
+        Phase::Baking => {
+            let rest = input.bakes_for().and_then(|rest| u64::try_from(rest).ok()).filter(|rest| *rest > 0);
+            measures(JobStage::Live, rest.map(Duration::from_secs))
+        }
         Phase::Pending | Phase::Frozen => Recheck::Others,
         Phase::Gated | Phase::AwaitingApproval => Recheck::Gates(input.gates_recheck(sight)),
         Phase::Healthy | Phase::RolledBack | Phase::Aborted | Phase::Failed => Recheck::Never,

@@ -35,7 +35,7 @@ use forkable_core::{
         CommitAsk, CommitFacts, Forge, ForgeChange, ForgeDone, Permissions, RepositoryAsk, RepositoryTarget,
         RepositoryView,
     },
-    workflows::{RunAsk, RunFacts},
+    workflows::{RunAsk, RunFacts, RunReview},
 };
 use serde::Deserialize;
 use url::Url;
@@ -232,6 +232,19 @@ impl Forge for GitHub {
     async fn runs(&self, target: &RepositoryTarget, ask: &RunAsk) -> Result<Vec<RunFacts>, PortError> {
         let target = self.located(target, false).await?;
         self.look_at_runs(&target, ask).await
+    }
+
+    async fn run_reviews(&self, target: &RepositoryTarget, run: i64) -> Result<Vec<RunReview>, PortError> {
+        self.look_at_run_reviews(&self.located(target, false).await?, run).await
+    }
+
+    async fn file(
+        &self,
+        target: &RepositoryTarget,
+        path: &str,
+        git_ref: Option<&str>,
+    ) -> Result<Option<String>, PortError> {
+        self.read_file(&self.located(target, false).await?, path, git_ref).await
     }
 
     fn permissions(&self) -> Permissions {

@@ -78,7 +78,7 @@ impl Feature {
             Self::Reviews => "release.gates.reviews and separationOfDuties",
             Self::Previews => "release.previews",
             Self::PreviewComments => "release.previews.comment",
-            Self::WorkflowRuns => "release.migration",
+            Self::WorkflowRuns => "release.migration, analysis.job and gates.approvalEnvironment",
             Self::Reverts => "release.rollback.revertPullRequest",
             Self::Deletion => "deletionPolicy: Delete",
         }
@@ -121,7 +121,7 @@ impl Feature {
             Self::Reviews => &[("contents", Access::Read), ("pull_requests", Access::Read)],
             Self::Secrets => &[("secrets", Access::Write)],
             Self::Reverts => &[("pull_requests", Access::Write), ("contents", Access::Write)],
-            Self::WorkflowRuns => &[("actions", Access::Write)],
+            Self::WorkflowRuns => &[("actions", Access::Write), ("contents", Access::Read)],
             Self::Variables => &[("variables", Access::Write)],
             Self::Previews => &[("pull_requests", Access::Read)],
             Self::PreviewComments => &[("pull_requests", Access::Write)],

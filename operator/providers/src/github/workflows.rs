@@ -1,9 +1,10 @@
 //! Runs of workflows: begun by a dispatch, looked at, canceled.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use forkable_core::{
     PortError,
     forge::{ForgeDone, RepositoryTarget},
-    workflows::{Dispatch, RunAsk, RunFacts, RunState},
+    workflows::{Dispatch, RunAsk, RunFacts, RunReview, RunState},
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -37,6 +38,44 @@ struct Run {
 #[derive(Deserialize)]
 struct Runs {
     workflow_runs: Vec<Run>,
+}
+
+/// A file of up to 1 MB.
+#[derive(Deserialize)]
+struct Content {
+    content: String,
+}
+
+/// What a reviewer of environments said of a run.
+#[derive(Deserialize)]
+struct Approval {
+    state: String,
+    #[serde(default)]
+    comment: String,
+    user: User,
+    environments: Vec<Environment>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Environment {
+    name: String,
+}
+
+impl Approval {
+    fn review(self) -> Option<RunReview> {
+        let approves = match self.state.as_str() {
+            "approved" => true,
+            "rejected" => false,
+            _ => return None,
+        };
+        let environments = self.environments.into_iter().map(|environment| environment.name).collect();
+        Some(RunReview { approves, by: self.user.login, comment: self.comment, environments })
+    }
 }
 
 impl From<Run> for RunFacts {
@@ -108,6 +147,47 @@ impl GitHub {
         match found {
             Ok(runs) => Ok(runs.into_iter().map(RunFacts::from).collect()),
             Err(PortError::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// <https://docs.github.com/en/rest/actions/workflow-runs#get-the-review-history-for-a-workflow-run>. What is said
+    /// without approving or rejecting is left out.
+    pub(super) async fn look_at_run_reviews(
+        &self,
+        target: &RepositoryTarget,
+        run: i64,
+    ) -> Result<Vec<RunReview>, PortError> {
+        let request = of("GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals", target)?
+            .at(run)
+            .about(format!("the reviews of the workflow run {run} of {}", name(target)));
+        match self.client.send::<Vec<Approval>>(&request).await {
+            Ok(all) => Ok(all.into_iter().filter_map(Approval::review).collect()),
+            Err(PortError::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
+    pub(super) async fn read_file(
+        &self,
+        target: &RepositoryTarget,
+        path: &str,
+        git_ref: Option<&str>,
+    ) -> Result<Option<String>, PortError> {
+        let mut request = of("GET /repos/{owner}/{repo}/contents/{+path}", target)?
+            .at(path)
+            .about(format!("the file {path} of {}", name(target)));
+        if let Some(git_ref) = git_ref {
+            request = request.query("ref", git_ref);
+        }
+        match self.client.send::<Content>(&request).await {
+            Ok(content) => {
+                let bytes: String = content.content.split_whitespace().collect();
+                let bytes = BASE64_STANDARD.decode(bytes).unwrap_or_default();
+                Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+            }
+            Err(PortError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

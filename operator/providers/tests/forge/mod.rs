@@ -54,6 +54,8 @@ in_both_worlds! {
     pulls::one_comment_is_kept_up_to_date,
     runs::a_commit_is_taken_back_once,
     runs::a_run_is_begun_found_and_canceled,
+    runs::what_reviewers_said_of_a_run_is_told,
+    runs::a_file_is_read_as_a_branch_has_it,
     copies::a_fork_keeps_its_parent,
     copies::a_copy_has_the_tree_of_the_template_in_one_commit,
     copies::an_interrupted_copy_goes_on,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use forkable_core::{
     PortError,
-    forge::{ForgeChange, ForgeDone, RepositoryTarget, Revert},
-    workflows::{Dispatch, RunAsk, RunState},
+    forge::{Environment, ForgeChange, ForgeDone, RepositoryTarget, Revert},
+    workflows::{Dispatch, RunAsk, RunReview, RunState},
 };
 
 use super::{
@@ -77,6 +77,60 @@ pub(super) async fn a_run_is_begun_found_and_canceled(world: &dyn World) -> Outc
     assert_eq!((run.state, run.conclusion.as_deref()), (RunState::Succeeded, Some("success")));
     let both: Vec<_> = forge.runs(&target, &since(run.created_at)).await?.iter().map(|run| run.id).collect();
     assert_eq!(both.first(), Some(&second), "the newest first: {both:?}");
+    Ok(())
+}
+
+const ASKING: &str = "\
+name: Approve
+run-name: Approve ${{ inputs.release }}
+on:
+  workflow_dispatch:
+    inputs:
+      release: { required: true, type: string }
+jobs:
+  approve:
+    runs-on: ubuntu-latest
+    environment: production
+    steps: [{ run: echo }]
+";
+
+pub(super) async fn what_reviewers_said_of_a_run_is_told(world: &dyn World) -> Outcome {
+    let forge = world.forge();
+    let (target, _) = world.repository("acme").await?;
+    let environment = Environment {
+        name: "production".into(),
+        reviewers: vec!["user:octo-founder".into()],
+        ..Environment::default()
+    };
+    apply(forge, &target, ForgeChange::PutEnvironment(environment)).await?;
+    world.write("acme-inc/acme", ".github/workflows/migrate.yml", ASKING).await?;
+    for (release, approves) in [("acme-1", true), ("acme-2", false)] {
+        let id = begin(world, &target, release).await?;
+        assert_eq!(forge.run_reviews(&target, id).await?, [], "nobody has said anything");
+        assert_eq!(forge.runs(&target, &RunAsk::Id(id)).await?[0].state, RunState::Running, "it waits");
+        world.review_run("acme-inc/acme", id, approves, "as I say").await?;
+        let review = RunReview {
+            approves,
+            by: "octo-founder".into(),
+            comment: "as I say".into(),
+            environments: vec!["production".into()],
+        };
+        assert_eq!(forge.run_reviews(&target, id).await?, [review]);
+    }
+    assert_eq!(forge.run_reviews(&target, 1).await?, [], "there is no such run");
+    Ok(())
+}
+
+pub(super) async fn a_file_is_read_as_a_branch_has_it(world: &dyn World) -> Outcome {
+    let forge = world.forge();
+    let (target, _) = world.repository("acme").await?;
+    world.branch("acme-inc/acme", "topic").await?;
+    world.write("acme-inc/acme", ".github/workflows/migrate.yml", WORKFLOW).await?;
+    let path = ".github/workflows/migrate.yml";
+    assert_eq!(forge.file(&target, path, None).await?.as_deref(), Some(WORKFLOW));
+    assert_eq!(forge.file(&target, path, Some("main")).await?.as_deref(), Some(WORKFLOW));
+    assert_eq!(forge.file(&target, path, Some("topic")).await?, None);
+    assert_eq!(forge.file(&target, path, Some("nowhere")).await?, None);
     Ok(())
 }
 

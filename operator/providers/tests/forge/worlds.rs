@@ -6,7 +6,7 @@ use forkable_core::{
     Secret,
     fakes::forge::FakeForge,
     forge::{Forge, ForgeChange, ForgeDone, RepositoryAsk, RepositoryFacts, RepositoryTarget},
-    workflows::RunState,
+    workflows::{RunReview, RunState},
 };
 use forkable_crds::fork::Visibility;
 use forkable_providers::{
@@ -40,6 +40,8 @@ pub(super) trait World: Send + Sync {
     /// A person makes another commit on a branch.
     async fn push(&self, full_name: &str, branch: &str) -> Outcome;
     async fn close(&self, full_name: &str, pull_request: i64) -> Outcome;
+    /// A reviewer of the environment `production` approves or rejects a run that waits for one.
+    async fn review_run(&self, full_name: &str, run: i64, approves: bool, comment: &str) -> Outcome;
     /// What the comments on a pull request say, oldest first.
     async fn said(&self, full_name: &str, pull_request: i64) -> Outcome<Vec<String>>;
     async fn read(&self, full_name: &str, path: &str) -> Outcome<Option<String>>;
@@ -178,6 +180,15 @@ impl World for Fake {
     async fn close(&self, full_name: &str, pull_request: i64) -> Outcome {
         let mut world = self.0.world();
         world.named(full_name).ok_or("no such repository")?.pull_requests.remove(&pull_request);
+        Ok(())
+    }
+
+    async fn review_run(&self, full_name: &str, run: i64, approves: bool, comment: &str) -> Outcome {
+        let mut world = self.0.world();
+        let repository = world.named(full_name).ok_or("no such repository")?;
+        let environments = vec!["production".into()];
+        let review = RunReview { approves, by: "octo-founder".into(), comment: comment.into(), environments };
+        repository.run_reviews.entry(run).or_default().push(review);
         Ok(())
     }
 
@@ -357,6 +368,15 @@ impl World for Sandbox {
     async fn close(&self, full_name: &str, pull_request: i64) -> Outcome {
         let path = format!("PATCH /repos/{full_name}/pulls/{pull_request}");
         self.person(&path, json!({ "state": "closed" })).await.map(drop)
+    }
+
+    async fn review_run(&self, full_name: &str, run: i64, approves: bool, comment: &str) -> Outcome {
+        let path = format!("/repos/{full_name}/actions/runs/{run}/pending_deployments");
+        let pending = self.person(&format!("GET {path}"), Value::Null).await?;
+        let state = if approves { "approved" } else { "rejected" };
+        let ids = [&pending[0]["environment"]["id"]];
+        let body = json!({ "environment_ids": ids, "state": state, "comment": comment });
+        self.person(&format!("POST {path}"), body).await.map(drop)
     }
 
     async fn said(&self, full_name: &str, pull_request: i64) -> Outcome<Vec<String>> {

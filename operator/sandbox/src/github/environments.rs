@@ -70,6 +70,12 @@ fn find_mut<'a>(ctx: &'a mut Ctx<'_>, id: u64) -> Result<&'a mut Environment, Re
     all.find(|one| one.name.eq_ignore_ascii_case(&wanted)).ok_or_else(Refusal::not_found)
 }
 
+/// The environment of that name, as the API shows it.
+pub(super) fn named(ctx: &Ctx<'_>, id: u64, name: &str) -> Option<Value> {
+    let found = ctx.repo(id).environments.iter().find(|one| one.name.eq_ignore_ascii_case(name));
+    found.map(|environment| show(ctx, id, environment))
+}
+
 /// Where the secrets and variables of the call are kept: the environment's when the path names one.
 pub(super) fn settings<'a>(ctx: &'a Ctx<'_>, id: u64) -> Result<&'a Settings, Refusal> {
     if ctx.params.contains_key("environment_name") {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::answer::Refusal;
 use super::git::Sha;
 use super::rest::{Ctx, Outcome, Reply};
-use super::{node_id, view};
+use super::{environments, node_id, view};
 
 /// Lets every run for a commit fail that has it.
 const FAIL_FILE: &str = "forkable-sandbox.fail-run";
@@ -35,6 +35,33 @@ pub struct Run {
     pub ends_at: Timestamp,
     /// How it ends.
     pub conclusion: String,
+    /// The environment whose reviewers it waits for.
+    #[serde(default)]
+    pub waits_for: Option<String>,
+    /// What reviewers said.
+    #[serde(default)]
+    pub reviews: Vec<Review>,
+}
+
+/// What a reviewer said of a run that waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Review {
+    /// `approved` or `rejected`.
+    pub state: String,
+    /// Login.
+    pub user: String,
+    /// What else they said.
+    pub comment: String,
+    /// Name of the environment.
+    pub environment: String,
+}
+
+/// The environment that a job of a workflow names, as `environment: NAME` or with the name a level below.
+fn environment(text: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| !line.trim().starts_with("environment:"));
+    let own = lines.next()?.trim().strip_prefix("environment:")?.trim();
+    let name = if own.is_empty() { lines.next()?.trim().strip_prefix("name:")?.trim() } else { own };
+    Some(name.trim_matches(['"', '\'']).to_owned())
 }
 
 fn path(workflow: &str) -> String {
@@ -91,6 +118,11 @@ pub(super) fn dispatch(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     let fails = ctx.world.github.files(id, &commit).contains_key(FAIL_FILE);
     let takes = i64::try_from(ctx.world.settings.latencies.run_ms).unwrap_or(i64::MAX);
     let ends_at = ctx.now.checked_add(SignedDuration::from_millis(takes)).unwrap_or(Timestamp::MAX);
+    let waits_for = environment(&text).filter(|name| {
+        let mut all = ctx.repo(id).environments.iter();
+        all.any(|one| one.name.eq_ignore_ascii_case(name) && !one.reviewers.is_empty())
+    });
+    let ends_at = if waits_for.is_some() { Timestamp::MAX } else { ends_at };
     let run = Run {
         id: ctx.world.github.next_id(),
         workflow,
@@ -101,6 +133,8 @@ pub(super) fn dispatch(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
         created_at: ctx.now,
         ends_at,
         conclusion: if fails { "failure" } else { "success" }.into(),
+        waits_for,
+        reviews: Vec::new(),
     };
     let number = run.id;
     ctx.repo_mut(id).runs.push(run);
@@ -119,7 +153,11 @@ fn show(ctx: &Ctx<'_>, id: u64, run: &Run) -> Value {
     let full_name = ctx.repo(id).full_name();
     let url = format!("{}/github/repos/{full_name}/actions/runs/{}", ctx.call.base, run.id);
     let is_over = ctx.now >= run.ends_at;
-    let status = if is_over { "completed" } else { "in_progress" };
+    let status = match is_over {
+        true => "completed",
+        false if run.waits_for.is_some() => "waiting",
+        false => "in_progress",
+    };
     let at = view::second(if is_over { run.ends_at } else { run.created_at });
     json!({
         "id": run.id, "node_id": node_id("WFR", run.id), "name": run.workflow, "path": path(&run.workflow),
@@ -165,6 +203,65 @@ pub(super) fn cancel(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
     if now >= run.ends_at {
         return Err(Refusal::conflict("Cannot cancel a workflow run that is completed."));
     }
-    (run.ends_at, run.conclusion) = (now, "cancelled".into());
+    (run.ends_at, run.conclusion, run.waits_for) = (now, "cancelled".into(), None);
     Ok(Reply::Json(StatusCode::ACCEPTED, json!({})))
+}
+
+/// `GET …/actions/runs/{run_id}/approvals`
+pub(super) fn approvals(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
+    let number = ctx.id("run_id")?;
+    let run = ctx.repo(id).runs.iter().find(|run| run.id == number).ok_or_else(Refusal::not_found)?;
+    let show = |review: &Review| {
+        let user = ctx.world.github.account(&review.user).map(|account| view::account(&ctx.call.base, account));
+        let environments: Vec<_> = environments::named(ctx, id, &review.environment).into_iter().collect();
+        json!({ "state": review.state, "comment": review.comment, "user": user, "environments": environments })
+    };
+    Ok(Reply::ok(run.reviews.iter().map(show).collect::<Vec<_>>().into()))
+}
+
+/// `GET …/actions/runs/{run_id}/pending_deployments`
+pub(super) fn pending(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
+    let number = ctx.id("run_id")?;
+    let run = ctx.repo(id).runs.iter().find(|run| run.id == number).ok_or_else(Refusal::not_found)?;
+    let waiting = run.waits_for.as_ref().and_then(|name| environments::named(ctx, id, name));
+    let show = |environment: Value| {
+        let rules = environment["protection_rules"].as_array().into_iter().flatten();
+        let reviewers: Vec<_> = rules.filter_map(|rule| rule["reviewers"].as_array()).flatten().cloned().collect();
+        let may = reviewers.iter().any(|one| one["reviewer"]["login"] == ctx.login());
+        json!({
+            "environment": environment, "wait_timer": 0, "wait_timer_started_at": null,
+            "current_user_can_approve": may, "reviewers": reviewers,
+        })
+    };
+    Ok(Reply::ok(waiting.map(show).into_iter().collect::<Vec<_>>().into()))
+}
+
+/// `POST …/actions/runs/{run_id}/pending_deployments`: somebody reviews what waits.
+pub(super) fn review(ctx: &mut Ctx<'_>, id: u64) -> Outcome {
+    let Reply::Json(_, waiting) = pending(ctx, id)? else { return Err(Refusal::not_found()) };
+    let (now, user) = (ctx.now, ctx.login());
+    let Some(one) = waiting.get(0).filter(|one| {
+        let asked = ctx.body["environment_ids"].as_array();
+        asked.is_some_and(|asked| asked.contains(&one["environment"]["id"]))
+    }) else {
+        return Err(Refusal::unprocessable("No pending deployment requests to approve or reject"));
+    };
+    if one["current_user_can_approve"] != true {
+        return Err(Refusal::forbidden("You are not a required reviewer of this environment"));
+    }
+    let state = ctx.text("state").unwrap_or_default().to_owned();
+    let comment = ctx.text("comment").unwrap_or_default().to_owned();
+    let environment = one["environment"]["name"].as_str().unwrap_or_default().to_owned();
+    let takes = i64::try_from(ctx.world.settings.latencies.run_ms).unwrap_or(i64::MAX);
+    let number = ctx.id("run_id")?;
+    let run = ctx.repo_mut(id).runs.iter_mut().find(|run| run.id == number).ok_or_else(Refusal::not_found)?;
+    run.waits_for = None;
+    if state == "rejected" {
+        (run.ends_at, run.conclusion) = (now, "failure".into());
+    } else {
+        run.ends_at = now.checked_add(SignedDuration::from_millis(takes)).unwrap_or(Timestamp::MAX);
+    }
+    let deployment = json!({ "sha": run.sha, "ref": run.branch, "task": "deploy", "environment": environment });
+    run.reviews.push(Review { state, user, comment, environment });
+    Ok(Reply::ok(json!([deployment])))
 }

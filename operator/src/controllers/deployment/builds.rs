@@ -48,6 +48,8 @@ pub(super) struct Build {
     /// Of a release that is promoted: what was seen of it, and when it is to be measured next.
     pub(super) sight: Sight,
     pub(super) measure_at: Option<Timestamp>,
+    /// Before this, what was seen of the run of a workflow, or of workflows, is good enough.
+    pub(super) errand_at: Option<Timestamp>,
     /// When its commit was last looked at.
     pub(super) commit_at: Option<Timestamp>,
 }
@@ -65,6 +67,7 @@ impl Build {
     fn hint(&mut self) {
         self.look_at = None;
         self.commit_at = None;
+        self.errand_at = None;
         self.seen_at = None;
     }
 }

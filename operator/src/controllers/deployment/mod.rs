@@ -1,9 +1,11 @@
 //! The pass of a Deployment: one release is built, waited for without blocking, and told about.
 
 mod builds;
+mod errand;
 mod polls;
 mod repository;
 mod rollout;
+mod rules;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -13,7 +13,7 @@ use forkable_core::{
         analysis::{self, Secrets},
         machine::{Call, Decision, Event, Phase, Row},
         reason::UNKNOWN_CHECK,
-        rollout::{self, Production, Round, canary},
+        rollout::{self, Production, Round, canary, errand},
     },
     sites::Visit,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
@@ -104,9 +104,14 @@ impl<S: Store> Pass<'_, S> {
             build.measure_at = Some(after(now, round.interval));
             let secrets = self.secrets(round.analysis).await?;
             let visits = self.visit(input, round, &secrets).await;
-            let record = rollout::measured(input, round, &visits, &secrets);
+            let rules = self.rules(rollout::rules(round));
+            let record = rollout::measured(input, round, &visits, &rules, &secrets);
+            self.warn_of_rules(input, rollout::rules(round)).await;
             let measured = self.write_record(input, record, build, None).await?;
             return Ok(Stepped::On(measured));
+        }
+        if let Some(stepped) = self.run_errand(input, build).await? {
+            return Ok(stepped);
         }
         match rollout::decide(input, &build.sight) {
             Decision::Wait => self.revert(input, build).await,
@@ -171,6 +176,8 @@ impl<S: Store> Pass<'_, S> {
             build.look_at = None;
         }
         build.measure_at = None;
+        build.errand_at = None;
+        build.sight.errand = errand::Errand::default();
         self.tell(&next, &row).await;
         // Others may have waited for it.
         for sibling in input.siblings.iter().filter(|sibling| sibling.metadata.name != next.metadata.name) {
@@ -183,6 +190,7 @@ impl<S: Store> Pass<'_, S> {
     async fn look(&self, input: Input<'_>, build: &mut Build) -> Result<(), PortError> {
         build.sight.build.head = self.head(input.release);
         build.sight.frozen_by = self.context.alerts.freezes(&self.fork.reference());
+        self.look_at_workflows(input, build).await?;
         if self.target.id.is_none() {
             build.sight.is_looked_for = false;
             return Ok(());
@@ -376,6 +384,8 @@ impl<S: Store> Pass<'_, S> {
         let is_bad = matches!(row.to, Phase::Failed | Phase::Frozen | Phase::RollingBack | Phase::RolledBack);
         let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
         let let_live = release.status.as_ref().filter(|_| row.to == Phase::Promoting).and_then(let_live);
+        let in_freeze = release.status.as_ref().filter(|_| row.to == Phase::Advancing).and_then(overrode);
+        let let_live = let_live.or(in_freeze);
         if let Some(step) = &let_live {
             let entry = Entry {
                 at: self.context.clock.now(),
@@ -442,6 +452,9 @@ impl<S: Store> Pass<'_, S> {
             rollout::Recheck::Others => Some(SAFETY),
             rollout::Recheck::Gates(wait) => Some(wait),
         };
+        let errand = build.errand_at.filter(|_| withheld(self.fork, now).is_none());
+        let errand = errand.map(|at| until(now, at).max(Duration::from_millis(50)));
+        let due = due.into_iter().chain(errand).min();
         let next = build.holds.until(now).map(|at| until(now, at)).or(due);
         Ok(Passed { next, failed })
     }
@@ -451,12 +464,19 @@ impl<S: Store> Pass<'_, S> {
 fn let_live(status: &DeploymentStatus) -> Option<String> {
     let candidate = status.candidate.as_deref().unwrap_or_default();
     let by = status.approval.as_ref().and_then(|approval| approval.by.as_ref());
-    let approved = by.map(|by| format!("candidate {candidate} was approved by {by}"));
-    let overrode = status.freeze_override.as_ref().map(|freeze| {
-        format!("freeze window {} was overridden for {candidate}: {}", freeze.windows.join(", "), freeze.reason)
-    });
-    let told: Vec<_> = approved.into_iter().chain(overrode).collect();
+    let there = status.approval.as_ref().and_then(|approval| approval.environment.as_ref());
+    let there = there.map_or_else(String::new, |name| format!(" in the GitHub environment {name}"));
+    let comment = status.approval.as_ref().and_then(|approval| approval.comment.as_ref());
+    let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+    let approved = by.map(|by| format!("candidate {candidate} was approved by {by}{there}{comment}"));
+    let told: Vec<_> = approved.into_iter().chain(overrode(status)).collect();
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn overrode(status: &DeploymentStatus) -> Option<String> {
+    let freeze = status.freeze_override.as_ref()?;
+    let candidate = status.candidate.as_deref().unwrap_or_default();
+    Some(format!("freeze window {} was overridden for {candidate}: {}", freeze.windows.join(", "), freeze.reason))
 }
 
 /// What a step came to.

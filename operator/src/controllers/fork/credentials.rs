@@ -10,7 +10,7 @@ use forkable_core::{
 };
 use forkable_crds::{
     Fork,
-    fork::{DeletionPolicy, ManagementPolicy},
+    fork::{DeletionPolicy, ManagementPolicy, Release},
 };
 use forkable_providers::github::permissions::{self, Feature, MissingPermission};
 
@@ -74,11 +74,18 @@ fn features(fork: &Fork) -> Vec<Feature> {
         (Feature::Reviews, gates.is_some_and(|gates| gates.reviews.is_some() || gates.separation_of_duties)),
         (Feature::Previews, spec.release.previews.is_some()),
         (Feature::PreviewComments, spec.release.previews.as_ref().is_some_and(|previews| previews.comment)),
-        (Feature::WorkflowRuns, spec.release.migration.is_some()),
+        (Feature::WorkflowRuns, runs_workflows(&spec.release)),
         (Feature::Reverts, spec.release.rollback.as_ref().is_some_and(|rollback| rollback.revert_pull_request)),
         (Feature::Deletion, spec.deletion_policy == DeletionPolicy::Delete),
     ];
     asked.into_iter().filter(|(_, asked)| *asked).map(|(feature, _)| feature).collect()
+}
+
+/// Whether releases ask for runs of workflows.
+fn runs_workflows(release: &Release) -> bool {
+    let judges = release.analysis.as_ref().is_some_and(|analysis| analysis.job.is_some());
+    let approves = release.gates.as_ref().is_some_and(|gates| gates.approval_environment.is_some());
+    release.migration.is_some() || judges || approves
 }
 
 #[cfg(test)]

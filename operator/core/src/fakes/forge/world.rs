@@ -15,7 +15,7 @@ use crate::{
         RepositoryTarget, Ruleset, RulesetFacts, StoredValue,
     },
     fork::blob,
-    workflows::RunFacts,
+    workflows::{RunFacts, RunReview},
 };
 
 /// What an account pays for.
@@ -73,6 +73,8 @@ pub struct Repository {
     pub pulls: Vec<String>,
     /// Runs of workflows, oldest first; a test says how they go on.
     pub runs: Vec<RunFacts>,
+    /// What people said of runs that wait for reviewers; a test says it.
+    pub run_reviews: BTreeMap<i64, Vec<RunReview>>,
     /// How many looks find it empty still, and what comes then, on which branch.
     /// Open pull requests, by number.
     pub pull_requests: BTreeMap<i64, PullRequest>,

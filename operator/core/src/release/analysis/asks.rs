@@ -86,6 +86,11 @@ pub fn faults(analysis: &Analysis) -> Vec<(String, String)> {
             faults.push((format!("http[{index}].bodyMatches"), format!("it is no regular expression: {last}")));
         }
     }
+    if let Some(job) = &analysis.job
+        && let Err((input, error)) = super::job::fill(job, &Subject::default(), "release", "Candidate")
+    {
+        faults.push((format!("job.inputs.{input}"), error));
+    }
     for (index, query) in analysis.prometheus.iter().enumerate() {
         if let Err(error) = query.address.as_deref().map(server).transpose() {
             faults.push((format!("prometheus[{index}].address"), error));
@@ -216,6 +221,10 @@ mod tests {
             (query(&json!({"address": "http://a:port"})), "is no address of a server"),
             (query(&json!({"query": "up{a=\"{{ hos }}\"}"})), "{{ hos }} names no field that is set (nearest: host"),
             (json!({"http": [{"requestHeaders": secret}]}), "Secret gone with the value of the request header A"),
+            (
+                json!({"job": {"workflow": "e2e.yml", "inputs": {"to": "{{ adress }}"}}}),
+                "analysis.job.inputs.to: {{ adress }} names no field that is set",
+            ),
             (json!({"http": [{"bodyMatches": "("}]}), "analysis.http[0].bodyMatches: it is no regular expression"),
         ] {
             let error =

@@ -1,6 +1,7 @@
 //! What the answers of one measurement are worth.
 
 use forkable_crds::rollout::{Analysis, AnalysisRun, Comparison, HeaderMatch, HttpProbe, Latencies, PrometheusQuery};
+use jiff::Timestamp;
 use regex::Regex;
 use serde::Deserialize;
 
@@ -10,9 +11,32 @@ use crate::sites::Visit;
 /// Answers that a percentile is of, at most.
 const SAMPLES: usize = 100;
 
-/// What a round of answers is worth, one for each probe and then for each query: bad if one is, without data if one
-/// has none. How long answers took goes into the run.
-pub fn judge(analysis: &Analysis, run: &mut AnalysisRun, host: &str, visits: &[Visit]) -> Judged {
+/// How an AlertRule stands about the Fork.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleStanding {
+    /// It was evaluated, and does not fire.
+    Quiet,
+    /// It fires.
+    Fires {
+        since: Timestamp,
+        /// The number then, for people.
+        value: String,
+    },
+    /// It was not evaluated; why.
+    NoData(String),
+}
+
+/// What a round of answers is worth, one for each probe and then for each query, and how AlertRules stand by name: bad
+/// if one is, without data if one has none. How long answers took goes into the run. A rule that fired before `since`,
+/// when visitors began to get the release, says nothing of it.
+pub fn judge(
+    analysis: &Analysis,
+    run: &mut AnalysisRun,
+    host: &str,
+    visits: &[Visit],
+    rules: &[(String, RuleStanding)],
+    since: Timestamp,
+) -> Judged {
     let enough = usize::try_from(analysis.count).unwrap_or_default();
     let (of_probes, of_queries) = visits.split_at(analysis.http.len().min(visits.len()));
     let probes = analysis.http.iter().zip(of_probes).map(|(probe, visit)| {
@@ -25,7 +49,22 @@ pub fn judge(analysis: &Analysis, run: &mut AnalysisRun, host: &str, visits: &[V
         let (worth, message) = judge_query(query, visit);
         (query.name.as_str(), worth, format!("{} {message}", query.name))
     });
-    Judged::of(probes.into_iter().chain(queries), analysis.on_no_data)
+    let rules = rules.iter().map(|(rule, standing)| {
+        let (worth, message) = judge_rule(standing, since);
+        (rule.as_str(), worth, format!("AlertRule {rule} {message}"))
+    });
+    Judged::of(probes.into_iter().chain(queries).chain(rules), analysis.on_no_data)
+}
+
+fn judge_rule(standing: &RuleStanding, since: Timestamp) -> (Worth, String) {
+    match standing {
+        RuleStanding::Quiet => (Worth::Success, "does not fire".into()),
+        RuleStanding::Fires { since: at, value } if *at < since => {
+            (Worth::NoData, format!("fired before visitors got the release, and says nothing of it: {value}"))
+        }
+        RuleStanding::Fires { value, .. } => (Worth::Failure, format!("fires: {value}")),
+        RuleStanding::NoData(why) => (Worth::NoData, format!("was not evaluated: {why}")),
+    }
 }
 
 fn judge_probe(probe: &HttpProbe, visit: &Visit, run: &mut AnalysisRun, enough: usize) -> (Worth, String) {

@@ -18,7 +18,7 @@ fn answer(status: u16, latency: u64, body: &str) -> Visit {
 }
 
 fn judged(analysis: &Analysis, visit: Visit) -> (Worth, String) {
-    let judged = judge(analysis, &mut AnalysisRun::default(), "acme.dev", &[visit]);
+    let judged = judge(analysis, &mut AnalysisRun::default(), "acme.dev", &[visit], &[], Timestamp::UNIX_EPOCH);
     assert_eq!(judged.metric.is_some(), judged.worth != Worth::Success, "{judged:?}");
     (judged.worth, judged.message)
 }
@@ -61,7 +61,8 @@ fn a_percentile_is_judged_once_there_are_enough_answers() {
     let latency = json!({"percentile": 50, "maxMilliseconds": 100});
     let analysis = analysis(&json!({"count": 4, "http": [{"name": "home", "latency": latency}]}));
     let mut run = AnalysisRun::default();
-    let mut take = |latency| judge(&analysis, &mut run, "acme.dev", &[answer(200, latency, "")]);
+    let mut take =
+        |latency| judge(&analysis, &mut run, "acme.dev", &[answer(200, latency, "")], &[], Timestamp::UNIX_EPOCH);
     assert!([900, 900, 1].map(&mut take).iter().all(|judged| judged.worth == Worth::Success), "three are too few");
     let bad = take(2);
     // Of 1, 2, 900 and 900 the second is the 50th percentile.
@@ -115,7 +116,7 @@ fn the_metric_that_failed_is_named() {
     let query = json!({"name": "errors", "query": "e", "operator": "LessThan", "threshold": 1});
     let analysis = analysis(&json!({"http": [{"path": "/"}, {"path": "/healthz"}], "prometheus": [query]}));
     let visits = [answer(200, 1, ""), answer(500, 1, ""), Visit::Nothing("refused".into())];
-    let both = judge(&analysis, &mut AnalysisRun::default(), "acme.dev", &visits);
+    let both = judge(&analysis, &mut AnalysisRun::default(), "acme.dev", &visits, &[], Timestamp::UNIX_EPOCH);
     assert_eq!((both.worth, both.metric.as_deref()), (Worth::Failure, Some("/healthz")));
     assert!(both.message.contains("500 instead of 200; errors got no answer from Prometheus: refused"), "{both:?}");
 }
@@ -139,8 +140,66 @@ fn missing_data_is_never_success() {
             let judged = Judged { worth: *worth, metric: None, message: String::new() };
             note(&mut run, judged, Timestamp::UNIX_EPOCH);
         }
-        assert_eq!(verdict(&analysis, &run, None), candidate, "{worths:?} before the promotion");
-        assert_eq!(verdict(&analysis, &run, Some(false)), live, "{worths:?} at the end of the bake");
-        assert_ne!(verdict(&analysis, &run, Some(true)), Check::Passed, "{worths:?} in the bake");
+        assert_eq!(verdict(&analysis, JobStage::Candidate, &run, None), candidate, "{worths:?} before the promotion");
+        assert_eq!(verdict(&analysis, JobStage::Live, &run, Some(false)), live, "{worths:?} at the end of the bake");
+        assert_ne!(verdict(&analysis, JobStage::Live, &run, Some(true)), Check::Passed, "{worths:?} in the bake");
     }
+}
+
+#[test]
+fn a_rule_that_fires_is_bad_unless_it_did_before() {
+    let at = |second| Timestamp::from_second(second).expect("a time");
+    let analysis = analysis(&json!({"alertRules": ["down"]}));
+    let fires = |since| RuleStanding::Fires { since: at(since), value: "3 of 3 probes fail".into() };
+    for (standing, worth, message) in [
+        (RuleStanding::Quiet, Worth::Success, "AlertRule down does not fire"),
+        (fires(100), Worth::Failure, "AlertRule down fires: 3 of 3 probes fail"),
+        (fires(99), Worth::NoData, "fired before visitors got the release"),
+        (RuleStanding::NoData("there is no AlertRule down".into()), Worth::NoData, "was not evaluated: there is no"),
+    ] {
+        let rules = [("down".to_owned(), standing)];
+        let judged = judge(&analysis, &mut AnalysisRun::default(), "acme.dev", &[], &rules, at(100));
+        assert_eq!(judged.worth, worth, "{judged:?}");
+        assert!(judged.message.contains(message), "{judged:?}");
+    }
+    assert!(!has_rounds(&analysis, JobStage::Candidate), "rules are about what visitors get");
+    assert_eq!(verdict(&analysis, JobStage::Candidate, &AnalysisRun::default(), None), Check::Passed);
+    assert_eq!(verdict(&analysis, JobStage::Live, &AnalysisRun::default(), Some(false)), Check::Running);
+}
+
+#[test]
+fn a_job_has_to_be_good_once_beside_the_rounds() {
+    let job: Analysis = analysis(&json!({"http": [{}], "job": {"workflow": "e2e.yml", "stages": ["Candidate"]}}));
+    let spec = job.job.clone().expect("a job");
+    for (conclusion, worth) in [
+        ("success", Worth::Success),
+        ("failure", Worth::Failure),
+        ("cancelled", Worth::NoData),
+        ("timed_out", Worth::NoData),
+        (GONE, Worth::NoData),
+    ] {
+        let judged = job_judged(&spec, conclusion, Some("https://run"), OnNoData::Inconclusive);
+        assert_eq!(judged.worth, worth, "{judged:?}");
+        assert!(judged.message.contains("https://run") && judged.message.contains("e2e.yml"), "{judged:?}");
+    }
+    assert_eq!(job_judged(&spec, GONE, None, OnNoData::Fail).worth, Worth::Failure, "it is no data");
+    assert_eq!(job_judged(&spec, "cancelled", None, OnNoData::Fail).worth, Worth::NoData, "that is none");
+    let run = |successes, passed: bool| AnalysisRun {
+        successes,
+        jobs_ended: i64::from(passed),
+        job: passed.then(|| {
+            let at = json!({"intendedAt": "2026-01-01T00:00:00Z", "conclusion": "success"});
+            serde_json::from_value(at).expect("a run")
+        }),
+        ..AnalysisRun::default()
+    };
+    let of = |run: &AnalysisRun| verdict(&job, JobStage::Candidate, run, None);
+    assert_eq!(of(&run(2, false)), Check::Running, "the job is not through");
+    assert_eq!(of(&run(2, true)), Check::Running, "one of them is that of the job");
+    assert_eq!(of(&run(3, true)), Check::Passed);
+    assert_eq!(
+        verdict(&job, JobStage::Live, &run(1, false), Some(false)),
+        Check::Passed,
+        "it is not for the live site"
+    );
 }

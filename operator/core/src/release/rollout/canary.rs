@@ -7,7 +7,7 @@ mod tests;
 use forkable_crds::{
     APPROVE_ANNOTATION, Deployment, DeploymentStatus,
     deployment::StrategyType,
-    rollout::{AnalysisRun, Approval, ApprovalStatus, CanaryStatus, CanaryStep, RollbackTarget},
+    rollout::{Approval, ApprovalStatus, CanaryStatus, CanaryStep, JobStage, RollbackTarget},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,7 +18,7 @@ use super::{
         reason,
         status::whole_seconds,
     },
-    Sight, Told,
+    Sight, Told, errand,
     gates::is_independent,
     phase,
 };
@@ -142,23 +142,24 @@ impl Input<'_> {
         std::time::Duration::try_from(rest).ok().filter(|rest| !rest.is_zero())
     }
 
-    /// Time until the pause is over, or until nobody may approve the step any more.
+    /// Time until the pause is over, until the freeze is, or until the step may not be held up any more.
     pub(super) fn step_turns_in(&self) -> Option<std::time::Duration> {
-        let out =
-            self.step_times_out_at().and_then(|at| std::time::Duration::try_from(at.duration_since(self.now)).ok());
-        self.pause().or(out).filter(|rest| !rest.is_zero())
+        let thaws = self.freeze().ok().flatten().and_then(|freeze| freeze.until);
+        let ends = [self.step_times_out_at(), thaws];
+        let until = |at: Timestamp| std::time::Duration::try_from(at.duration_since(self.now)).ok();
+        let next = ends.into_iter().flatten().filter_map(until).filter(|rest| !rest.is_zero()).min();
+        self.pause().or(next)
     }
 
-    /// Until when a person may approve what comes after the step; `None`: for ever, or nobody has to.
+    /// Until when the step may wait for an approval or the end of a freeze; `None`: for ever.
     fn step_times_out_at(&self) -> Option<Timestamp> {
         let timeout = self.release.spec.gates.as_ref()?.timeout_seconds?;
-        approvable(self.release)?;
         Some(pause_ends(self.release)?.saturating_add(SignedDuration::from_secs(timeout)).unwrap_or(Timestamp::MAX))
     }
 
-    /// Whether it was waited for an approval of the step for too long.
+    /// Whether the step was held up for too long.
     pub(super) fn is_step_overdue(&self, sight: &Sight) -> bool {
-        self.is_held(Some(sight)) && self.step_times_out_at().is_some_and(|at| self.now >= at)
+        self.is_held(sight, false) && self.step_times_out_at().is_some_and(|at| self.now >= at)
     }
 
     /// Who let the step pass, if somebody did who may; the error says what is wrong with an approval.
@@ -177,30 +178,33 @@ impl Input<'_> {
         let (named, by) = text.split_once(" by ").map_or((text, None), |(named, by)| (named, Some(by.trim())));
         let by = by.map(|by| by.chars().take(128).collect());
         let is_it = Some(named.trim()) == approvable(self.release).as_deref();
-        is_it.then(|| ApprovalStatus { by, at: Some(whole_seconds(self.now)) })
+        is_it.then(|| ApprovalStatus { by, at: Some(whole_seconds(self.now)), ..ApprovalStatus::default() })
     }
 
-    /// Whether a person is waited for before the next step. Without a sight an approval counts, whoever gave it.
-    fn is_held(&self, sight: Option<&Sight>) -> bool {
-        let is_approved = match sight {
-            Some(sight) => matches!(self.step_approval(sight), Ok(Some(_))),
-            None => self.named_step_approval().is_some(),
+    /// Whether a person is waited for before the next step, or the end of a freeze. Where everybody is trusted an
+    /// approval counts, whoever gave it.
+    fn is_held(&self, sight: &Sight, trusts: bool) -> bool {
+        let is_approved = if trusts {
+            self.named_step_approval().is_some()
+        } else {
+            matches!(self.step_approval(sight), Ok(Some(_)))
         };
-        approvable(self.release).is_some() && !is_approved
+        (approvable(self.release).is_some() && !is_approved) || !self.frozen(sight).is_empty()
     }
 
-    /// How the step stands. Without a sight an approval counts, whoever gave it.
-    pub(super) fn watch(&self, sight: Option<&Sight>) -> Check {
+    /// How the step stands. Where everybody is trusted an approval counts, whoever gave it.
+    pub(super) fn watch(&self, sight: &Sight, trusts: bool) -> Check {
         let Some(stage) = self.step_stage() else { return Check::Running };
-        if sight.is_some_and(|sight| self.is_step_overdue(sight)) {
+        if !trusts && self.is_step_overdue(sight) {
             return Check::Failed;
         }
-        let lasts = self.pause().is_some() || self.is_held(sight);
+        let lasts = self.pause().is_some() || self.is_held(sight, trusts);
         match &self.release.spec.analysis {
             Some(analysis) => {
                 let run = self.run(stage);
                 // Both the candidate and the live site are asked in every step, however short it is.
-                analysis::verdict(analysis, &run, Some(lasts || rounds(&run) < 2))
+                let asks = analysis::has_rounds(analysis, JobStage::Step) && analysis::rounds(&run) < 2;
+                analysis::verdict(analysis, JobStage::Step, &run, Some(lasts || asks))
             }
             None if lasts => Check::Running,
             None => Check::Passed,
@@ -216,7 +220,11 @@ impl Input<'_> {
     /// Who is asked next: the candidate itself, of which the live site shows little yet, and the live site in turn.
     pub(super) fn step_host(&self, stage: &str) -> Option<String> {
         let run = self.run(stage);
-        if rounds(&run) % 2 == 1 { self.live_host() } else { Some(host_of(self.record().url.as_deref()?).into()) }
+        if analysis::rounds(&run) % 2 == 1 {
+            self.live_host()
+        } else {
+            Some(host_of(self.record().url.as_deref()?).into())
+        }
     }
 
     /// Whether another release of the environment is made that can go on in place of one that is refused, or has.
@@ -234,11 +242,6 @@ pub fn is_refused(release: &Deployment) -> bool {
     let mut stalled = conditions.filter(|condition| condition.type_ == "Stalled" && condition.status == "True");
     phase(release) == Phase::Gated
         && stalled.any(|stalled| [reason::STEPS_TAKEN, reason::PLAN_UNSUPPORTED].contains(&&*stalled.reason))
-}
-
-/// How often sites were asked.
-fn rounds(run: &AnalysisRun) -> i64 {
-    run.successes + run.failures + run.inconclusive
 }
 
 /// The step that the provider has this release at, from 1.
@@ -267,6 +270,8 @@ pub(super) fn record(input: Input<'_>, sight: &Sight, to: Phase, record: &mut De
             canary.step += 1;
             canary.weight = weight(canary.step);
             canary.reached_at = None;
+            // It went on in a freeze, maybe in another one than before.
+            record.freeze_override = input.freeze_override().or(record.freeze_override.take());
             if let Ok(Some(approval)) = input.step_approval(sight) {
                 record.approval = Some(approval);
             }
@@ -298,23 +303,31 @@ pub(super) fn awaited(
         (Some(_), Some(stage)) => format!(": {}", analysis::progress(&input.run(stage))),
         _ => String::new(),
     };
+    let counts = format!("{counts}{}", errand::told(input, status, sight));
     let stop = format!("stop with: forkable abort {fork}");
+    let until = input.step_times_out_at().map_or_else(String::new, |at| format!(", until {}", clock(at)));
     match (input.pause(), approvable(&release)) {
         (Some(_), _) => {
             let until = clock(pause_ends(&release).unwrap_or(input.now));
             going(format!("{name}, watched until {until}{counts}; {stop}"))
         }
-        (None, Some(named)) if input.is_held(Some(sight)) => {
+        (None, Some(named)) if !matches!(input.step_approval(sight), Ok(Some(_))) => {
             let wrong = input.step_approval(sight).err().map_or_else(String::new, |wrong| format!("{wrong}; "));
-            let until = input.step_times_out_at().map_or_else(String::new, |at| format!(", until {}", clock(at)));
+            let frozen: Vec<_> =
+                input.frozen(sight).into_iter().map(|it| format!("; even then: {}", it.message)).collect();
+            let frozen = frozen.concat();
             (
                 State::PersonNeeded,
                 reason::APPROVAL_REQUIRED.into(),
                 format!(
                     "{wrong}{name} waits for approval of what comes next{until}: forkable approve {fork} \
-                     (candidate {named}); {stop}"
+                     (candidate {named}); {stop}{frozen}"
                 ),
             )
+        }
+        (None, _) if let Some(first) = input.frozen(sight).into_iter().next() => {
+            let message = format!("{name} waits{until}: {}; {stop}", first.message);
+            (first.state, first.reason.into(), message)
         }
         _ => going(format!("{name}, its time is over{counts}; {stop}")),
     }

@@ -45,11 +45,18 @@ impl Input<'_> {
 
     /// Who approved the candidate, if somebody did who may; the error says what is wrong with an approval.
     pub(super) fn approval(&self, sight: &Sight) -> Result<Option<ApprovalStatus>, String> {
-        let approval = self.named_approval()?;
-        if let Some(approval) = approval.as_ref().filter(|_| self.separates_duties()) {
-            is_independent(approval, sight)?;
+        let mut wrong = None;
+        for approval in self.named_approval().transpose().into_iter().chain(self.reviewed(sight).into_iter().map(Ok)) {
+            let counts = approval.and_then(|approval| {
+                let counts = if self.separates_duties() { is_independent(&approval, sight) } else { Ok(()) };
+                counts.map(|()| approval)
+            });
+            match counts {
+                Ok(approval) => return Ok(Some(approval)),
+                Err(why) => wrong = wrong.or(Some(why)),
+            }
         }
-        Ok(approval)
+        wrong.map_or(Ok(None), Err)
     }
 
     pub(super) fn separates_duties(&self) -> bool {
@@ -68,7 +75,7 @@ impl Input<'_> {
             ));
         }
         let by = by.map(|by| by.chars().take(128).collect());
-        Ok(Some(ApprovalStatus { by, at: Some(whole_seconds(self.now)) }))
+        Ok(Some(ApprovalStatus { by, at: Some(whole_seconds(self.now)), ..ApprovalStatus::default() }))
     }
 
     pub(super) fn needs_approval(&self) -> bool {
@@ -81,8 +88,9 @@ impl Input<'_> {
     }
 
     /// The same, whoever wrote the commit.
-    pub(super) fn is_named_approved(&self) -> bool {
-        !self.needs_approval() || matches!(self.named_approval(), Ok(Some(_)))
+    pub(super) fn is_named_approved(&self, sight: &Sight) -> bool {
+        let is_reviewed = || !self.reviewed(sight).is_empty();
+        !self.needs_approval() || matches!(self.named_approval(), Ok(Some(_))) || is_reviewed()
     }
 
     /// How the gates stand before the build and before the promotion.
@@ -142,7 +150,7 @@ impl Input<'_> {
     pub fn commit_is_good_for(&self, sight: &Sight) -> Duration {
         let is_running = || self.closed(sight).iter().any(|closed| closed.reason == reason::CHECKS_RUNNING);
         let decides = match self.phase() {
-            Phase::AwaitingApproval => self.is_named_approved(),
+            Phase::AwaitingApproval => self.is_named_approved(sight),
             phase => phase == Phase::Shifting,
         };
         if decides || is_running() { RUNNING } else { SAFETY }

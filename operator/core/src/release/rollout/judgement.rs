@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use forkable_crds::{
     DeploymentStatus,
-    rollout::{Analysis, AnalysisRun},
+    rollout::{Analysis, AnalysisRun, JobStage},
 };
 
 use super::{
     super::{
         Input,
-        analysis::{self, Secrets, Subject},
+        analysis::{self, RuleStanding, Secrets, Subject},
         machine::{Check, Phase},
     },
     CANDIDATE, LIVE, Sight,
+    errand::stage_of,
 };
 use crate::{
     secret::redact,
@@ -45,12 +46,15 @@ impl<'a> Input<'a> {
 
     pub(super) fn verification(&self) -> Check {
         let analysis = self.release.spec.analysis.as_ref();
-        analysis.map_or(Check::Passed, |analysis| analysis::verdict(analysis, &self.run(CANDIDATE), None))
+        let verdict = |it| analysis::verdict(it, JobStage::Candidate, &self.run(CANDIDATE), None);
+        analysis.map_or(Check::Passed, verdict)
     }
 
     pub(super) fn bake(&self) -> Check {
         match (&self.release.spec.analysis, self.bakes_for()) {
-            (Some(analysis), Some(rest)) => analysis::verdict(analysis, &self.run(LIVE), Some(rest > 0)),
+            (Some(analysis), Some(rest)) => {
+                analysis::verdict(analysis, JobStage::Live, &self.run(LIVE), Some(rest > 0))
+            }
             _ => Check::Passed,
         }
     }
@@ -76,13 +80,16 @@ impl<'a> Input<'a> {
             Phase::Verifying if self.verification() == Check::Running => {
                 (CANDIDATE, host_of(record.url.as_deref()?).into())
             }
-            Phase::Shifting if self.watch(Some(sight)) == Check::Running => {
+            Phase::Shifting if self.watch(sight, false) == Check::Running => {
                 let stage = self.step_stage()?;
                 (stage, self.step_host(stage)?)
             }
             Phase::Baking if self.bake() == Check::Running => (LIVE, self.live_host()?),
             _ => return None,
         };
+        if !analysis::has_rounds(analysis, analysis::kind(stage)) {
+            return None;
+        }
         let interval = Duration::from_secs(u64::try_from(analysis.interval_seconds).unwrap_or(10));
         Some(Round { analysis, stage, host, interval })
     }
@@ -109,15 +116,23 @@ pub fn unready(input: Input<'_>, secrets: &Secrets, prometheus: Option<&str>) ->
     analysis::asks(analysis, &Subject::default(), secrets, prometheus).err()
 }
 
-/// The record with one more measurement.
-pub fn measured(input: Input<'_>, round: &Round<'_>, visits: &[Visit], secrets: &Secrets) -> DeploymentStatus {
+/// The AlertRules that are part of a round.
+pub fn rules<'a>(round: &Round<'a>) -> &'a [String] {
+    if round.stage == CANDIDATE { &[] } else { &round.analysis.alert_rules }
+}
+
+/// The record with one more measurement: what was visited, and how the [`rules`] stand.
+pub fn measured(
+    input: Input<'_>,
+    round: &Round<'_>,
+    visits: &[Visit],
+    rules: &[(String, RuleStanding)],
+    secrets: &Secrets,
+) -> DeploymentStatus {
     let mut record = input.record();
-    let index = record.analysis_runs.iter().position(|run| run.stage == round.stage).unwrap_or_else(|| {
-        record.analysis_runs.push(AnalysisRun { stage: round.stage.into(), ..AnalysisRun::default() });
-        record.analysis_runs.len() - 1
-    });
-    let run = &mut record.analysis_runs[index];
-    let mut judged = analysis::judge(round.analysis, run, &round.host, visits);
+    let since = record.intended_at.as_ref().map_or(input.now, |at| at.0);
+    let run = stage_of(&mut record, round.stage);
+    let mut judged = analysis::judge(round.analysis, run, &round.host, visits, rules, since);
     // Somebody may repeat what they were sent.
     judged.message = redact(&judged.message, secrets.values().flat_map(BTreeMap::values));
     analysis::note(run, judged, input.now);

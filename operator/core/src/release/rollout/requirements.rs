@@ -69,11 +69,8 @@ impl Input<'_> {
         if !matches!(phase, Phase::Gated | Phase::AwaitingApproval) {
             return Vec::new();
         }
-        let by_alert = sight.frozen_by.as_ref().filter(|_| phase == Phase::AwaitingApproval).map(|rule| {
-            let message = format!("nothing is promoted while the AlertRule {rule} fires; it goes on when that is over");
-            closed(State::PersonNeeded, reason::FROZEN_BY_ALERT, message)
-        });
-        let Some(gates) = &self.release.spec.gates else { return by_alert.into_iter().collect() };
+        let frozen = if phase == Phase::AwaitingApproval { self.frozen(sight) } else { Vec::new() };
+        let Some(gates) = &self.release.spec.gates else { return frozen };
         let custom = self.fork.iter().flat_map(|fork| &fork.spec.project.environments);
         let custom = custom.map(|custom| custom.name.as_str());
         let wrong = problems(gates, custom, &self.release.spec.environment);
@@ -81,7 +78,7 @@ impl Input<'_> {
             let wrong = wrong.into_iter().map(|(field, message)| format!("gates.{field}: {message}"));
             return vec![closed(State::Stalled, reason::INVALID_GATES, wrong.collect::<Vec<_>>().join("; "))];
         }
-        let mut all: Vec<_> = by_alert.into_iter().collect();
+        let mut all = Vec::new();
         match (&sight.commit, self.commit_ask()) {
             (_, None) => {}
             (None, Some(ask)) => {
@@ -95,9 +92,7 @@ impl Input<'_> {
             }
         }
         all.extend(gates.after.iter().filter_map(|after| self.comes_after(&after.environment)));
-        if phase == Phase::AwaitingApproval {
-            all.extend(self.frozen());
-        }
+        all.extend(frozen);
         all.sort_by_key(|closed| closed.state == State::Progressing);
         all
     }
@@ -189,7 +184,16 @@ impl Input<'_> {
         Some(FreezeOverride { reason, windows: freeze.windows, at: Some(whole_seconds(self.now)) })
     }
 
-    fn frozen(&self) -> Option<Closed> {
+    /// What keeps visitors from getting the release, or more of them: an alert, or a freeze.
+    pub(super) fn frozen(&self, sight: &Sight) -> Vec<Closed> {
+        let by_alert = sight.frozen_by.as_ref().map(|rule| {
+            let message = format!("nothing is promoted while the AlertRule {rule} fires; it goes on when that is over");
+            closed(State::PersonNeeded, reason::FROZEN_BY_ALERT, message)
+        });
+        by_alert.into_iter().chain(self.in_freeze()).collect()
+    }
+
+    fn in_freeze(&self) -> Option<Closed> {
         let Freeze { windows, until } = self.freeze().ok()??;
         if self.freeze_override().is_some() {
             return None;

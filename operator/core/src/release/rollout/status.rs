@@ -12,7 +12,7 @@ use super::{
         reason, request,
         status::{commit, failure, replaced, serves_again},
     },
-    CANDIDATE, LIVE, Sight, canary, migration, phase, revert,
+    CANDIDATE, LIVE, Sight, canary, errand, migration, phase, revert,
 };
 use crate::{
     PortError, Retry,
@@ -203,6 +203,9 @@ fn awaited(
             (Ok(_), _) if sight.unready.is_some() => {
                 (State::PersonNeeded, reason::ANALYSIS_INVALID.into(), sight.unready.clone().unwrap_or_default())
             }
+            (Ok(_), _) if let Some(Err(told)) = &sight.workflows => {
+                (State::PersonNeeded, told.reason.into(), told.message.clone())
+            }
             (Ok(_), Turn::Ours) => going("is about to begin".into()),
             (Ok(_), _) if let Some(frozen) = frozen(input) => frozen,
             (Ok(_), _) => going("waits until the releases before it are over".into()),
@@ -225,14 +228,15 @@ fn awaited(
         },
         Phase::Verifying => {
             let url = status.url.as_deref().unwrap_or_default();
-            going(format!("is judged at {url}: {}", analysis::progress(&input.run(CANDIDATE))))
+            let job = errand::told(input, status, sight);
+            going(format!("is judged at {url}: {}{job}", analysis::progress(&input.run(CANDIDATE))))
         }
         Phase::AwaitingApproval => approval(input, status, sight),
         Phase::Migrating => going(format!("{}{}", migration::told(input, status, sight), input.no_way_back())),
         Phase::Shifting | Phase::Advancing => canary::awaited(input, status, sight, phase),
         Phase::Promoting => going("Vercel leads the domains to it".into()),
         Phase::Baking => {
-            let counts = analysis::progress(&input.run(LIVE));
+            let counts = format!("{}{}", analysis::progress(&input.run(LIVE)), errand::told(input, status, sight));
             let name = &input.release.spec.fork_ref.name;
             let wrong = no_way_back(input, sight);
             going(format!(
@@ -277,10 +281,11 @@ fn approval(input: Input<'_>, status: &DeploymentStatus, sight: &Sight) -> (Stat
     let wrong = input.approval(sight).err().map_or_else(String::new, |wrong| format!("{wrong}; "));
     let url = status.url.as_deref().unwrap_or_default();
     let message = format!(
-        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}{}",
+        "{wrong}{} waits for approval at {url}: forkable approve {} (candidate {}){}{}{}{}",
         describe(status),
         input.release.spec.fork_ref.name,
         status.candidate.as_deref().unwrap_or_default(),
+        errand::told(input, status, sight),
         input.no_way_back(),
         proposal(input, status, sight),
         held_up.map_or_else(String::new, |(_, _, message)| format!("; even then: {message}")),
@@ -361,6 +366,9 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
             let by = annotation(THAW_ANNOTATION);
             told(reason::BAKE_FAILED, format!("{commit} is bad and serves; newer releases go on, by word of {by}"))
         }
+        Event::Abort if let Some(rejection) = input.rejection(sight) => {
+            told(reason::ABORTED, format!("{rejection}{keeps}"))
+        }
         Event::Abort => told(reason::ABORTED, format!("aborted by a person: {}", annotation(ABORT_ANNOTATION))),
         Event::Superseded if let Some(Err(refused)) = &sight.offer => {
             told(reason::ABORTED, format!("gave way to a newer release: {}", refused.message))
@@ -387,7 +395,11 @@ fn why(input: Input<'_>, status: &DeploymentStatus, sight: &Sight, row: Row) -> 
         Event::StepFailed => {
             let canary = status.canary.clone().unwrap_or_default();
             if input.is_step_overdue(sight) {
-                let waited = "nobody approved it for longer than gates.timeoutSeconds";
+                let frozen = input.frozen(sight).into_iter().next().map(|it| format!(" ({})", it.message));
+                let waited = match frozen {
+                    Some(frozen) => format!("it was held up for longer than gates.timeoutSeconds{frozen}"),
+                    None => "nobody approved it for longer than gates.timeoutSeconds".into(),
+                };
                 return told(reason::GATES_TIMED_OUT, format!("{waited}, at {} % of the visitors", canary.weight));
             }
             let counts = analysis::progress(&input.run(input.step_stage().unwrap_or(LIVE)));

@@ -1,14 +1,17 @@
-//! What people want of a release, by annotation.
+//! What people want of a release, by annotation or by a review.
 
 use std::sync::Arc;
 
 use forkable_crds::{ABORT_ANNOTATION, Deployment, ROLLBACK_ANNOTATION, THAW_ANNOTATION, rollout::RollbackTarget};
 
-use super::super::{Input, machine::Wish};
+use super::{
+    super::{Input, machine::Wish},
+    Sight,
+};
 
 impl Input<'_> {
-    pub(super) fn wish(&self) -> Option<Wish> {
-        if self.annotation(ABORT_ANNOTATION).is_some() {
+    pub(super) fn wish(&self, sight: &Sight) -> Option<Wish> {
+        if self.annotation(ABORT_ANNOTATION).is_some() || self.rejection(sight).is_some() {
             return Some(Wish::Abort);
         }
         let back = self.rollback_target().ok().flatten().map(|_| Wish::RollBack);

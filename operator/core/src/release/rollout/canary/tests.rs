@@ -1,3 +1,4 @@
+use forkable_crds::{ABORT_ANNOTATION, OVERRIDE_FREEZE_ANNOTATION, rollout::AnalysisRun};
 use serde_json::{Value, json};
 
 use super::{
@@ -124,4 +125,45 @@ fn candidate_and_live_site_are_both_asked_before_a_step_passes() {
         assert_eq!(with_at(2000, &release, |input| input.step_host("Step 1")).as_deref(), Some(host));
         assert_eq!(go_at(2000, &mut release, &sight), decision, "after {successes}");
     }
+}
+
+#[test]
+fn a_step_waits_while_releases_are_frozen_and_still_goes_back() {
+    let window = json!({ "name": "fair", "from": "1970-01-01T00:16:41Z", "to": "1970-01-01T00:20:00Z" });
+    let steps = json!([{ "weight": 25, "pauseSeconds": 5 }, { "weight": 50, "pauseSeconds": 5 }]);
+    let (mut release, mut sight) = shifted(&steps, json!({ "freezeWindows": [window], "timeoutSeconds": 3600 }));
+    assert_eq!(go_at(1010, &mut release, &sight), Decision::Wait);
+    let said = says(1010, &release, &sight);
+    let (is, why) = ("canary 25 % (step 1 of 2) waits", "nothing is promoted until 1970-01-01T00:20:00Z");
+    assert!(said.contains(is) && said.contains(why) && said.contains("--override-freeze"), "{said}");
+    let turns = with_at(1010, &release, |input| input.step_turns_in().map(|rest| rest.as_secs()));
+    assert_eq!(turns, Some(190), "it goes on when the freeze is over");
+    let freed = |release: &Deployment, text: &str| {
+        let mut release = release.clone();
+        release.metadata.annotations = Some([(OVERRIDE_FREEZE_ANNOTATION.to_owned(), text.to_owned())].into());
+        release
+    };
+    let mut overridden = freed(&release, "ada: INC-17");
+    assert_eq!(go_at(1010, &mut overridden, &sight), Decision::Make(Call::Advance));
+    let freeze = overridden.status.and_then(|status| status.freeze_override).expect("it is on record");
+    assert_eq!((freeze.reason.as_str(), freeze.windows.as_slice()), ("ada: INC-17", &["fair".to_owned()][..]));
+    let mut aborted = release.clone();
+    aborted.metadata.annotations = Some([(ABORT_ANNOTATION.to_owned(), "ada".to_owned())].into());
+    assert_eq!(go_at(1010, &mut aborted, &sight), Decision::Make(Call::RollBack), "an abort does not wait");
+    let mut bad = release.clone();
+    bad.spec.analysis = serde_json::from_value(json!({ "http": [{ "path": "/" }] })).expect("an analysis");
+    let status = bad.status.as_mut().expect("a status");
+    status.analysis_runs = vec![AnalysisRun { stage: "Step 1".into(), failures: 1, ..AnalysisRun::default() }];
+    assert_eq!(go_at(1010, &mut bad, &sight), Decision::Make(Call::RollBack), "nor does what is bad");
+    assert_eq!(go_at(1200, &mut release, &sight), Decision::Make(Call::Advance), "the freeze is over");
+    at_stage(&mut sight, 1);
+    assert_eq!(go_at(1201, &mut release, &sight), Decision::Wait);
+    sight.frozen_by = Some("down".into());
+    assert_eq!(go_at(1210, &mut release, &sight), Decision::Wait);
+    let said = says(1210, &release, &sight);
+    assert!(said.contains("while the AlertRule down fires"), "{said}");
+    let mut late = release.clone();
+    assert_eq!(go_at(4900, &mut late, &sight), Decision::Make(Call::RollBack), "longer than gates may take");
+    sight.frozen_by = None;
+    assert_eq!(go_at(1211, &mut release, &sight), Decision::Make(Call::Advance));
 }
