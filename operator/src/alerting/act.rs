@@ -55,7 +55,7 @@ pub(super) async fn act<S: Store>(
 
 /// Takes in when actions were taken by the status, which is in whole seconds: by this process before it was restarted, or
 /// by another one. The limit is one for all of them.
-pub(super) fn remember<'a>(acted: &mut Vec<Timestamp>, status: impl Iterator<Item = &'a Time> + Clone) {
+pub(super) fn remember<'a>(acted: &mut Vec<Timestamp>, status: &(impl Iterator<Item = &'a Time> + Clone)) {
     for Time(at) in status.clone() {
         let told = status.clone().filter(|Time(other)| other == at).count();
         if acted.iter().filter(|other| other.as_second() == at.as_second()).count() < told {

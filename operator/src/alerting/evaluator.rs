@@ -15,12 +15,14 @@ use forkable_crds::{
     alert_rule::{ActionType, AlertState, AlertStatus, NoData, Undelivered},
     rollout::FreezeWindow,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    act, report,
-    signals::{self, Seen, Signals},
+    act,
+    forks::{Forks, Lately},
+    report,
+    signals::{self, Signals},
 };
 use crate::{
     clock::{after, before},
@@ -30,8 +32,6 @@ use crate::{
 
 /// How often all rules are gone through though nothing is known to have changed.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long a Fork may take from one process to another.
-const ON_THE_WAY: SignedDuration = SignedDuration::from_mins(1);
 /// Alerts of a rule that are on record at most; the oldest.
 const RECORDED: usize = 500;
 /// Messages that were given up of which it is known, of all rules, and for how long.
@@ -47,10 +47,7 @@ pub struct Evaluator<S> {
     context: Arc<Context<S>>,
     signals: Signals,
     rules: HashMap<ObjectRef, Rule>,
-    /// The Forks of the last pass.
-    had: Forks,
-    /// Forks that left, and when. Two watches tell of it: one that a Fork is not ours any more, another whose it is.
-    left: Vec<(Timestamp, Arc<Fork>)>,
+    lately: Lately,
     /// What the last pass took, without what it waited for.
     took: Duration,
 }
@@ -86,39 +83,10 @@ pub(super) struct Rule {
     resent: Option<String>,
 }
 
-/// All Forks that are not being deleted, by namespace and name.
-#[derive(Debug, Default)]
-struct Forks {
-    ours: HashMap<String, BTreeMap<String, Seen>>,
-    /// Those that other processes work on.
-    others: HashMap<String, BTreeMap<String, Arc<Fork>>>,
-}
-
-impl Forks {
-    fn of(&self, namespace: &str) -> impl Iterator<Item = (&String, &Seen)> {
-        self.ours.get(namespace).into_iter().flatten()
-    }
-
-    fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Fork>> {
-        self.ours.get(namespace)?.get(name).map(|seen| &seen.fork)
-    }
-
-    fn has(&self, fork: &Fork) -> bool {
-        let ObjectRef { namespace, name, .. } = fork.reference();
-        self.get(&namespace, &name).is_some() || self.others.get(&namespace).is_some_and(|all| all.contains_key(&name))
-    }
-
-    fn selected_elsewhere(&self, rule: &AlertRule, namespace: &str) -> BTreeSet<String> {
-        let others = self.others.get(namespace).into_iter().flatten();
-        let fits = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
-        others.filter(|(_, fork)| fits(fork)).map(|(name, _)| name.clone()).collect()
-    }
-}
-
 impl<S: Store> Evaluator<S> {
     pub fn new(context: Arc<Context<S>>) -> Self {
-        let (had, left) = (Forks::default(), Vec::new());
-        Self { context, signals: Signals::default(), rules: HashMap::new(), had, left, took: Duration::ZERO }
+        let lately = Lately::default();
+        Self { context, signals: Signals::default(), rules: HashMap::new(), lately, took: Duration::ZERO }
     }
 
     /// Runs until `stop`.
@@ -157,7 +125,7 @@ impl<S: Store> Evaluator<S> {
             return due;
         }
         let began = Instant::now();
-        let forks = self.forks(now);
+        let forks = self.lately.look(&self.context.fleet, now);
         for rule in &rules {
             self.take_in(rule, &forks);
             due = due.min(self.evaluate(rule, &forks, now));
@@ -179,8 +147,7 @@ impl<S: Store> Evaluator<S> {
                 report::write(&self.context, rule, known, now).await;
             }
         }
-        self.had = forks;
-        self.had.ours.values_mut().flat_map(BTreeMap::values_mut).for_each(Seen::forget);
+        self.lately.keep(forks);
         due
     }
 
@@ -237,29 +204,6 @@ impl<S: Store> Evaluator<S> {
         self.context.metrics.objectives(self.signals.budgets());
     }
 
-    fn forks(&mut self, now: Timestamp) -> Forks {
-        let mut all = Forks::default();
-        self.context.fleet.with_all_forks(|fork, is_ours| {
-            if !fork.is_deleting() {
-                let ObjectRef { namespace, name, .. } = fork.reference();
-                if is_ours {
-                    all.ours.entry(namespace).or_default().insert(name, Seen::new(fork.clone()));
-                } else {
-                    all.others.entry(namespace).or_default().insert(name, fork.clone());
-                }
-            }
-        });
-        let had = self.had.ours.values().flat_map(BTreeMap::values).map(|seen| &seen.fork);
-        let gone = had.filter(|fork| !all.has(fork) && self.context.fleet.fork(&fork.reference()).is_none());
-        self.left.extend(gone.map(|fork| (now, fork.clone())));
-        self.left.retain(|(at, fork)| !all.has(fork) && now.duration_since(*at) < ON_THE_WAY);
-        for (_, fork) in &self.left {
-            let ObjectRef { namespace, name, .. } = fork.reference();
-            all.others.entry(namespace).or_default().insert(name, fork.clone());
-        }
-        all
-    }
-
     /// The status has the alerts of a rule that is new to this process, and of a Fork that another one worked on before.
     fn take_in(&mut self, rule: &AlertRule, forks: &Forks) {
         let reference = rule.reference();
@@ -272,11 +216,11 @@ impl<S: Store> Evaluator<S> {
         let status = rule.status.iter();
         for alert in status.clone().flat_map(|status| &status.alerts) {
             let is_ours = forks.get(namespace, &alert.fork).is_some();
-            if is_ours && (is_new || self.had.get(namespace, &alert.fork).is_none()) {
+            if is_ours && (is_new || !self.lately.had(namespace, &alert.fork)) {
                 known.alerts.insert(alert.fork.clone(), alert.clone());
             }
         }
-        act::remember(&mut known.acted, status.flat_map(|status| &status.acted));
+        act::remember(&mut known.acted, &status.flat_map(|status| &status.acted));
         if known.generation != rule.generation() {
             known.generation = rule.generation();
             known.problems = alerting::problems(&rule.spec);

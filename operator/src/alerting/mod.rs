@@ -3,6 +3,7 @@
 
 mod act;
 mod evaluator;
+mod forks;
 mod objectives;
 mod pages;
 mod report;
