@@ -244,6 +244,13 @@ async fn no_message_is_lost_by_kill_9_and_one_at_most_is_twice() {
                         (in_state(&world, "sent").await == 1).then_some(())
                     })
                     .await;
+                    // Killed before the status had the alert, the process learns of it from its signal: no sooner may it end.
+                    eventually("it is on record", PATIENCE, || async {
+                        let stored = world.stored().await;
+                        let rule = stored.into_iter().find(|object| object.kind == "AlertRule")?;
+                        (rule.status["alerts"][0]["notified"] == true).then_some(())
+                    })
+                    .await;
                     signal.is(false);
                 }
                 until(&world, "the end", is_over).await;
