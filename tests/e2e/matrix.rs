@@ -266,6 +266,8 @@ async fn a_life_survives_kill_9_at_every_call_and_failing_writes() {
     assert!(failures.is_empty(), "{} of {lanes} lives failed:\n{}", failures.len(), failures.join("\n\n"));
     let recorded =
         PHASES.iter().zip(life).flat_map(|(phase, of)| of.writes.iter().map(move |write| format!("{phase:?} {write}")));
+    // Events are written in the background: in which phase one comes is up to chance.
+    let recorded = recorded.filter(|write| !write.ends_with(" events"));
     let never: Vec<_> = recorded.filter(|write| !met.contains(&write)).collect();
     assert!(never.is_empty(), "no cell met any of these: {never:#?}");
 }
