@@ -7,9 +7,8 @@ use forkable_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::rollout::{PATIENCE, current, message, promoting, push, reaches, release, serves};
+use crate::rollout::{DISPATCH, PATIENCE, current, message, promoting, push, reaches, release, runs, serves};
 
-const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
 const JOB: &str = "\
 name: E2E
 run-name: Judge ${{ inputs.release }}
@@ -42,14 +41,6 @@ async fn judging(more: &str, run_ms: u64) -> World {
     world.settings(json!({ "latencies": { "runMs": run_ms } })).await;
     world.forget_calls().await;
     world
-}
-
-/// All runs that there are.
-async fn runs(world: &World) -> Vec<Value> {
-    let inventory = world.inventory().await;
-    let mut repositories = inventory["github"]["repos"].as_array().into_iter().flatten();
-    let repository = repositories.find(|one| one["full_name"] == "acme-inc/acme").expect("the repository");
-    repository["runs"].as_array().cloned().unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

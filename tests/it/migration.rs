@@ -4,11 +4,9 @@ use forkable_tests::{
     World, eventually,
     releases::{MIGRATE, MIGRATE_PATH},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::rollout::{PATIENCE, current, message, promoting, push, reaches, release, serves};
-
-const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
+use crate::rollout::{DISPATCH, PATIENCE, current, message, promoting, push, reaches, release, runs, serves};
 
 /// The reference fork with a migration, whose runs take so long.
 async fn migrating(reversible: bool, run_ms: u64) -> World {
@@ -17,15 +15,6 @@ async fn migrating(reversible: bool, run_ms: u64) -> World {
     world.settings(json!({ "latencies": { "runMs": run_ms } })).await;
     world.forget_calls().await;
     world
-}
-
-/// What each run was given that there is.
-async fn runs(world: &World) -> Vec<Value> {
-    let inventory = world.inventory().await;
-    let mut repositories = inventory["github"]["repos"].as_array().into_iter().flatten();
-    let repository = repositories.find(|one| one["full_name"] == "acme-inc/acme").expect("the repository");
-    let runs = repository["runs"].as_array().into_iter().flatten();
-    runs.map(|run| run["inputs"].clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,9 +36,9 @@ async fn the_data_is_changed_once_before_a_release_goes_live() {
     world.advance(7200).await;
     let status = reaches(&world, &head, "Healthy").await;
     assert_eq!(status["migration"]["conclusion"], "success");
-    let inputs = runs(&world).await;
-    assert_eq!(inputs.len(), 1, "{inputs:?}");
-    assert_eq!(inputs[0]["commit"], head.as_str());
+    let all = runs(&world).await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(all[0]["inputs"]["commit"], head.as_str());
     let calls = world.calls().await;
     let at = |part: &str| calls.iter().position(|call| call.write && call.operation.contains(part));
     assert!(at("/dispatches") < at("/promote/"), "first the data, then the domains");

@@ -11,6 +11,14 @@ use serde_json::{Value, json};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How a run of a workflow is begun.
+pub(crate) const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
+
+/// All runs of workflows that there are.
+pub(crate) async fn runs(world: &World) -> Vec<Value> {
+    world.repository("acme-inc/acme").await["runs"].as_array().cloned().unwrap_or_default()
+}
+
 /// The reference fork, whose releases are promoted; `more` goes under `release`. Its first release is live.
 pub(super) async fn promoting(more: &str) -> World {
     promoting_in(World::with_reference_fork().await, more).await

@@ -47,8 +47,7 @@ pub(super) async fn act<S: Store>(
     // Once for all actions of the alert: one of them does not use up the limit of the next.
     if is_done {
         acted.push(now);
-        let excess = acted.len().saturating_sub(KEPT);
-        acted.drain(..excess);
+        keep_newest(acted);
     }
     all
 }
@@ -63,6 +62,10 @@ pub(super) fn remember<'a>(acted: &mut Vec<Timestamp>, status: &(impl Iterator<I
         }
     }
     acted.sort_unstable();
+    keep_newest(acted);
+}
+
+fn keep_newest(acted: &mut Vec<Timestamp>) {
     let excess = acted.len().saturating_sub(KEPT);
     acted.drain(..excess);
 }

@@ -52,9 +52,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let world = self.place.open().await?;
-        let Some(rule) = world.get::<AlertRule>(&self.name).await? else {
-            bail!("there is no alert rule {} {}", self.name, world.place());
-        };
+        let rule = world.rule(&self.name).await?;
         let Some(probe) = rule.spec.signal.probe.clone() else {
             bail!("{} is not about probes, and only of probes is a history kept", rule.reference());
         };

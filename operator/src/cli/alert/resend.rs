@@ -1,8 +1,8 @@
 //! `forkable alert resend`: what was given up is sent again.
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use forkable_core::store::Kind as _;
-use forkable_crds::{AlertRule, RESEND_ANNOTATION, alert_rule::Undelivered};
+use forkable_crds::{RESEND_ANNOTATION, alert_rule::Undelivered};
 use jiff::Timestamp;
 
 use crate::cli::{place::Place, target::Target, world::World};
@@ -29,9 +29,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let world = self.place.open().await?;
-        let Some(rule) = world.get::<AlertRule>(&self.name).await? else {
-            bail!("there is no alert rule {} {}", self.name, world.place());
-        };
+        let rule = world.rule(&self.name).await?;
         let given_up = rule.status.as_ref().map_or(&[][..], |status| &status.undelivered);
         ensure!(!given_up.is_empty(), "{}: no message was given up", rule.reference());
         world.annotate(&rule, RESEND_ANNOTATION, &Timestamp::now().to_string()).await?;

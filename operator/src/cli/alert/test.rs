@@ -50,9 +50,7 @@ impl Arguments {
         };
         let notifier = notifier(&endpoints.map_err(anyhow::Error::msg)?)?;
         let world = self.place.open().await?;
-        let Some(rule) = world.rule(&self.name).await? else {
-            bail!("there is no alert rule {} {}", self.name, world.place());
-        };
+        let rule = world.declared_rule(&self.name).await?;
         let reference = rule.reference();
         let all = &rule.spec.notify;
         ensure!(!all.is_empty(), "{reference} tells nobody: add a channel to spec.notify");

@@ -9,7 +9,7 @@ mod manifest;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use forkable_core::{
     Secret,
     store::{Kind, ObjectRef},
@@ -92,19 +92,27 @@ impl World {
 
     /// The Fork of that name; the error says where there is none.
     pub(super) async fn fork(&self, target: &Target) -> anyhow::Result<Arc<Fork>> {
-        match self.get(target).await? {
-            Some(fork) => Ok(fork),
-            None => bail!("there is no fork {target} {}", self.place()),
-        }
+        self.existing("fork", target, self.get(target).await?)
     }
 
-    /// An alert rule as it is declared, whether or not anything works on it.
-    pub(super) async fn rule(&self, target: &Target) -> anyhow::Result<Option<Arc<AlertRule>>> {
+    /// The alert rule of that name with its status; the error says where there is none.
+    pub(super) async fn rule(&self, target: &Target) -> anyhow::Result<Arc<AlertRule>> {
+        self.existing("alert rule", target, self.get(target).await?)
+    }
+
+    /// The alert rule of that name as it is declared, whether or not anything works on it; the error says where there is
+    /// none.
+    pub(super) async fn declared_rule(&self, target: &Target) -> anyhow::Result<Arc<AlertRule>> {
         let (namespace, name) = self.resolve(target)?;
-        match self {
-            Self::Folder(folder) => folder.declared(&namespace, &name).await,
-            Self::Cluster(cluster) => cluster.get(&namespace, &name).await,
-        }
+        let found = match self {
+            Self::Folder(folder) => folder.declared(&namespace, &name).await?,
+            Self::Cluster(cluster) => cluster.get(&namespace, &name).await?,
+        };
+        self.existing("alert rule", target, found)
+    }
+
+    fn existing<T>(&self, kind: &str, target: &Target, found: Option<T>) -> anyhow::Result<T> {
+        found.with_context(|| format!("there is no {kind} {target} {}", self.place()))
     }
 
     /// The values of a Secret, if it exists.
