@@ -207,6 +207,10 @@ impl Outbox for NoJournal {
         Ok(None)
     }
 
+    async fn groups(&self) -> Result<Vec<Group>, JournalError> {
+        Ok(Vec::new())
+    }
+
     async fn first(&self) -> Result<Option<Group>, JournalError> {
         Ok(None)
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use forkable_core::{
-    alerting::{self, Alert, Begins, Facts, Firing, Message, Reading, condition_of, next_look, quiet, selects, step},
+    alerting::{self, Alert, Begins, Firing, Group, Message, Reading, condition_of, next_look, quiet, selects, step},
     store::{EventType, Kind as _, ObjectRef, Store},
 };
 use forkable_crds::{
@@ -21,13 +21,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     act,
     forks::{Forks, Lately},
+    handover::Fate,
     report,
-    signals::{self, Signals},
+    signals::Signals,
+    told::told,
 };
 use crate::{
     clock::{after, before},
     context::Context,
-    notify,
+    notify::{self, Word},
 };
 
 /// How often all rules are gone through though nothing is known to have changed.
@@ -48,6 +50,8 @@ pub struct Evaluator<S> {
     signals: Signals,
     rules: HashMap<ObjectRef, Rule>,
     lately: Lately,
+    /// Whether it is known of what people were told before this process began.
+    is_begun: bool,
     /// What the last pass took, without what it waited for.
     took: Duration,
 }
@@ -55,8 +59,9 @@ pub struct Evaluator<S> {
 /// What is known of one rule.
 #[derive(Debug, Default)]
 pub(super) struct Rule {
-    uid: String,
-    pub(super) generation: i64,
+    pub(super) uid: String,
+    /// The generation that was looked at.
+    pub(super) generation: Option<i64>,
     /// What is wrong with it, beyond what its schema can tell.
     pub(super) problems: Vec<String>,
     /// By name of the Fork.
@@ -66,12 +71,18 @@ pub(super) struct Rule {
     pub(super) selected: usize,
     /// Forks that it selects and that other processes work on.
     pub(super) elsewhere: BTreeSet<String>,
+    /// Forks on record that may yet come up at a process.
+    pub(super) strangers: BTreeSet<String>,
+    /// Alerts that people know of, of Forks that are on the way to another process, or gone.
+    pub(super) away: Vec<(AlertStatus, Arc<Fork>)>,
+    /// Forks with alerts that people were told of by another process, or by this one before it ended.
+    pub(super) adopted: Vec<String>,
     /// Forks of which the signal says nothing, and why.
     pub(super) unread: BTreeMap<String, String>,
     /// A Fork of which the signal says nothing, and why.
     pub(super) mute: Option<(String, String)>,
-    /// Alerts that ended and of which people have yet to be told.
-    ended: Vec<Alert>,
+    /// What the outbox has yet to hear of alerts that are not here any more.
+    words: Vec<Word>,
     pub(super) acted: Vec<Timestamp>,
     /// Why people could not be told.
     pub(super) untold: Option<String>,
@@ -86,7 +97,8 @@ pub(super) struct Rule {
 impl<S: Store> Evaluator<S> {
     pub fn new(context: Arc<Context<S>>) -> Self {
         let lately = Lately::default();
-        Self { context, signals: Signals::default(), rules: HashMap::new(), lately, took: Duration::ZERO }
+        let (signals, rules) = (Signals::default(), HashMap::new());
+        Self { context, signals, rules, lately, is_begun: false, took: Duration::ZERO }
     }
 
     /// Runs until `stop`.
@@ -124,10 +136,11 @@ impl<S: Store> Evaluator<S> {
         if rules.is_empty() && self.rules.is_empty() {
             return due;
         }
+        let Some(told) = self.told_before().await else { return due };
         let began = Instant::now();
         let forks = self.lately.look(&self.context.fleet, now);
         for rule in &rules {
-            self.take_in(rule, &forks);
+            self.take_in(rule, &forks, &told);
             due = due.min(self.evaluate(rule, &forks, now));
         }
         self.forget(&rules);
@@ -204,25 +217,29 @@ impl<S: Store> Evaluator<S> {
         self.context.metrics.objectives(self.signals.budgets());
     }
 
-    /// The status has the alerts of a rule that is new to this process, and of a Fork that another one worked on before.
-    fn take_in(&mut self, rule: &AlertRule, forks: &Forks) {
-        let reference = rule.reference();
-        let known = self.rules.entry(reference.clone()).or_default();
-        let is_new = known.uid != rule.uid();
-        if is_new {
-            *known = Rule { uid: rule.uid().into(), generation: -1, ..Rule::default() };
+    /// What people were told of before this process began; only in its first pass. `None`: that cannot be read yet.
+    async fn told_before(&mut self) -> Option<Vec<Alert>> {
+        if self.is_begun {
+            return Some(Vec::new());
         }
-        let namespace = &reference.namespace;
-        let status = rule.status.iter();
-        for alert in status.clone().flat_map(|status| &status.alerts) {
-            let is_ours = forks.get(namespace, &alert.fork).is_some();
-            if is_ours && (is_new || !self.lately.had(namespace, &alert.fork)) {
-                known.alerts.insert(alert.fork.clone(), alert.clone());
+        match self.context.outbox.groups().await {
+            Ok(groups) => {
+                self.is_begun = true;
+                Some(groups.iter().flat_map(Group::firing).cloned().collect())
+            }
+            Err(error) => {
+                tracing::error!(%error, "what people were told of cannot be read yet, so that no rule is followed");
+                None
             }
         }
-        act::remember(&mut known.acted, &status.flat_map(|status| &status.acted));
-        if known.generation != rule.generation() {
-            known.generation = rule.generation();
+    }
+
+    fn take_in(&mut self, rule: &AlertRule, forks: &Forks, told: &[Alert]) {
+        let known = self.rules.entry(rule.reference()).or_default();
+        known.take_in(rule, forks, &self.lately, told);
+        act::remember(&mut known.acted, &rule.status.iter().flat_map(|status| &status.acted));
+        if known.generation != Some(rule.generation()) {
+            known.generation = Some(rule.generation());
             known.problems = alerting::problems(&rule.spec);
         }
     }
@@ -234,6 +251,7 @@ impl<S: Store> Evaluator<S> {
         let mut due = Timestamp::MAX;
         known.selected = 0;
         known.elsewhere = forks.selected_elsewhere(rule, &reference.namespace);
+        known.look_for_strangers(rule, forks, &self.lately, now);
         known.unread.clear();
         let mut mute = None;
         let is_selected = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
@@ -261,7 +279,7 @@ impl<S: Store> Evaluator<S> {
                 self.context.metrics.alert_fired(rule.spec.severity);
             }
             if let (None, Some(before)) = (&next, before.filter(|it| is_firing(it) && it.notified)) {
-                known.ended.push(told(&self.context, &self.signals, rule, (&before, fork), Some(now)));
+                known.words.push(Word::News(told(&self.context, &self.signals, rule, (&before, fork), Some(now))));
             }
             if let Some(next) = next {
                 due = due.min(next_look(&condition, &next).filter(|at| *at > now).unwrap_or(Timestamp::MAX));
@@ -280,10 +298,20 @@ impl<S: Store> Evaluator<S> {
         // A Fork that is gone, or not selected any more, is nobody's trouble.
         let is_gone = |name: &&String| !forks.get(&reference.namespace, name).is_some_and(|fork| is_selected(fork));
         let gone: Vec<_> = known.alerts.keys().filter(is_gone).cloned().collect();
+        let mut left = Vec::new();
         for alert in gone.iter().filter_map(|name| known.alerts.remove(name)).filter(|it| it.notified) {
             if let Some(fork) = forks.get(&reference.namespace, &alert.fork) {
-                known.ended.push(told(&self.context, &self.signals, rule, (&alert, fork), Some(now)));
+                known.words.push(Word::News(told(&self.context, &self.signals, rule, (&alert, fork), Some(now))));
+            } else if let Some(fork) = self.lately.had(&reference.namespace, &alert.fork) {
+                left.push((alert, fork.clone()));
             }
+        }
+        for (alert, fork, fate) in known.let_go(&reference.namespace, left, forks) {
+            let alert = told(&self.context, &self.signals, rule, (&alert, &fork), Some(now));
+            known.words.push(match fate {
+                Fate::Moved => Word::Elsewhere(alert),
+                Fate::Ended => Word::News(alert),
+            });
         }
         due
     }
@@ -337,24 +365,32 @@ impl<S: Store> Evaluator<S> {
         let fork_of = |name: &str| forks.get(&reference.namespace, name);
         let fresh = known.alerts.values().filter(|it| is_firing(it) && !it.notified && it.suppressed.is_none());
         let fresh: Vec<_> = fresh.filter_map(|alert| Some((alert, fork_of(&alert.fork)?))).collect();
-        let mut all: Vec<_> =
-            fresh.iter().map(|(alert, fork)| told(&self.context, &self.signals, rule, (alert, fork), None)).collect();
-        let names: Vec<_> = all.iter().map(|alert| alert.fork.clone()).collect();
-        all.append(&mut known.ended.clone());
-        if all.is_empty() {
+        let as_told = |it: (&AlertStatus, &Arc<Fork>)| told(&self.context, &self.signals, rule, (it.0, it.1), None);
+        let names: Vec<_> = fresh.iter().map(|(alert, _)| alert.fork.clone()).collect();
+        let adopted = known.adopted.iter().filter_map(|name| Some((known.alerts.get(name)?, fork_of(name)?)));
+        let words: Vec<_> = (adopted.map(as_told).map(Word::Known))
+            .chain(fresh.into_iter().map(as_told).map(Word::News))
+            .chain(known.words.iter().cloned())
+            .collect();
+        if words.is_empty() {
             return;
         }
-        match notify::announce(&self.context, rule, all.clone()).await {
+        match notify::announce(&self.context, rule, words.clone()).await {
             Ok(()) => {
                 known.untold = None;
-                known.ended.clear();
+                known.adopted.clear();
+                known.words.clear();
                 for name in names {
                     if let Some(alert) = known.alerts.get_mut(&name) {
                         alert.notified = true;
                     }
                 }
-                for alert in all {
-                    self.tell(&alert).await;
+                for word in words {
+                    if let Word::News(alert) = word
+                        && fork_of(&alert.fork).is_some()
+                    {
+                        self.tell(&alert).await;
+                    }
                 }
             }
             Err(error) => {
@@ -426,40 +462,10 @@ fn of_fork(fork: &Fork) -> &[FreezeWindow] {
     fork.spec.monitoring.as_ref().map_or(&[], |monitoring| &monitoring.maintenance)
 }
 
-/// The alert as people are told of it.
-fn told<S: Store>(
-    context: &Context<S>,
-    signals: &Signals,
-    rule: &AlertRule,
-    (alert, fork): (&AlertStatus, &Fork),
-    resolved_at: Option<Timestamp>,
-) -> Alert {
-    let ObjectRef { namespace, name, .. } = rule.reference();
-    let provider_incident = signals.pages.behind(&rule.spec.signal, alert.since.0);
-    let facts = Facts { fork, release: serving(context, fork), host: signals::host(fork), provider_incident };
-    alerting::tell((&namespace, &name, rule.uid()), &rule.spec, alert, &facts, resolved_at)
-}
-
-/// The release that serves.
-fn serving<S: Store>(context: &Context<S>, fork: &Fork) -> Option<alerting::Release> {
-    let current = fork.status.as_ref()?.current_release.as_ref()?;
-    let releases = context.fleet.releases(&fork.reference());
-    let release = releases.iter().find(|release| release.metadata.name.as_ref() == Some(&current.name));
-    let status = release.and_then(|release| release.status.as_ref());
-    let commit = status.and_then(|status| status.commit.clone()).unwrap_or_default();
-    let live = status.and_then(|status| forkable_core::condition::find(&status.conditions, "Live"));
-    Some(alerting::Release {
-        name: current.name.clone(),
-        commit: current.commit.clone(),
-        message: commit.message.unwrap_or_default(),
-        author: commit.author.unwrap_or_default(),
-        since: live.map(|live| live.last_transition_time.0),
-    })
-}
-
 /// The oldest alerts, as many as a status holds. Those of other processes are as they have them on record.
 pub(super) fn recorded(known: &Rule, before: &[AlertStatus]) -> Vec<AlertStatus> {
-    let elsewhere = before.iter().filter(|alert| known.elsewhere.contains(&alert.fork));
+    let is_of_others = |fork: &String| known.elsewhere.contains(fork) || known.strangers.contains(fork);
+    let elsewhere = before.iter().filter(|alert| is_of_others(&alert.fork));
     let mut all: Vec<_> = known.alerts.values().chain(elsewhere).collect();
     if all.len() > RECORDED {
         all.sort_by(|one, other| one.since.0.cmp(&other.since.0).then_with(|| one.fork.cmp(&other.fork)));

@@ -1,7 +1,7 @@
 //! The Forks of one pass over the rules, and what becomes of those that go to another process.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -24,6 +24,18 @@ pub(super) struct Forks {
     ours: HashMap<String, BTreeMap<String, Seen>>,
     /// Those that other processes work on.
     others: HashMap<String, BTreeMap<String, Arc<Fork>>>,
+    /// Those that were here a moment ago, and that may come up at another process, or at this one.
+    on_the_way: HashMap<String, BTreeMap<String, Arc<Fork>>>,
+}
+
+/// Where a Fork is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    Ours,
+    /// Another process works on it.
+    Elsewhere,
+    OnTheWay,
+    Gone,
 }
 
 impl Forks {
@@ -35,15 +47,26 @@ impl Forks {
         self.ours.get(namespace)?.get(name).map(|seen| &seen.fork)
     }
 
-    fn has(&self, fork: &Fork) -> bool {
-        let ObjectRef { namespace, name, .. } = fork.reference();
-        self.get(&namespace, &name).is_some() || self.others.get(&namespace).is_some_and(|all| all.contains_key(&name))
+    pub(super) fn whereabouts(&self, namespace: &str, name: &str) -> Whereabouts {
+        let is_in = |all: &HashMap<String, BTreeMap<String, Arc<Fork>>>| {
+            all.get(namespace).is_some_and(|forks| forks.contains_key(name))
+        };
+        match () {
+            () if self.get(namespace, name).is_some() => Whereabouts::Ours,
+            () if is_in(&self.others) => Whereabouts::Elsewhere,
+            () if is_in(&self.on_the_way) => Whereabouts::OnTheWay,
+            () => Whereabouts::Gone,
+        }
+    }
+
+    fn is_gone(&self, fork: &ObjectRef) -> bool {
+        self.whereabouts(&fork.namespace, &fork.name) == Whereabouts::Gone
     }
 
     pub(super) fn selected_elsewhere(&self, rule: &AlertRule, namespace: &str) -> BTreeSet<String> {
-        let others = self.others.get(namespace).into_iter().flatten();
+        let all = [&self.others, &self.on_the_way].into_iter().filter_map(|all| all.get(namespace)).flatten();
         let fits = |fork: &Fork| selects(rule.spec.selector.as_ref(), fork.metadata.labels.as_ref());
-        others.filter(|(_, fork)| fits(fork)).map(|(name, _)| name.clone()).collect()
+        all.filter(|(_, fork)| fits(fork)).map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -52,31 +75,45 @@ impl Forks {
 pub(super) struct Lately {
     /// The Forks of the last pass.
     had: Forks,
-    /// Forks that left, and when. Two watches tell of it: one that a Fork is not ours any more, another whose it is.
-    left: Vec<(Timestamp, Arc<Fork>)>,
+    /// Forks that left whoever had them, and when. Two watches tell of it: one that a Fork is not of its owner any more,
+    /// another whose it is.
+    left: HashMap<ObjectRef, (Timestamp, Arc<Fork>)>,
+    /// When the first pass was.
+    began: Option<Timestamp>,
 }
 
 impl Lately {
     /// The Forks of a new pass.
     pub(super) fn look(&mut self, fleet: &Fleet, now: Timestamp) -> Forks {
+        self.began.get_or_insert(now);
         let mut all = Forks::default();
+        let mut deleted = HashSet::new();
         fleet.with_all_forks(|fork, is_ours| {
-            if !fork.is_deleting() {
-                let ObjectRef { namespace, name, .. } = fork.reference();
-                if is_ours {
-                    all.ours.entry(namespace).or_default().insert(name, Seen::new(fork.clone()));
-                } else {
-                    all.others.entry(namespace).or_default().insert(name, fork.clone());
-                }
+            let reference = fork.reference();
+            if fork.is_deleting() {
+                deleted.insert(reference);
+                return;
+            }
+            let ObjectRef { namespace, name, .. } = reference;
+            if is_ours {
+                all.ours.entry(namespace).or_default().insert(name, Seen::new(fork.clone()));
+            } else {
+                all.others.entry(namespace).or_default().insert(name, fork.clone());
             }
         });
-        let had = self.had.ours.values().flat_map(BTreeMap::values).map(|seen| &seen.fork);
-        let gone = had.filter(|fork| !all.has(fork) && fleet.fork(&fork.reference()).is_none());
-        self.left.extend(gone.map(|fork| (now, fork.clone())));
-        self.left.retain(|(at, fork)| !all.has(fork) && now.duration_since(*at) < ON_THE_WAY);
-        for (_, fork) in &self.left {
-            let ObjectRef { namespace, name, .. } = fork.reference();
-            all.others.entry(namespace).or_default().insert(name, fork.clone());
+        let others = self.had.others.values().flat_map(BTreeMap::values);
+        let had = self.had.ours.values().flat_map(BTreeMap::values).map(|seen| &seen.fork).chain(others);
+        for fork in had {
+            let reference = fork.reference();
+            if all.is_gone(&reference) {
+                self.left.entry(reference).or_insert_with(|| (now, fork.clone()));
+            }
+        }
+        self.left.retain(|fork, (at, _)| {
+            all.is_gone(fork) && !deleted.contains(fork) && now.duration_since(*at) < ON_THE_WAY
+        });
+        for (ObjectRef { namespace, name, .. }, (_, fork)) in &self.left {
+            all.on_the_way.entry(namespace.clone()).or_default().insert(name.clone(), fork.clone());
         }
         all
     }
@@ -87,8 +124,61 @@ impl Lately {
         self.had.ours.values_mut().flat_map(BTreeMap::values_mut).for_each(Seen::forget);
     }
 
-    /// Whether a Fork was ours in the last pass.
-    pub(super) fn had(&self, namespace: &str, name: &str) -> bool {
-        self.had.get(namespace, name).is_some()
+    /// A Fork that was ours in the last pass.
+    pub(super) fn had(&self, namespace: &str, name: &str) -> Option<&Arc<Fork>> {
+        self.had.get(namespace, name)
+    }
+
+    /// Whether the process began so short ago that a Fork may be on the way since before.
+    pub(super) fn is_settling(&self, now: Timestamp) -> bool {
+        self.began.is_none_or(|at| now.duration_since(at) < ON_THE_WAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fork(name: &str) -> Arc<Fork> {
+        let fork = json!({
+            "apiVersion": "forkable.dev/v1alpha1", "kind": "Fork", "metadata": { "name": name, "namespace": "default" },
+            "spec": {
+                "template": { "owner": "forkable-ai", "repo": "framework" },
+                "repository": { "owner": "acme-inc", "name": name },
+                "project": { "name": name },
+            },
+        });
+        Arc::new(serde_json::from_value(fork).expect("a Fork"))
+    }
+
+    #[test]
+    fn a_fork_that_changes_hands_is_never_gone() {
+        let (fleet, mut lately) = (Fleet::default(), Lately::default());
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let mut look = |fleet: &Fleet, second| {
+            let forks = lately.look(fleet, at(second));
+            let found = ["one", "two"].map(|name| forks.whereabouts("default", name));
+            lately.keep(forks);
+            found
+        };
+        use Whereabouts::{Elsewhere, Gone, OnTheWay, Ours};
+        fleet.put_fork(&fork("one"));
+        fleet.put_other(&fork("two"));
+        assert_eq!(look(&fleet, 0), [Ours, Elsewhere]);
+        // Each leaves whoever had it, and nobody has it yet.
+        fleet.remove_fork(&fork("one").reference(), None);
+        fleet.remove_fork(&fork("two").reference(), None);
+        assert_eq!(look(&fleet, 10), [OnTheWay, OnTheWay]);
+        assert_eq!(look(&fleet, 69), [OnTheWay, OnTheWay]);
+        fleet.put_fork(&fork("two"));
+        assert_eq!(look(&fleet, 69), [OnTheWay, Ours]);
+        assert_eq!(look(&fleet, 70), [Gone, Ours], "nobody took it over");
+        assert_eq!(look(&fleet, 71), [Gone, Ours]);
+        let mut deleted = Fork::clone(&fork("two"));
+        deleted.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(72)));
+        fleet.put_fork(&Arc::new(deleted));
+        assert_eq!(look(&fleet, 72), [Gone, Gone], "it is deleted");
     }
 }

@@ -4,12 +4,14 @@
 mod act;
 mod evaluator;
 mod forks;
+mod handover;
 mod objectives;
 mod pages;
 mod report;
 mod sentry;
 mod signals;
 mod standing;
+mod told;
 
 use std::{
     collections::HashMap,

@@ -21,7 +21,7 @@ use super::{
 /// What a pass has found of a rule.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
-    generation: i64,
+    generation: Option<i64>,
     /// What is wrong with it.
     problem: Option<String>,
     /// Since when it fires and the number then, by name of the Fork.
@@ -58,7 +58,7 @@ impl Alerts {
             return RuleStanding::NoData("it does not select this Fork".into());
         }
         let all = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = all.get(&rule.reference()).filter(|found| found.generation == rule.generation()) else {
+        let Some(found) = all.get(&rule.reference()).filter(|found| found.generation == Some(rule.generation())) else {
             return RuleStanding::NoData("it was not looked at yet".into());
         };
         let name = fork.reference().name;

@@ -17,29 +17,47 @@ pub use dispatcher::Dispatcher;
 
 use crate::context::Context;
 
+/// What is to be known of an alert.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// It fires, or is over: people are told, once.
+    News(Alert),
+    /// It fires, and people were told before.
+    Known(Alert),
+    /// Another process tells its end.
+    Elsewhere(Alert),
+}
+
+impl Word {
+    fn alert(&self) -> &Alert {
+        let (Self::News(alert) | Self::Known(alert) | Self::Elsewhere(alert)) = self;
+        alert
+    }
+}
+
 /// Takes on to tell people of alerts of a rule that fire or are over. `Ok` means that it is on disk and will be told; an
 /// alert that is known so is not told again.
-pub async fn announce<S: Store>(
-    context: &Context<S>,
-    rule: &AlertRule,
-    alerts: Vec<Alert>,
-) -> Result<(), JournalError> {
+pub async fn announce<S: Store>(context: &Context<S>, rule: &AlertRule, words: Vec<Word>) -> Result<(), JournalError> {
     if rule.spec.notify.is_empty() {
         return Ok(());
     }
-    let mut groups: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
-    for alert in alerts {
-        groups.entry(key_of(&rule.spec.grouping, &alert)).or_default().push(alert);
+    let mut groups: BTreeMap<String, Vec<Word>> = BTreeMap::new();
+    for word in words {
+        groups.entry(key_of(&rule.spec.grouping, word.alert())).or_default().push(word);
     }
-    for (key, alerts) in groups {
+    for (key, words) in groups {
         // Until nobody else changed it in between.
         loop {
             let now = context.clock.now();
             let known = context.outbox.group(&key).await?;
-            let mut group = known.unwrap_or_else(|| Group::new(key.clone(), &alerts[0], now));
+            let mut group = known.unwrap_or_else(|| Group::new(key.clone(), words[0].alert(), now));
             let mut is_news = group.follow(&rule.spec);
-            for alert in &alerts {
-                is_news |= group.hear(alert.clone(), now);
+            for word in &words {
+                is_news |= match word.clone() {
+                    Word::News(alert) => group.hear(alert, now),
+                    Word::Known(alert) => group.adopt(alert, now),
+                    Word::Elsewhere(alert) => group.forget(&alert.key),
+                };
             }
             if !is_news || context.outbox.save(&group, &[]).await? {
                 break;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Dispatcher, announce};
+use super::{Dispatcher, Word, announce};
 use crate::{
     accounts::{Accounts, Clients, Connect, Credentials, GitHubCredentials},
     clock::Clock,
@@ -157,14 +157,16 @@ async fn fifty_forks_from_one_cause_are_one_message_by_each_channel() {
     let rule = two(60);
     let world = World::start(Some(&rule)).await;
     for chunk in 0..5 {
-        let alerts = (chunk * 10..chunk * 10 + 10).map(|n| alert(&format!("fork-{n}"))).collect();
+        let alerts = (chunk * 10..chunk * 10 + 10).map(|n| Word::News(alert(&format!("fork-{n}")))).collect();
         announce(&world.context, &rule, alerts).await.expect("announced");
     }
     let sent = world.sent("ops", 1).await.remove(0).message;
     assert_eq!((sent.occasion, sent.alerts.len()), (Occasion::First, 50));
     assert!(sent.lines[0].starts_with("Cause: the same version of the template: all 50"), "{:?}", sent.lines);
-    announce(&world.context, &rule, vec![alert("fork-1")]).await.expect("announced again");
-    announce(&world.context, &rule, (0..50).map(|n| over(&format!("fork-{n}"))).collect()).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("fork-1"))]).await.expect("announced again");
+    announce(&world.context, &rule, (0..50).map(|n| Word::News(over(&format!("fork-{n}")))).collect())
+        .await
+        .expect("announced");
     let sent = world.sent("chat", 2).await;
     assert_eq!(sent.iter().map(|it| it.message.occasion).collect::<Vec<_>>(), [Occasion::First, Occasion::Resolved]);
     assert_eq!(sent[1].reference.as_deref(), Some("thread"), "it goes on where the first was");
@@ -178,9 +180,9 @@ async fn a_message_that_fails_goes_out_later_with_the_same_key_and_before_the_ne
     let rule = two(1);
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Unavailable, Trouble::Limited(1)]);
-    announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("acme"))]).await.expect("announced");
     let first = world.sent("chat", 1).await.remove(0);
-    announce(&world.context, &rule, vec![over("acme")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(over("acme"))]).await.expect("announced");
     let sent = world.sent("ops", 2).await;
     assert_eq!(sent.iter().map(|it| it.message.occasion).collect::<Vec<_>>(), [Occasion::First, Occasion::Resolved]);
     assert_eq!((&sent[0].key, sent[0].attempts), (&first.key, 2));
@@ -193,7 +195,7 @@ async fn a_channel_that_fails_is_told_of_by_the_others_and_so_is_its_recovery() 
     let rule = two(1);
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Misconfigured; 2]);
-    announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("acme"))]).await.expect("announced");
     let sent = world.sent("chat", 3).await;
     assert_eq!(
         sent.iter().map(|it| it.message.occasion).collect::<Vec<_>>(),
@@ -212,7 +214,7 @@ async fn what_a_channel_refuses_is_a_dead_letter_and_what_nobody_wants_is_gone()
     let world = World::start(Some(&rule)).await;
     world.fail("ops", &[Trouble::Refused]);
     world.fail("chat", &[Trouble::Misconfigured; 3]);
-    announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("acme"))]).await.expect("announced");
     let told = world.sent("ops", 1).await.remove(0).message;
     assert_eq!(told.occasion, Occasion::Trouble, "the other one fails, and this one works for that word");
     let letters = world.context.outbox.dead(10).await.expect("read");
@@ -231,11 +233,11 @@ async fn what_a_channel_refuses_is_a_dead_letter_and_what_nobody_wants_is_gone()
 async fn alerts_of_a_rule_that_is_gone_are_told_to_be_over() {
     let rule = two(1);
     let world = World::start(Some(&rule)).await;
-    announce(&world.context, &rule, vec![alert("acme")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("acme"))]).await.expect("announced");
     world.sent("ops", 1).await;
     world.context.fleet.remove_rule(&forkable_core::store::Kind::reference(&rule));
     // Its reminder would be due after four hours: the same is due at once for one that is new.
-    announce(&world.context, &rule, vec![alert("globex")]).await.expect("announced");
+    announce(&world.context, &rule, vec![Word::News(alert("globex"))]).await.expect("announced");
     let sent = world.sent("ops", 2).await;
     assert_eq!(sent[1].message.occasion, Occasion::Resolved);
     world.end().await;

@@ -113,6 +113,30 @@ impl Group {
         true
     }
 
+    /// Takes over an alert that people were told of before: by who worked on its Fork until now, or by an outbox that is
+    /// lost. Answers whether that is news.
+    pub fn adopt(&mut self, alert: Alert, now: Timestamp) -> bool {
+        if self.alerts.contains_key(&alert.key) {
+            return false;
+        }
+        if !self.is_open() {
+            // Channels that forget are told again at once, if they were told so long ago.
+            (self.began, self.told_at, self.refreshed_at) = (now, Some(now), Some(alert.fired_at));
+        }
+        self.alerts.insert(alert.key.clone(), Member { alert, told: Known::Firing, at: now });
+        true
+    }
+
+    /// Forgets an alert without a word: somebody else tells its end. Answers whether it was known.
+    pub fn forget(&mut self, key: &str) -> bool {
+        self.alerts.remove(key).is_some()
+    }
+
+    /// Alerts that fire, as far as is known here.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values().map(|member| &member.alert).filter(|alert| alert.is_firing())
+    }
+
     /// Whether anything of it fires or is to be told.
     fn is_open(&self) -> bool {
         self.alerts.values().any(|member| member.alert.is_firing() || member.is_untold())

@@ -138,6 +138,9 @@ pub struct Depth {
 pub trait Outbox: Send + Sync {
     async fn group(&self, key: &str) -> Result<Option<Group>, JournalError>;
 
+    /// All groups.
+    async fn groups(&self) -> Result<Vec<Group>, JournalError>;
+
     /// The group that is due first.
     async fn first(&self) -> Result<Option<Group>, JournalError>;
 

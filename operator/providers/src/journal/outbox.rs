@@ -94,6 +94,11 @@ impl Outbox for SqliteJournal {
         row.as_ref().map(group).transpose().map_err(unavailable)
     }
 
+    async fn groups(&self) -> Result<Vec<Group>, JournalError> {
+        let all = sqlx::query("SELECT version, body FROM groups").fetch_all(&self.0).await.map_err(unavailable)?;
+        all.iter().map(group).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
     async fn first(&self) -> Result<Option<Group>, JournalError> {
         let first = "SELECT version, body FROM groups WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1";
         let row = sqlx::query(first).fetch_optional(&self.0).await.map_err(unavailable)?;

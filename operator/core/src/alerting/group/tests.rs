@@ -90,6 +90,25 @@ fn what_is_over_before_it_was_told_is_told_once() {
 }
 
 #[test]
+fn what_another_told_goes_on_and_what_another_tells_is_forgotten() {
+    let mut group = group(vec![hook()]);
+    assert!(group.adopt(alert("a"), at(2000)) && group.adopt(alert("b"), at(2000)));
+    assert!(!group.adopt(alert("a"), at(2001)) && !group.hear(alert("a"), at(2001)), "it is known");
+    assert_eq!(run(&mut group, 2600), [told(2600, Occasion::Reminder, "a b")], "people know of it");
+    assert!(group.forget(&alert("b").key) && !group.forget(&alert("b").key));
+    assert!(group.hear(over("a", 2700), at(2700)));
+    assert_eq!(run(&mut group, 4000), [told(2700, Occasion::Resolved, "-a+")]);
+    assert_eq!(group.firing().count(), 0);
+
+    let mut forgetful =
+        self::group(vec![channel(json!({ "name": "am", "alertmanager": { "url": "http://am:9093" } }))]);
+    assert!(forgetful.adopt(alert("a"), at(2000)));
+    assert!(forgetful.due().is_some_and(|due| due < at(2000)), "it hears again at once of what fired long ago");
+    assert_eq!(forgetful.flush(at(2000))[0].message.occasion, Occasion::Refresh);
+    assert_eq!(forgetful.firing().map(|alert| &*alert.fork).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
 fn each_incident_has_keys_of_its_own_and_a_group_has_one_id() {
     let mut group = group(vec![hook()]);
     let mut envelopes = Vec::new();
