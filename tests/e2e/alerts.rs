@@ -1,9 +1,16 @@
 //! AlertRules in a cluster: what kubectl shows of them, and an alert that a new leader goes on with.
 
-use forkable_tests::{eventually, reference_fork, reference_secret};
+use forkable_tests::{
+    eventually,
+    people::{HOOK, Receiver},
+    reference_fork, reference_secret,
+};
 use serde_json::{Value, json};
 
-use crate::installed::{Installed, PATIENCE};
+use crate::{
+    installed::{Installed, PATIENCE, until},
+    plugin::kubectl_forkable,
+};
 
 /// Fires as long as the newest release did not fail, and nobody is told of it.
 const RULE: &str = "
@@ -66,4 +73,44 @@ async fn an_alert_is_seen_with_kubectl_and_outlives_its_leader() {
     assert_eq!(version(&after), version(&fires), "nothing is news to it: {after:#}");
     space.kubectl(&["delete", "alertrule", "well", "nobody"]).await;
     drop(standby.kill().await);
+}
+
+/// The outbox ends with its pod, unless it is on a volume: who comes next knows from the record what people were told.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_the_end_once_by_a_controller_that_did_not_tell_the_beginning() {
+    let installed = Installed::new("people").await;
+    let space = &installed.space;
+    let receiver = Receiver::start().await;
+    receiver.refuse(true);
+    let first = installed.working().await;
+    let rule = format!("{RULE}  grouping: {{ waitSeconds: 0 }}\n  notify: [{HOOK}]\n");
+    for manifest in [&receiver.secret(), &reference_secret(), &reference_fork(), &rule] {
+        space.apply(manifest).await;
+    }
+    let status = async || space.get("alertrules", "well").await["status"].take();
+    until("a message is given up", async || status().await["undelivered"][0]["channel"] == "webhook/hook").await;
+    receiver.refuse(false);
+    let resent = kubectl_forkable(space, &["alert", "resend", "well"]).await;
+    assert!(resent.code == Some(0) && resent.stdout.contains("webhook/hook: "), "{resent:?}");
+    until("it arrives", async || receiver.got().len() == 1).await;
+    until("it is not given up any more", async || {
+        let status = status().await;
+        status["undelivered"].is_null() && status["alerts"][0]["notified"] == true
+    })
+    .await;
+    drop(first.kill().await);
+
+    let second = installed.working().await;
+    until("it follows the rule", async || {
+        space.apply(&rule.replace("LessThan, threshold: 1", "GreaterThan, threshold: 0")).await;
+        status().await["firing"] == 0
+    })
+    .await;
+    until("the end arrives", async || receiver.got().len() == 2).await;
+    let got = receiver.got();
+    let states: Vec<_> = got.iter().map(|message| message["status"].as_str().unwrap_or_default()).collect();
+    assert_eq!(states, ["firing", "resolved"], "{got:#?}");
+    space.kubectl(&["delete", "alertrule", "well"]).await;
+    second.stop().await;
+    assert_eq!(receiver.got().len(), 2);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forkable_tests::examples::{self, Promise};
 use serde_json::{Value, json};
 
-use crate::installed::Installed;
+use crate::installed::{Installed, until};
 
 /// Where manifests without a namespace go.
 const HERE: &str = "default";
@@ -50,7 +50,33 @@ pub(crate) async fn become_what_they_say(installed: &Installed<'_>) -> Vec<Strin
         .flat_map(|((namespace, _), names)| names.iter().map(move |name| format!("{namespace}/{name}")))
         .collect();
     are_told_to_people(installed, &forks).await;
+    workflows_have_judged(installed).await;
     forks
+}
+
+/// The release of the example `analysis` was judged by its workflow, and by its rule on the live site; that of `gates`
+/// waits for a review at GitHub.
+async fn workflows_have_judged(installed: &Installed<'_>) {
+    let release = async |fork: &str| {
+        let path = "/apis/forkable.dev/v1alpha1/namespaces/default/deployments";
+        let list = installed.space.cluster.get(path).await;
+        let releases = list["items"].as_array().expect("a list");
+        let own = |release: &&Value| release["spec"]["forkRef"]["name"] == fork;
+        releases.iter().find(own).unwrap_or_else(|| panic!("{fork} has no release"))["status"].clone()
+    };
+    let analysis = release("analysis").await;
+    let stage = |name: &str| {
+        let runs = analysis["analysisRuns"].as_array().expect("stages");
+        runs.iter().find(|run| run["stage"] == name).unwrap_or_else(|| panic!("no {name}: {analysis:#}")).clone()
+    };
+    assert_eq!(stage("Candidate")["job"]["conclusion"], "success", "{analysis:#}");
+    let live = stage("Live");
+    assert!(live["successes"].as_i64() >= Some(1) && live["failures"].as_i64().unwrap_or_default() == 0, "{live:#}");
+    until("a run waits for reviewers", async || {
+        let gates = release("gates").await;
+        gates["approvalRun"]["id"].is_i64() && gates["approvalRun"]["conclusion"].is_null()
+    })
+    .await;
 }
 
 /// What a person sees of them with kubectl.

@@ -16,11 +16,7 @@ struct Plugin<'a> {
 
 impl Plugin<'_> {
     async fn new(hint: &str) -> Self {
-        let namespace = Cluster::shared().await.namespace(hint).await;
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let link = folder.path().join("kubectl-forkable");
-        std::os::unix::fs::symlink(binary(), link).expect("a link");
-        Self { namespace, folder }
+        Self { namespace: Cluster::shared().await.namespace(hint).await, folder: folder() }
     }
 
     /// A reference Fork with its Secret, and what a controller would have said of it.
@@ -41,18 +37,34 @@ impl Plugin<'_> {
     }
 
     async fn run_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Output {
-        let mut environment = self.namespace.world.environment.clone();
-        environment.extend(self.namespace.cluster.environment());
-        let path = format!("{}:{}", self.folder.path().display(), environment["PATH"]);
-        let mut command = Command::new(tool("kubectl"));
-        command.args(["forkable", "--namespace", &self.namespace.name]).args(arguments);
-        command.env_clear().envs(environment).env("PATH", path).env("KUBECONFIG", kubeconfig);
-        Running::start(command).finish(PATIENCE).await
+        run(&self.namespace, self.folder.path(), kubeconfig, arguments).await
     }
 
     async fn fork(&self) -> Value {
         self.namespace.get("forks", "acme").await
     }
+}
+
+/// One with the binary under the name that kubectl looks for.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::symlink(binary(), folder.path().join("kubectl-forkable")).expect("a link");
+    folder
+}
+
+async fn run(namespace: &Namespace<'_>, folder: &Path, kubeconfig: &Path, arguments: &[&str]) -> Output {
+    let mut environment = namespace.world.environment.clone();
+    environment.extend(namespace.cluster.environment());
+    let path = format!("{}:{}", folder.display(), environment["PATH"]);
+    let mut command = Command::new(tool("kubectl"));
+    command.args(["forkable", "--namespace", &namespace.name]).args(arguments);
+    command.env_clear().envs(environment).env("PATH", path).env("KUBECONFIG", kubeconfig);
+    Running::start(command).finish(PATIENCE).await
+}
+
+/// Runs `kubectl forkable` as the administrator of the cluster.
+pub(crate) async fn kubectl_forkable(namespace: &Namespace<'_>, arguments: &[&str]) -> Output {
+    run(namespace, folder().path(), &namespace.cluster.kubeconfig(), arguments).await
 }
 
 /// The output, which must end with this code.

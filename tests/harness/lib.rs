@@ -3,6 +3,7 @@
 mod cluster;
 pub mod examples;
 mod inventory;
+pub mod people;
 mod probes;
 mod process;
 pub mod releases;

@@ -1,53 +1,34 @@
 //! Many products that fail from one cause: one message, which lists them and names the cause.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use axum::{Json, Router, extract::State, routing::post};
-use forkable_tests::{World, eventually, fleet_fork};
+use forkable_tests::{
+    World, eventually, fleet_fork,
+    people::{HOOK, Receiver},
+};
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 const FORKS: usize = 50;
 /// Time between two looks at all of them, which is work.
 const LOOK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_mins(4);
 
-type Received = Arc<Mutex<Vec<Value>>>;
-
-/// Who is told, and where.
-async fn receiver() -> (Received, String) {
-    let received = Received::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let take = async |State(received): State<Received>, Json(document): Json<Value>| {
-        received.lock().expect("no test panics here").push(document);
-    };
-    let app = Router::new().route("/", post(take)).with_state(received.clone());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (received, format!("http://{address}/"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_forks_that_fail_from_one_cause_are_one_message() {
     let world = World::start().await;
-    let (received, url) = receiver().await;
+    let receiver = Receiver::start().await;
     let probes = "  monitoring: { probes: [{ name: home, intervalSeconds: 5, http: {} }] }\n";
     let forks: String = (0..FORKS).map(|n| fleet_fork(n) + probes + "---\n").collect();
     world.write("forks.yaml", &forks);
     // Longer than all of them need to be confirmed, on a machine that has much to do.
-    let rule = "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: { name: down }\nspec:\n  \
-         signal: { probe: { metric: Up } }\n  condition: { operator: LessThan, threshold: 1 }\n  severity: Critical\n  \
-         grouping: { waitSeconds: 20 }\n  \
-         notify: [{ name: hook, webhook: { urlSecretRef: { name: people, key: url } } }]\n";
-    world.write("rule.yaml", rule);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "people" }, "stringData": { "url": url },
-    });
-    world.write("people.json", &secret.to_string());
+    let rule = format!(
+        "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: {{ name: down }}\nspec:\n  \
+         signal: {{ probe: {{ metric: Up }} }}\n  condition: {{ operator: LessThan, threshold: 1 }}\n  \
+         severity: Critical\n  grouping: {{ waitSeconds: 20 }}\n  notify: [{HOOK}]\n"
+    );
+    world.write("rule.yaml", &rule);
+    world.write("people.json", &receiver.secret());
     let running = world.up();
     let stored = async || {
         tokio::time::sleep(LOOK).await;
@@ -76,7 +57,7 @@ async fn fifty_forks_that_fail_from_one_cause_are_one_message() {
         rule.status["firing"].as_u64()
     };
     eventually("the rule fires for all", PATIENCE, || async { (firing().await == Some(50)).then_some(()) }).await;
-    let told = || received.lock().expect("no test panics here").clone();
+    let told = || receiver.got();
     eventually("people are told", PATIENCE, || async { (!told().is_empty()).then_some(()) }).await;
     for commit in &commits {
         world.mend(commit).await;

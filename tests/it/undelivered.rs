@@ -1,48 +1,15 @@
 //! Messages that a channel refuses: they are shown, and a person has them sent again.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
-use forkable_tests::{World, eventually};
-use serde_json::{Value, json};
+use forkable_tests::{
+    World, eventually,
+    people::{HOOK, HUSH, Receiver},
+};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-/// A part of the address of the channel that nobody may read.
-const HUSH: &str = "T0PSECRET";
-
-#[derive(Clone, Default)]
-struct Receiver {
-    takes: Arc<AtomicBool>,
-    got: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Receiver {
-    async fn serve(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let take = async |State(receiver): State<Self>, Json(document): Json<Value>| {
-            if !receiver.takes.load(Ordering::SeqCst) {
-                return (StatusCode::UNPROCESSABLE_ENTITY, "no such team");
-            }
-            receiver.got.lock().expect("no test panics here").push(document);
-            (StatusCode::OK, "ok")
-        };
-        let app = Router::new().route(&format!("/{HUSH}"), post(take)).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        format!("http://{address}/{HUSH}")
-    }
-
-    fn got(&self) -> Vec<Value> {
-        self.got.lock().expect("no test panics here").clone()
-    }
-}
 
 /// The status of the rule.
 async fn status(world: &World) -> Value {
@@ -58,21 +25,19 @@ async fn page(port: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_is_shown_and_sent_again_when_a_person_wants_it() {
-    let receiver = Receiver::default();
-    let url = receiver.serve().await;
+    let receiver = Receiver::start().await;
+    receiver.refuse(true);
     let mut world = World::with_reference_fork().await;
     let port = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("an address").port();
     world.arguments = vec![format!("--listen=127.0.0.1:{port}")];
     // Fires as long as the newest release did not fail.
-    let rule = "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: { name: well }\nspec:\n  \
-         signal: { release: { metric: Failed } }\n  condition: { operator: LessThan, threshold: 1 }\n  \
-         grouping: { waitSeconds: 0 }\n  \
-         notify: [{ name: hook, webhook: { urlSecretRef: { name: people, key: url } } }]\n";
-    world.write("rule.yaml", rule);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "people" }, "stringData": { "url": url },
-    });
-    world.write("people.json", &secret.to_string());
+    let rule = format!(
+        "apiVersion: forkable.dev/v1alpha1\nkind: AlertRule\nmetadata: {{ name: well }}\nspec:\n  \
+         signal: {{ release: {{ metric: Failed }} }}\n  condition: {{ operator: LessThan, threshold: 1 }}\n  \
+         grouping: {{ waitSeconds: 0 }}\n  notify: [{HOOK}]\n"
+    );
+    world.write("rule.yaml", &rule);
+    world.write("people.json", &receiver.secret());
     let running = world.up();
     eventually("it is given up", PATIENCE, || async {
         (status(&world).await["undelivered"].as_array()?.len() == 1).then_some(())
@@ -101,7 +66,7 @@ async fn what_was_given_up_is_shown_and_sent_again_when_a_person_wants_it() {
     })
     .await;
     running.kill().await;
-    receiver.takes.store(true, Ordering::SeqCst);
+    receiver.refuse(false);
     let running = world.up();
     eventually("the process runs", PATIENCE, || async { world.run(&["get"]).await.code.filter(|code| *code == 0) })
         .await;

@@ -95,16 +95,25 @@ const PLUGIN: &str = "kubectl-forkable";
 /// The command line as kubectl's users know it: called as they call it, in a cluster unless a folder is named, and with
 /// the place before the command too. Commands that have nothing to do with a cluster work and are not shown.
 fn plugin(command: clap::Command) -> clap::Command {
-    let has_place = |command: &clap::Command| command.get_arguments().any(|arg| arg.get_id() == "cluster");
+    fn has_place(command: &clap::Command) -> bool {
+        command.get_arguments().any(|arg| arg.get_id() == "cluster") || command.get_subcommands().any(has_place)
+    }
+    fn in_cluster(command: clap::Command) -> clap::Command {
+        let command = match command.get_name() {
+            "completions" => return command,
+            _ if !has_place(&command) => return command.hide(true),
+            _ => command.mut_subcommands(in_cluster),
+        };
+        match command.has_subcommands() {
+            true => command,
+            false => command.mut_arg("cluster", |arg| arg.default_value("true").hide(true)),
+        }
+    }
     let command = command
         .name(PLUGIN)
         .bin_name("kubectl forkable")
         .after_help("Exit codes: 0 done, 1 something failed or waits for a person, 2 `plan` found changes.");
-    let command = command.mut_subcommands(|command| match command.get_name() {
-        "completions" => command,
-        _ if has_place(&command) => command.mut_arg("cluster", |arg| arg.default_value("true").hide(true)),
-        _ => command.hide(true),
-    });
+    let command = command.mut_subcommands(in_cluster);
     place::Place::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
         "cluster" => arg.global(true).default_value("true").hide(true),
         _ => arg.global(true),

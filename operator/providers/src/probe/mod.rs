@@ -24,7 +24,7 @@ use forkable_crds::fork::Redirects;
 use http::Method;
 use jiff::Timestamp;
 use rustls::{
-    ClientConfig,
+    CipherSuite, ClientConfig,
     client::Resumption,
     pki_types::{CertificateDer, ServerName},
 };
@@ -64,7 +64,10 @@ impl NetworkProber {
         references: &[String],
         roots: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        // First what browsers ask for first: processors know its hash themselves, which is a tenth of what a probe takes.
+        provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let provider = Arc::new(provider);
         let told = |error: rustls::Error| format!("the machine's root certificates cannot be used: {error}");
         let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(told)?;
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -381,7 +381,12 @@ pub fn demands(input: Input<'_>) -> Vec<Demands> {
         inputs: ["release", "commit", "url"].map(str::to_owned).to_vec(),
         environment: Some(it.name.clone()),
     });
-    job.into_iter().chain(approval).collect()
+    let migration = input.release.spec.migration.as_ref().map(|migration| Demands {
+        workflow: migration.workflow.clone(),
+        inputs: ["release", "commit"].map(str::to_owned).to_vec(),
+        ..Demands::default()
+    });
+    job.into_iter().chain(approval).chain(migration).collect()
 }
 
 /// Why a workflow cannot be run, as people are told. `parsed` is its file; `None`: there is none.

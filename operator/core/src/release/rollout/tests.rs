@@ -124,6 +124,8 @@ fn a_migration_is_asked_for_only_if_it_is_certain_that_it_does_not_run() {
     release.spec.migration =
         serde_json::from_value(json!({"workflow": "migrate.yml", "reversible": false})).expect("a migration");
     let mut sight = Sight { is_looked_for: true, is_run_untried: true, ..Sight::default() };
+    assert_eq!(go(&mut release, &sight), Decision::Wait, "its workflow is not read yet");
+    sight.workflows = Some(Ok(()));
     go(&mut release, &sight);
     sight.build.deployment = Some(built());
     sight.production = Some(Production { serving: Some("dpl_1".into()), ..Default::default() });
