@@ -139,7 +139,10 @@ impl Lately {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        Whereabouts::{Elsewhere, Gone, OnTheWay, Ours},
+        *,
+    };
 
     fn fork(name: &str) -> Arc<Fork> {
         let fork = json!({
@@ -163,7 +166,6 @@ mod tests {
             lately.keep(forks);
             found
         };
-        use Whereabouts::{Elsewhere, Gone, OnTheWay, Ours};
         fleet.put_fork(&fork("one"));
         fleet.put_other(&fork("two"));
         assert_eq!(look(&fleet, 0), [Ours, Elsewhere]);
