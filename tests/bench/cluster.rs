@@ -11,7 +11,7 @@ use tokio::process::Command;
 const FLEETS: [(usize, u64); 2] = [(1_000, 40), (10_000, 160)];
 /// While the fleet is made, so that the quotas of one real account are waited for quickly.
 const MAKING: u32 = 3_600;
-const PATIENCE: Duration = Duration::from_mins(30);
+const PATIENCE: Duration = Duration::from_mins(90);
 /// Time between looks at how far a controller is.
 const GLANCE: Duration = Duration::from_millis(500);
 /// How long a controller is left alone before it is weighed.

@@ -22,9 +22,12 @@ async fn the_apiserver_refuses_an_approval_in_anothers_name() {
         let output = namespace.try_kubectl(&["annotate", "--overwrite", "fdep", "acme-1", text]).await;
         if output.code == Some(0) { Ok(()) } else { Err(output.stderr) }
     };
-    // A policy is in force a moment after it is stored.
-    let refusal = eventually("an approval by ada is refused", Duration::from_mins(1), async || {
-        annotate("forkable.dev/approve=0123456789ab by ada").await.err()
+    // A policy is in force a moment after it is stored, and is about changes: what came through before stays.
+    let mut candidates = 0..;
+    let refusal = eventually("an approval by ada is refused", Duration::from_mins(1), || {
+        let candidate = candidates.next().unwrap_or_default();
+        let approval = format!("forkable.dev/approve={candidate:012x} by ada");
+        async move { annotate(&approval).await.err() }
     })
     .await;
     let me = refusal.split("CANDIDATE by ").nth(1).and_then(|rest| rest.lines().next()).map(str::trim);
