@@ -64,12 +64,31 @@ async fn a_release_whose_migration_fails_never_goes_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workflow_that_cannot_run_is_told_by_what_github_says() {
+async fn a_workflow_that_cannot_run_is_told_before_anything_is_built() {
     let world = promoting("    migration: { workflow: migrate.yml, reversible: true }\n").await;
     let head = push(&world, "without a workflow").await;
+    world.forget_calls().await;
     assert_eq!(world.up_once().await.code, Some(1));
-    let said = message(&release(&world, &head).await, "Ready");
-    assert!(said.contains("cannot be run") && said.contains(MIGRATE_PATH), "{said}");
+    let status = release(&world, &head).await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("there is no workflow") && said.contains(MIGRATE_PATH), "{said}");
+    assert_eq!(status["phase"], "Pending", "{status:#}");
+    assert!(!world.writes().await.iter().any(|call| call.operation == "POST /v13/deployments"), "nothing is built");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_that_can_run_no_more_is_told_by_what_github_says() {
+    let gates = "    gates: { approval: Required }\n    migration: { workflow: migrate.yml, reversible: true }\n";
+    let world = promoting(gates).await;
+    let head = world.push_file("acme-inc/acme", MIGRATE_PATH, MIGRATE).await;
+    let running = world.up();
+    reaches(&world, &head, "AwaitingApproval").await;
+    world.push_file("acme-inc/acme", MIGRATE_PATH, "on: push\n").await;
+    assert_eq!(world.run(&["approve", "acme"]).await.code, Some(0));
+    let status = reaches(&world, &head, "Failed").await;
+    running.kill().await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("cannot be run") && said.contains("workflow_dispatch"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
