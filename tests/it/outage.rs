@@ -57,17 +57,16 @@ async fn fifty_forks_that_fail_from_one_cause_are_one_message() {
         rule.status["firing"].as_u64()
     };
     eventually("the rule fires for all", PATIENCE, || async { (firing().await == Some(50)).then_some(()) }).await;
-    let told = || receiver.got();
-    eventually("people are told", PATIENCE, || async { (!told().is_empty()).then_some(()) }).await;
+    eventually("people are told", PATIENCE, || async { (!receiver.got().is_empty()).then_some(()) }).await;
     for commit in &commits {
         world.mend(commit).await;
     }
     eventually("they are told that it is over", PATIENCE, || async {
-        told().iter().any(|message| message["status"] == "resolved").then_some(())
+        receiver.got().iter().any(|message| message["status"] == "resolved").then_some(())
     })
     .await;
     running.kill().await;
-    let told = told();
+    let told = receiver.got();
     let first = &told[0];
     assert_eq!(first["headline"], format!("[CRITICAL] {FORKS} forks: down"), "{first:#}");
     assert_eq!(first["alerts"].as_array().map(Vec::len), Some(FORKS), "it lists them");

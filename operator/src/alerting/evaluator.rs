@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     act,
     forks::{Forks, Lately},
-    handover::Fate,
     report,
     signals::Signals,
     told::told,
@@ -306,12 +305,8 @@ impl<S: Store> Evaluator<S> {
                 left.push((alert, fork.clone()));
             }
         }
-        for (alert, fork, fate) in known.let_go(&reference.namespace, left, forks) {
-            let alert = told(&self.context, &self.signals, rule, (&alert, &fork), Some(now));
-            known.words.push(match fate {
-                Fate::Moved => Word::Elsewhere(alert),
-                Fate::Ended => Word::News(alert),
-            });
+        for (alert, fork, word) in known.let_go(&reference.namespace, left, forks) {
+            known.words.push(word(told(&self.context, &self.signals, rule, (&alert, &fork), Some(now))));
         }
         due
     }

@@ -59,8 +59,21 @@ impl Forks {
         }
     }
 
-    fn is_gone(&self, fork: &ObjectRef) -> bool {
-        self.whereabouts(&fork.namespace, &fork.name) == Whereabouts::Gone
+    fn is_gone(&self, namespace: &str, name: &str) -> bool {
+        self.whereabouts(namespace, name) == Whereabouts::Gone
+    }
+
+    /// Those of all processes, with namespace and name.
+    fn all(&self) -> impl Iterator<Item = (&String, &String, &Arc<Fork>)> {
+        let ours = self
+            .ours
+            .iter()
+            .flat_map(|(namespace, forks)| forks.iter().map(move |(name, seen)| (namespace, name, &seen.fork)));
+        let others = self
+            .others
+            .iter()
+            .flat_map(|(namespace, forks)| forks.iter().map(move |(name, fork)| (namespace, name, fork)));
+        ours.chain(others)
     }
 
     pub(super) fn selected_elsewhere(&self, rule: &AlertRule, namespace: &str) -> BTreeSet<String> {
@@ -101,16 +114,13 @@ impl Lately {
                 all.others.entry(namespace).or_default().insert(name, fork.clone());
             }
         });
-        let others = self.had.others.values().flat_map(BTreeMap::values);
-        let had = self.had.ours.values().flat_map(BTreeMap::values).map(|seen| &seen.fork).chain(others);
-        for fork in had {
-            let reference = fork.reference();
-            if all.is_gone(&reference) {
-                self.left.entry(reference).or_insert_with(|| (now, fork.clone()));
+        for (namespace, name, fork) in self.had.all() {
+            if all.is_gone(namespace, name) {
+                self.left.entry(fork.reference()).or_insert_with(|| (now, fork.clone()));
             }
         }
         self.left.retain(|fork, (at, _)| {
-            all.is_gone(fork) && !deleted.contains(fork) && now.duration_since(*at) < ON_THE_WAY
+            all.is_gone(&fork.namespace, &fork.name) && !deleted.contains(fork) && now.duration_since(*at) < ON_THE_WAY
         });
         for (ObjectRef { namespace, name, .. }, (_, fork)) in &self.left {
             all.on_the_way.entry(namespace.clone()).or_default().insert(name.clone(), fork.clone());

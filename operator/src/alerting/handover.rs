@@ -17,15 +17,10 @@ use super::{
     evaluator::{Rule, is_firing},
     forks::{Forks, Lately, Whereabouts},
 };
+use crate::notify::Word;
 
-/// What became of an alert that people know of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Its Fork is with another process, which tells its end.
-    Moved,
-    /// It ended with its Fork.
-    Ended,
-}
+/// An alert, its Fork, and what is to be known of it.
+type Settled = (AlertStatus, Arc<Fork>, fn(Alert) -> Word);
 
 impl Rule {
     /// Takes in the alerts that are on record of a rule that is new to this process, and of a Fork that another one worked
@@ -59,24 +54,24 @@ impl Rule {
         }
     }
 
-    /// Notes alerts whose Fork left, and answers what became of those that left, as far as that is known.
+    /// Notes alerts whose Fork left. Answers those of which it is known by now what became of them, and what that is.
     pub(super) fn let_go(
         &mut self,
         namespace: &str,
         left: Vec<(AlertStatus, Arc<Fork>)>,
         forks: &Forks,
-    ) -> Vec<(AlertStatus, Arc<Fork>, Fate)> {
+    ) -> Vec<Settled> {
         self.away.extend(left);
         let mut settled = Vec::new();
         self.away.retain(|(alert, fork)| {
-            let fate = match forks.whereabouts(namespace, &alert.fork) {
+            let word: fn(Alert) -> Word = match forks.whereabouts(namespace, &alert.fork) {
                 Whereabouts::OnTheWay => return true,
                 // It came back, and its alert with it.
                 Whereabouts::Ours => return false,
-                Whereabouts::Elsewhere => Fate::Moved,
-                Whereabouts::Gone => Fate::Ended,
+                Whereabouts::Elsewhere => Word::Elsewhere,
+                Whereabouts::Gone => Word::News,
             };
-            settled.push((alert.clone(), fork.clone(), fate));
+            settled.push((alert.clone(), fork.clone(), word));
             false
         });
         settled
@@ -102,7 +97,7 @@ fn on_record(alert: &Alert) -> AlertStatus {
         since: Time(alert.since),
         fired_at: Some(Time(alert.fired_at)),
         well_since: None,
-        value: Some(alert.value.chars().take(256).collect()),
+        value: Some(alert.value.clone()),
         notified: true,
         suppressed: None,
         actions: alert.actions.clone(),
