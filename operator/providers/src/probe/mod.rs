@@ -7,6 +7,7 @@ mod exchange;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::{
     io,
@@ -34,6 +35,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::{Host, Url};
 
 use reference::References;
+use trust::Trust;
 
 /// Redirects that are followed.
 const HOPS: usize = 5;
@@ -74,7 +76,7 @@ impl NetworkProber {
         let mut config = versions
             .map_err(told)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(Arc::new(Trust::new(Arc::new(verifier))))
             .with_no_client_auth();
         // A visitor who comes for the first time has nothing to resume.
         config.resumption = Resumption::disabled();
