@@ -26,7 +26,8 @@ pub use scheduler::{Outcome, Scheduler};
 /// What probes found, for everybody who asks.
 #[derive(Debug, Default)]
 pub struct Monitor {
-    standings: RwLock<BTreeMap<ObjectRef, BTreeMap<String, Standing>>>,
+    /// Those of a Fork by the names of their probes. A list, as most Forks have one: a map has room for eleven at once.
+    standings: RwLock<BTreeMap<ObjectRef, Vec<Standing>>>,
     changed: Notify,
     /// Forks that may be another now.
     touched: Mutex<HashSet<ObjectRef>>,
@@ -37,13 +38,13 @@ impl Monitor {
     /// What is known of the probes of a Fork; nothing of those that have not run yet.
     pub fn standings(&self, fork: &ObjectRef) -> Vec<Standing> {
         let standings = self.standings.read().unwrap_or_else(PoisonError::into_inner);
-        standings.get(fork).into_iter().flat_map(BTreeMap::values).cloned().collect()
+        standings.get(fork).cloned().unwrap_or_default()
     }
 
     /// Looks at all standings, by Fork and probe.
     pub fn with_standings<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Standing>) -> T) -> T {
         let standings = self.standings.read().unwrap_or_else(PoisonError::into_inner);
-        look(&mut standings.values().flat_map(BTreeMap::values))
+        look(&mut standings.values().flatten())
     }
 
     /// Woken when a confirmed verdict changed. Who was not waiting then is woken as soon as they do.
@@ -67,10 +68,13 @@ impl Monitor {
     pub(crate) fn put(&self, standing: Standing) {
         let mut standings = self.standings.write().unwrap_or_else(PoisonError::into_inner);
         let Series { fork, probe } = &standing.series;
-        if let Some(known) = standings.get_mut(fork).and_then(|probes| probes.get_mut(probe)) {
-            *known = standing;
-        } else {
-            standings.entry(fork.clone()).or_default().insert(probe.clone(), standing);
+        let Some(known) = standings.get_mut(fork) else {
+            standings.insert(fork.clone(), vec![standing]);
+            return;
+        };
+        match known.binary_search_by(|other| other.series.probe.cmp(probe)) {
+            Ok(at) => known[at] = standing,
+            Err(at) => known.insert(at, standing),
         }
     }
 
@@ -79,7 +83,7 @@ impl Monitor {
         let mut standings = self.standings.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = standings.get_mut(fork) else { return false };
         let before = known.len();
-        known.retain(|probe, _| probes.contains(probe.as_str()));
+        known.retain(|standing| probes.contains(standing.series.probe.as_str()));
         let went = known.len() < before;
         if known.is_empty() {
             standings.remove(fork);

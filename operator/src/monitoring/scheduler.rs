@@ -50,7 +50,8 @@ pub struct Scheduler {
     prober: Arc<dyn Prober>,
     metrics: Metrics,
     forks: HashMap<ObjectRef, Product>,
-    probes: HashMap<u64, Watched>,
+    /// Boxed: most of the map is room for more of them.
+    probes: HashMap<u64, Box<Watched>>,
     due: BTreeSet<(Timestamp, u64)>,
     runs: JoinSet<Ran>,
     most_runs: usize,
@@ -116,8 +117,10 @@ impl Scheduler {
         let (before, tally) = known.map_or((Vec::new(), None), |Product { probes, tally, .. }| (probes, Some(tally)));
         let mut before: HashMap<String, u64> =
             before.into_iter().filter_map(|id| Some((self.probes.get(&id)?.target.series.probe.clone(), id))).collect();
-        let probes: Vec<_> =
+        let mut probes: Vec<_> =
             targets.into_iter().map(|target| self.put_probe(before.remove(&target.series.probe), target)).collect();
+        // They are where the targets were.
+        probes.shrink_to_fit();
         for id in before.into_values() {
             if let Some(due) = self.probes.remove(&id).and_then(|gone| gone.due) {
                 self.due.remove(&(due, id));
@@ -155,7 +158,8 @@ impl Scheduler {
             None => (Confirmed::new(Verdict::Unknown, now, "it was not confirmed yet".into()), None),
         };
         let target = Arc::new(target);
-        self.probes.insert(id, Watched { target, phase, confirmed, certificate_ends, due: Some(due) });
+        let watched = Watched { target, phase, confirmed, certificate_ends, due: Some(due) };
+        self.probes.insert(id, Box::new(watched));
         self.due.insert((due, id));
         id
     }

@@ -311,6 +311,8 @@ pub(super) fn gone(answer: Result<(), Failure>) -> Result<(), PortError> {
 /// In an order that does not depend on the answer's.
 fn sorted(mut rows: Vec<EnvRow>) -> Vec<EnvRow> {
     rows.sort_by(|a, b| (&a.key, &a.id).cmp(&(&b.key, &b.id)));
+    // They are where the answer was, of which they are a part, and are kept.
+    rows.shrink_to_fit();
     rows
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use forkable_core::{
-    release::{Observed, rollout::Sight},
+    release::rollout::Sight,
     store::ObjectRef,
 };
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ enum Slot {
 /// What was last seen of one build.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Build {
-    pub(super) observed: Observed,
+    pub(super) sight: Sight,
     /// Before this, what was seen is good enough.
     pub(super) look_at: Option<Timestamp>,
     /// When what was seen was so. `None`: it has to be read anew.
@@ -45,8 +45,7 @@ pub(super) struct Build {
     pub(super) holds: Holds,
     /// This process made the object, and has not asked for its build.
     pub(super) is_untried: bool,
-    /// Of a release that is promoted: what was seen of it, and when it is to be measured next.
-    pub(super) sight: Sight,
+    /// When a release that is promoted is to be measured next.
     pub(super) measure_at: Option<Timestamp>,
     /// Before this, what was seen of the run of a workflow, or of workflows, is good enough.
     pub(super) errand_at: Option<Timestamp>,

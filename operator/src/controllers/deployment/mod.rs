@@ -131,13 +131,13 @@ impl<S: Store> Pass<'_, S> {
             }
             // plan
             let now = self.context.clock.now();
-            match release::plan(self.input(&release, now), &build.observed) {
+            match release::plan(self.input(&release, now), &build.sight.build) {
                 Next::Wait(wait) => {
                     next = wait;
                     break;
                 }
                 Next::ReadLog(id) => match self.account.hosting.build_log(&self.target, &id).await {
-                    Ok(log) => build.observed.log = Some(self.redacted(&log).await?),
+                    Ok(log) => build.sight.build.log = Some(self.redacted(&log).await?),
                     Err(failed) => error = Some(failed),
                 },
                 // A Fork that is suspended or only observed wakes its releases when that ends.
@@ -155,7 +155,7 @@ impl<S: Store> Pass<'_, S> {
     /// Looks at the build, unless that was done a moment ago.
     async fn observe(&self, release: &Deployment, build: &mut Build) -> Result<(), PortError> {
         let now = self.context.clock.now();
-        build.observed.head = self.head(release);
+        build.sight.build.head = self.head(release);
         if build.look_at.is_some_and(|at| at > now) || self.target.id.is_none() {
             return Ok(());
         }
@@ -164,12 +164,12 @@ impl<S: Store> Pass<'_, S> {
             Look::Nothing => {}
             Look::Deployment(id) => {
                 let at = (self.account, &self.target, &self.context.clock);
-                let looked = self.context.builds.polls.look(at, &id, &mut build.observed, &mut build.seen_at).await?;
+                let looked = self.context.builds.polls.look(at, &id, &mut build.sight.build, &mut build.seen_at).await?;
                 build.look_at = looked.or(build.look_at);
             }
             Look::Find { commit } => {
                 let found = self.account.hosting.deployments(&self.target, commit.as_deref()).await?;
-                build.observed.deployment = release::find(input, found);
+                build.sight.build.deployment = release::find(input, found);
                 build.seen_at = Some(now);
             }
         }
@@ -207,7 +207,7 @@ impl<S: Store> Pass<'_, S> {
         let call = self.account.change_project(&self.target, &change);
         let error = match self.attempt(BUILD, Effect::Create, step, call).await {
             Ok(HostingDone::Deployment(facts)) => {
-                build.observed.deployment = Some(facts);
+                build.sight.build.deployment = Some(facts);
                 build.seen_at = Some(self.context.clock.now());
                 None
             }
@@ -215,7 +215,7 @@ impl<S: Store> Pass<'_, S> {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let status = release::status(self.input(&release, self.context.clock.now()), &build.observed, error.as_ref());
+        let status = release::status(self.input(&release, self.context.clock.now()), &build.sight.build, error.as_ref());
         Ok((write(self.context, release, status).await?, error))
     }
 
@@ -250,7 +250,7 @@ impl<S: Store> Pass<'_, S> {
         next: Option<Duration>,
     ) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
-        let status = release::status(self.input(&release, now), &build.observed, error.as_ref());
+        let status = release::status(self.input(&release, now), &build.sight.build, error.as_ref());
         let was_under_way = release.status.as_ref().is_none_or(|status| status.finished_at.is_none());
         let written = write(self.context, release, status).await?;
         if was_under_way && written.status.as_ref().is_some_and(|status| status.finished_at.is_some()) {

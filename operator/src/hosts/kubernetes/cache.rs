@@ -139,16 +139,15 @@ impl<K: Kind> Cache<K> {
             Some(held) => differs(&**held, &object),
             None => true,
         };
-        self.objects.insert(key, Arc::new(object));
+        // A copy: lists that were read entry by entry have room for up to three times as many, copies have none.
+        self.objects.insert(key, Arc::new(object.clone()));
         changed
     }
 }
 
-/// Removes what nothing here reads and what may be larger than the object itself, and the room for more of what is few.
+/// Removes what nothing here reads and what may be larger than the object itself.
 pub(super) fn strip(meta: &mut ObjectMeta) {
     meta.managed_fields = None;
-    meta.owner_references.iter_mut().for_each(Vec::shrink_to_fit);
-    meta.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
