@@ -63,13 +63,13 @@ pub struct DeploymentSpec {
     pub strategy: Strategy,
     /// What has to be so before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Gates>,
+    pub gates: Option<Box<Gates>>,
     /// What changes the data for it before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<Analysis>,
+    pub analysis: Option<Box<Analysis>>,
     /// How long the live site is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Bake>,
@@ -174,13 +174,13 @@ pub struct DeploymentStatus {
     pub candidate: Option<String>,
     /// Who let it go live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval: Option<ApprovalStatus>,
+    pub approval: Option<Box<ApprovalStatus>>,
     /// The run that waits for the reviewers of `gates.approvalEnvironment`, from the intent to have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_run: Option<WorkflowRun>,
     /// The freeze that it went live in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub freeze_override: Option<FreezeOverride>,
+    pub freeze_override: Option<Box<FreezeOverride>>,
     /// The run of its migration, from the intent to have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<WorkflowRun>,

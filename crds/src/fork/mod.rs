@@ -85,7 +85,7 @@ pub struct ForkSpec {
     pub release: Release,
     /// How it is known whether the product works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub monitoring: Option<Monitoring>,
+    pub monitoring: Option<Box<Monitoring>>,
     /// Secret in the same namespace with the keys `githubToken` (or `githubAppId`, `githubAppInstallationId`,
     /// `githubAppPrivateKey`), `vercelToken` and optionally `vercelTeamId`. The operator's own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,15 +28,16 @@ pub struct Release {
     /// How releases go live.
     #[serde(default)]
     pub strategy: Strategy,
+    // Boxed, as is `analysis`, here and in the Deployment: large, and most of a fleet has neither.
     /// What has to be so before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Gates>,
+    pub gates: Option<Box<Gates>>,
     /// What changes the data for it before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<Analysis>,
+    pub analysis: Option<Box<Analysis>>,
     /// How long the live site is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Bake>,

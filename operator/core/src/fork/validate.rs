@@ -79,7 +79,7 @@ pub fn references(spec: &ForkSpec) -> References {
         found.secrets.extend(source.secret_ref.iter().map(|secret| secret.name.clone()));
         found.config_maps.extend(source.config_map_ref.iter().map(|map| map.name.clone()));
     }
-    let analysis = spec.release.analysis.iter();
+    let analysis = spec.release.analysis.as_deref().into_iter();
     found.secrets.extend(analysis.flat_map(analysis::secrets).map(str::to_owned));
     found.secrets.extend(monitoring::secrets(spec).into_iter().map(str::to_owned));
     found.secrets.extend(spec.repository.secrets.iter().map(|secret| secret.secret_key_ref.name.clone()));

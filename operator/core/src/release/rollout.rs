@@ -320,7 +320,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
-            record.freeze_override = input.freeze_override();
+            record.freeze_override = input.freeze_override().map(Box::new);
             approve(input, sight, &mut record);
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());
@@ -349,11 +349,8 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
 
 fn approve(input: Input<'_>, sight: &Sight, record: &mut DeploymentStatus) {
     let by = || {
-        input
-            .approval(sight)
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| ApprovalStatus { at: Some(whole_seconds(input.now)), ..ApprovalStatus::default() })
+        let nobody = || ApprovalStatus { at: Some(whole_seconds(input.now)), ..ApprovalStatus::default() };
+        Box::new(input.approval(sight).ok().flatten().unwrap_or_else(nobody))
     };
     record.approval.get_or_insert_with(by);
 }

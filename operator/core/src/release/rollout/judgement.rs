@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn verification(&self) -> Check {
-        let analysis = self.release.spec.analysis.as_ref();
+        let analysis = self.release.spec.analysis.as_deref();
         let verdict = |it| analysis::verdict(it, JobStage::Candidate, &self.run(CANDIDATE), None);
         analysis.map_or(Check::Passed, verdict)
     }
