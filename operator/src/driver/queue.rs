@@ -1,6 +1,6 @@
 //! The work queue: every object once, at the earliest time that anybody asked for, never twice at a time.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use forkable_core::store::ObjectRef;
 use jiff::Timestamp;
@@ -10,7 +10,8 @@ use jiff::Timestamp;
 pub(crate) struct Queue {
     order: BTreeSet<(Timestamp, ObjectRef)>,
     at: HashMap<ObjectRef, Timestamp>,
-    running: HashSet<ObjectRef>,
+    /// All at a start, and few from then on: a tree gives memory back as it empties.
+    running: BTreeSet<ObjectRef>,
     again: HashMap<ObjectRef, Timestamp>,
 }
 

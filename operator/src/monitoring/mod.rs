@@ -6,7 +6,7 @@ mod scheduler;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -129,8 +129,8 @@ impl Monitor {
 struct Watch<S> {
     context: Arc<Context<S>>,
     scheduler: Scheduler,
-    /// What was known before this start, of probes that did not come up yet.
-    known: HashMap<Series, Standing>,
+    /// What was known before this start, of probes that did not come up yet. A tree gives memory back as it empties.
+    known: BTreeMap<Series, Standing>,
 }
 
 impl<S: Store> Watch<S> {

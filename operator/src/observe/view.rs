@@ -26,7 +26,7 @@ pub(crate) struct Ask {
     pub(crate) repository: RepositoryAsk,
     pub(crate) project: ProjectAsk,
     /// Domains of the manifest.
-    pub(crate) domains: BTreeSet<String>,
+    pub(crate) domains: Vec<String>,
     /// Whether the manifest has settings that only single calls tell.
     pub(crate) deep: bool,
 }
