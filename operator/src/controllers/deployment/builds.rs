@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use forkable_core::{
-    release::rollout::Sight,
-    store::ObjectRef,
-};
+use forkable_core::{release::rollout::Sight, store::ObjectRef};
 use jiff::Timestamp;
 
 use super::polls::Polls;

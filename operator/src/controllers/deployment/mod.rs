@@ -164,7 +164,8 @@ impl<S: Store> Pass<'_, S> {
             Look::Nothing => {}
             Look::Deployment(id) => {
                 let at = (self.account, &self.target, &self.context.clock);
-                let looked = self.context.builds.polls.look(at, &id, &mut build.sight.build, &mut build.seen_at).await?;
+                let looked =
+                    self.context.builds.polls.look(at, &id, &mut build.sight.build, &mut build.seen_at).await?;
                 build.look_at = looked.or(build.look_at);
             }
             Look::Find { commit } => {
@@ -215,7 +216,8 @@ impl<S: Store> Pass<'_, S> {
             Ok(_) => None,
             Err(error) => Some(error),
         };
-        let status = release::status(self.input(&release, self.context.clock.now()), &build.sight.build, error.as_ref());
+        let status =
+            release::status(self.input(&release, self.context.clock.now()), &build.sight.build, error.as_ref());
         Ok((write(self.context, release, status).await?, error))
     }
 
