@@ -188,7 +188,7 @@ impl<S: Store> Sweeper<S> {
             if !old && !forks.iter().any(|fork| fork.lacks_certificate) {
                 continue;
             }
-            let certificates = account.hosting.certificates(key.1.as_deref()).await?;
+            let certificates = account.hosting.certificates(key.1.as_deref()).await?.into();
             self.certificates_at.insert(key, now);
             for fork in forks {
                 let new =

@@ -1,6 +1,10 @@
 //! What is known of the outside for one Fork, and how far that can be relied on.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use forkable_core::{
     Facet, condition,
@@ -106,6 +110,25 @@ pub enum Hint {
     PullRequests,
     Project,
     Domains,
+}
+
+/// The certificates of a team: many, and each Fork looks for its own.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    list: Vec<(Vec<String>, Timestamp)>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl From<Vec<(Vec<String>, Timestamp)>> for Certificates {
+    fn from(list: Vec<(Vec<String>, Timestamp)>) -> Self {
+        let mut by_name = HashMap::<_, Vec<_>>::new();
+        for (index, (names, _)) in list.iter().enumerate() {
+            for name in names {
+                by_name.entry(name.clone()).or_default().push(index);
+            }
+        }
+        Self { list, by_name }
+    }
 }
 
 /// What is known of the outside for one Fork.
@@ -283,10 +306,10 @@ impl View {
     }
 
     /// Takes in the certificates of the team, as far as they are for domains of this Fork.
-    pub(crate) fn saw_certificates(&mut self, all: &[(Vec<String>, Timestamp)]) -> bool {
-        let own: BTreeSet<_> = self.own_domains().map(|domain| domain.name.clone()).collect();
-        let certificates: Vec<_> =
-            all.iter().filter(|(names, _)| names.iter().any(|name| own.contains(name))).cloned().collect();
+    pub(crate) fn saw_certificates(&mut self, all: &Certificates) -> bool {
+        let named = self.own_domains().filter_map(|domain| all.by_name.get(&domain.name));
+        let own: BTreeSet<_> = named.flatten().copied().collect();
+        let certificates: Vec<_> = own.into_iter().map(|index| all.list[index].clone()).collect();
         let changed = self.observed.certificates != certificates;
         self.observed.certificates = certificates;
         changed
