@@ -7,6 +7,8 @@ use bytes::Bytes;
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 
+use crate::transport;
+
 /// The largest answer of a collector that is read.
 const LARGEST: usize = 1 << 20;
 
@@ -20,7 +22,7 @@ pub struct Client {
 impl Client {
     /// Must be called within a runtime, and after a process-wide rustls provider was installed.
     pub fn new(timeout: Duration) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(timeout).build()?;
+        let http = transport::client().timeout(timeout).build()?;
         Ok(Self { http, runtime: Handle::current() })
     }
 }

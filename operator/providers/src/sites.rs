@@ -7,6 +7,8 @@ use forkable_core::sites::{Request, Sites, To, Visit};
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
+use crate::transport;
+
 /// The longest that a visit may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The part of a page that is read, in bytes.
@@ -26,12 +28,7 @@ impl Visitor {
     /// # Errors
     /// The machine's root certificates cannot be read.
     pub fn new(stand_in: Option<String>) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent("forkable")
-            .timeout(PATIENCE)
-            .build()?;
+        let http = transport::client().user_agent("forkable").timeout(PATIENCE).build()?;
         Ok(Self { http, stand_in })
     }
 

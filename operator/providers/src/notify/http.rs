@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use url::Url;
 
-use crate::transport::shortened;
+use crate::transport::{self, shortened};
 
 /// The longest that a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,14 +31,7 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new() -> reqwest::Result<Self> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .user_agent("forkable")
-                .timeout(PATIENCE)
-                .tcp_nodelay(true)
-        };
+        let builder = || transport::client().user_agent("forkable").timeout(PATIENCE).tcp_nodelay(true);
         Ok(Self { outside: builder().build()?, loopback: builder().no_proxy().build()? })
     }
 

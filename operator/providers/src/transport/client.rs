@@ -30,14 +30,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(timeouts: Timeouts) -> reqwest::Result<Self> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(timeouts.connect)
-                .timeout(timeouts.call)
-                .tcp_nodelay(true)
-        };
+        let builder =
+            || super::tls::client().connect_timeout(timeouts.connect).timeout(timeouts.call).tcp_nodelay(true);
         let (http, loopback) = (builder().build()?, builder().no_proxy().build()?);
         Ok(Self { http, loopback, within: timeouts.call, provider: Provider::GitHub })
     }

@@ -10,6 +10,7 @@ mod metrics;
 mod quota;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod trace;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ use forkable_core::{PortError, error::Provider};
 use jiff::Timestamp;
 use tower::{Layer as _, Service, ServiceExt as _, layer::layer_fn, util::BoxCloneSyncService};
 
+pub(crate) use self::tls::client;
 pub use answer::{json, message_of, shortened, unreadable};
 use budget::{Budget, Budgeted};
 use client::Client;
