@@ -23,6 +23,8 @@ mod tests;
 
 /// How long a statement waits for another process's write.
 const BUSY: Duration = Duration::from_secs(5);
+/// What a connection keeps of the file in memory, in KiB as it is negative. The system keeps all of it anyway.
+const CACHE: &str = "-512";
 
 /// The audit log of one installation.
 ///
@@ -43,6 +45,7 @@ impl SqliteJournal {
             .journal_mode(SqliteJournalMode::Wal)
             // A crash of the machine may lose the last entries, never the file.
             .synchronous(SqliteSynchronous::Normal)
+            .pragma("cache_size", CACHE)
             .busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.map_err(unavailable)?;
         Self::migrated(pool).await
