@@ -31,12 +31,12 @@ pub(super) async fn fleets() {
     }
 }
 
-fn controller(space: &Namespace<'_>, port: u16, more: &[&str]) -> Running {
+fn controller(space: &Namespace<'_>, port: u16, more: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(["controller", "--leader-elect=false", "--watch-namespace", &space.name, "--namespace", &space.name]);
     command.arg(format!("--listen=127.0.0.1:{port}")).args(more);
     command.envs(&space.world.environment).envs(space.cluster.environment()).env_remove("RUST_LOG");
-    Running::start(command)
+    command
 }
 
 /// Lets a controller make what is missing of a fleet.
@@ -49,7 +49,11 @@ async fn make(space: &Namespace<'_>, numbers: std::ops::Range<usize>) {
     let applied = began.elapsed();
     space.world.speed(MAKING).await;
     let port = super::free_port();
-    let running = controller(space, port, &[&format!("--time-scale={MAKING}"), "--resync=2400h"]);
+    let mut making = controller(space, port, &[&format!("--time-scale={MAKING}"), "--resync=2400h"]);
+    // Probes wait here for an answer: as fast as time goes, they would take all that the processor has.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    making.env("FORKABLE_SITES_URL", format!("http://{}", silent.local_addr().expect("an address")));
+    let running = Running::start(making);
     let forks = numbers.last().map_or(0, |last| last + 1);
     eventually("every fork is ready", PATIENCE, || async {
         tokio::time::sleep(GLANCE).await;
@@ -69,7 +73,7 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
     let before = writes();
     let port = super::free_port();
     let began = Instant::now();
-    let running = controller(space, port, &[]);
+    let running = Running::start(controller(space, port, &[]));
     is_listed(port).await;
     let listed = began.elapsed();
     // Every fork is looked at in pages of both providers, and then compared with its spec.
@@ -124,7 +128,7 @@ pub(super) async fn manifest_to_ready() -> Duration {
     let mut space = cluster.namespace("ready").await;
     let port;
     (space.world, port) = super::world_with_webhooks().await;
-    let running = controller(&space, port, &[]);
+    let running = Running::start(controller(&space, port, &[]));
     space.apply(&reference_secret()).await;
     is_listed(port).await;
     space.apply(&reference_fork()).await;

@@ -404,6 +404,13 @@ impl State {
 
     /// The project that this host is a domain of, with the domain.
     pub fn domain_by_host(&self, host: &str) -> Option<(&Project, &Domain)> {
+        // What serves is found by its alias: a fleet has too many domains to look through for each visitor.
+        let served = self.aliases.get(host).and_then(|alias| self.deployments.get(&alias.deployment));
+        let project = served.and_then(|deployment| self.projects.get(&deployment.project));
+        let domain = project.and_then(|project| project.domains.iter().find(|d| d.verified && d.name == host));
+        if let (Some(project), Some(domain)) = (project, domain) {
+            return Some((project, domain));
+        }
         let find = |name: &str| {
             let mut all = self.projects.values().flat_map(|p| p.domains.iter().map(move |d| (p, d)));
             all.find(|(_, domain)| domain.verified && domain.name == name)
