@@ -320,7 +320,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
-            record.freeze_override = input.freeze_override().map(Box::new);
+            record.freeze_override = input.freeze_override();
             approve(input, sight, &mut record);
             let serving = sight.production.as_ref().and_then(|production| production.serving.clone());
             let serving = serving.filter(|serving| Some(serving) != record.deployment_id.as_ref());

@@ -76,7 +76,7 @@ impl NetworkProber {
         let mut config = versions
             .map_err(told)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Trust::new(Arc::new(verifier))))
+            .with_custom_certificate_verifier(Arc::new(Trust::new(verifier)))
             .with_no_client_auth();
         // A visitor who comes for the first time has nothing to resume.
         config.resumption = Resumption::disabled();

@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustls::{
@@ -12,6 +12,7 @@ use rustls::{
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use rustls_platform_verifier::Verifier;
 use sha2::{Digest as _, Sha256};
 
 use super::certificate;
@@ -25,14 +26,50 @@ type Digest = [u8; 32];
 /// A verifier that is asked once for each chain and name.
 #[derive(Debug)]
 pub(super) struct Trust {
-    verifier: Arc<dyn ServerCertVerifier>,
-    /// From when to when each chain is good, in seconds since 1970.
-    good: Mutex<HashMap<Digest, (u64, u64)>>,
+    verifier: Verifier,
+    good: Good,
 }
 
 impl Trust {
-    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>) -> Self {
-        Self { verifier, good: Mutex::default() }
+    pub(super) fn new(verifier: Verifier) -> Self {
+        Self { verifier, good: Good::default() }
+    }
+}
+
+/// From when to when each chain is good, in seconds since 1970.
+#[derive(Debug, Default)]
+struct Good(Mutex<HashMap<Digest, (u64, u64)>>);
+
+impl Good {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, (u64, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks `verify` unless it is known that it would say that the chain is good.
+    fn once(
+        &self,
+        chain: &[&CertificateDer<'_>],
+        name: &str,
+        now: UnixTime,
+        verify: impl FnOnce() -> Result<ServerCertVerified, Error>,
+    ) -> Result<ServerCertVerified, Error> {
+        let digest = digest(chain, name);
+        if let Some((from, to)) = self.lock().get(&digest).copied()
+            && (from..to).contains(&now.as_secs())
+        {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let verified = verify()?;
+        let ends: Option<Vec<_>> = chain.iter().map(|certificate| certificate::ends(certificate)).collect();
+        if let Some(first) = ends.unwrap_or_default().into_iter().min().and_then(|end| end.as_second().try_into().ok())
+        {
+            let mut good = self.lock();
+            if good.len() >= MOST {
+                good.clear();
+            }
+            good.insert(digest, (now.as_secs(), first));
+        }
+        Ok(verified)
     }
 }
 
@@ -54,24 +91,9 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
-        let digest = digest(&chain, &server_name.to_str());
-        let good = || self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((from, to)) = good().get(&digest).copied()
-            && (from..to).contains(&now.as_secs())
-        {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let verified = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
-        let ends: Option<Vec<_>> = chain.iter().map(|certificate| certificate::ends(certificate)).collect();
-        if let Some(first) = ends.unwrap_or_default().into_iter().min().and_then(|end| end.as_second().try_into().ok())
-        {
-            let mut good = good();
-            if good.len() >= MOST {
-                good.clear();
-            }
-            good.insert(digest, (now.as_secs(), first));
-        }
-        Ok(verified)
+        self.good.once(&chain, &server_name.to_str(), now, || {
+            self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        })
     }
 
     fn verify_tls12_signature(
@@ -99,54 +121,9 @@ impl ServerCertVerifier for Trust {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use rustls::CertificateError;
 
     use super::*;
-
-    /// Trusts whatever is for acme.dev, and counts how often it is asked.
-    #[derive(Debug, Default)]
-    struct Counting(AtomicUsize);
-
-    impl ServerCertVerifier for Counting {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            name: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            let is_known = name.to_str() == "acme.dev";
-            is_known
-                .then(ServerCertVerified::assertion)
-                .ok_or(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Err(Error::General("not asked here".into()))
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Err(Error::General("not asked here".into()))
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            Vec::new()
-        }
-    }
 
     /// One that ends with a year.
     fn certificate(last: i32) -> CertificateDer<'static> {
@@ -159,14 +136,16 @@ mod tests {
     #[test]
     fn a_chain_is_looked_at_once_for_a_name_until_one_of_it_ends() {
         let (leaf, issuer) = (certificate(2040), certificate(2030));
-        let counting = Arc::new(Counting::default());
-        let trust = Trust::new(counting.clone());
+        let good = Good::default();
         let year = |year: u64| UnixTime::since_unix_epoch(std::time::Duration::from_hours((year - 1970) * 8766));
         let ask = |chain: &[&CertificateDer<'static>], name: &'static str, at| {
-            let intermediates: Vec<_> = chain[1..].iter().map(|certificate| (*certificate).clone()).collect();
-            let name = ServerName::try_from(name).expect("a name");
-            let is_good = trust.verify_server_cert(chain[0], &intermediates, &name, &[], at).is_ok();
-            (is_good, counting.0.swap(0, Ordering::Relaxed))
+            let mut asked = 0;
+            let verified = good.once(chain, name, at, || {
+                asked += 1;
+                let bad = Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
+                (name == "acme.dev").then(ServerCertVerified::assertion).ok_or(bad)
+            });
+            (verified.is_ok(), asked)
         };
         let both = [&leaf, &issuer];
         assert_eq!(ask(&both, "acme.dev", year(2026)), (true, 1));

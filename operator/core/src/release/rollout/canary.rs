@@ -271,7 +271,7 @@ pub(super) fn record(input: Input<'_>, sight: &Sight, to: Phase, record: &mut De
             canary.weight = weight(canary.step);
             canary.reached_at = None;
             // It went on in a freeze, maybe in another one than before.
-            record.freeze_override = input.freeze_override().map(Box::new).or(record.freeze_override.take());
+            record.freeze_override = input.freeze_override().or(record.freeze_override.take());
             if let Ok(Some(approval)) = input.step_approval(sight) {
                 record.approval = Some(Box::new(approval));
             }

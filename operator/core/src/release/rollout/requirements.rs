@@ -177,11 +177,11 @@ impl Input<'_> {
     }
 
     /// A freeze that a person wants to go live in, as it is put on record.
-    pub(super) fn freeze_override(&self) -> Option<FreezeOverride> {
+    pub(super) fn freeze_override(&self) -> Option<Box<FreezeOverride>> {
         let reason = self.annotation(OVERRIDE_FREEZE_ANNOTATION)?.trim();
         let freeze = self.freeze().ok().flatten().filter(|_| !reason.is_empty())?;
         let reason = reason.chars().take(512).collect();
-        Some(FreezeOverride { reason, windows: freeze.windows, at: Some(whole_seconds(self.now)) })
+        Some(Box::new(FreezeOverride { reason, windows: freeze.windows, at: Some(whole_seconds(self.now)) }))
     }
 
     /// What keeps visitors from getting the release, or more of them: an alert, or a freeze.
