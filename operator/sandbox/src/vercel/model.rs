@@ -406,15 +406,16 @@ impl State {
     pub fn domain_by_host(&self, host: &str) -> Option<(&Project, &Domain)> {
         // What serves is found by its alias: a fleet has too many domains to look through for each visitor.
         let served = self.aliases.get(host).and_then(|alias| self.deployments.get(&alias.deployment));
-        let project = served.and_then(|deployment| self.projects.get(&deployment.project));
-        let domain = project.and_then(|project| project.domains.iter().find(|d| d.verified && d.name == host));
-        if let (Some(project), Some(domain)) = (project, domain) {
-            return Some((project, domain));
-        }
-        let find = |name: &str| {
-            let mut all = self.projects.values().flat_map(|p| p.domains.iter().map(move |d| (p, d)));
-            all.find(|(_, domain)| domain.verified && domain.name == name)
-        };
-        find(host).or_else(|| find(&format!("*.{}", host.split_once('.')?.1)))
+        let served = served.and_then(|deployment| self.projects.get(&deployment.project));
+        let all = || self.projects.values();
+        domain_of(served.into_iter(), host)
+            .or_else(|| domain_of(all(), host))
+            .or_else(|| domain_of(all(), &format!("*.{}", host.split_once('.')?.1)))
     }
+}
+
+/// The first project that has this domain, and it is verified.
+fn domain_of<'a>(mut projects: impl Iterator<Item = &'a Project>, name: &str) -> Option<(&'a Project, &'a Domain)> {
+    let domain = |project: &'a Project| project.domains.iter().find(|domain| domain.verified && domain.name == name);
+    projects.find_map(|project| Some((project, domain(project)?)))
 }
