@@ -21,7 +21,7 @@ pub use self::{
     response::{Action, ActionType, InhibitedBy, Silence},
     signal::{
         CertificateSignal, IncidentSignal, ProbeMetric, ProbeSignal, QuerySignal, ReleaseMetric, ReleaseSignal,
-        SentryMetric, SentrySignal, Signal, StatusPage,
+        SentryMetric, SentrySignal, Signal, StatusPage, VercelMetric, VercelSignal,
     },
     status::{AlertRuleStatus, AlertState, AlertStatus, Undelivered},
 };

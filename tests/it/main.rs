@@ -24,6 +24,7 @@ mod release;
 mod releases;
 mod revert;
 mod rollout;
+mod runtime_logs;
 mod secrets;
 mod signals;
 mod traces;

@@ -10,7 +10,7 @@ use crate::{fork::KeyRef, rollout::RequestHeader};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("[has(self.probe), has(self.release), has(self.certificate), has(self.prometheus), has(self.incident), has(self.sentry)].filter(x, x).size() == 1", "exactly one of probe, release, certificate, prometheus, incident and sentry must be set")
+    validation = ("[has(self.probe), has(self.release), has(self.certificate), has(self.prometheus), has(self.incident), has(self.sentry), has(self.vercel)].filter(x, x).size() == 1", "exactly one of probe, release, certificate, prometheus, incident, sentry and vercel must be set")
 )]
 pub struct Signal {
     /// What the probes of the Fork find.
@@ -31,6 +31,9 @@ pub struct Signal {
     /// What Sentry counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentry: Option<SentrySignal>,
+    /// What the product logs at Vercel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vercel: Option<VercelSignal>,
 }
 
 /// What the probes of the Fork find.
@@ -181,4 +184,35 @@ pub enum SentryMetric {
     ErrorsPerMinute,
     /// Unresolved issues that were first seen in the window, 25 at most.
     NewIssues,
+}
+
+/// What the release that serves logs at Vercel while it runs (<https://vercel.com/docs/logs/runtime>). The log is followed
+/// from when the rule is there, by one request for each Fork, whatever number of rules read it: what happened before is not
+/// known, and there is no data until a minute was followed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self.metric == 'ServerErrorRatio' || !has(self.minimumRequests)", "minimumRequests is for ServerErrorRatio")
+)]
+pub struct VercelSignal {
+    /// Which number.
+    pub metric: VercelMetric,
+    /// The time that is counted.
+    #[serde(default = "window_minutes")]
+    #[schemars(range(min = 1, max = 60))]
+    pub window_minutes: i64,
+    /// Requests in the window without which ServerErrorRatio says nothing, as one of two is no trend; 20 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub minimum_requests: Option<i64>,
+}
+
+/// A number that Vercel's runtime logs give.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VercelMetric {
+    /// Lines of level `error` or `fatal` a minute, on average of the window.
+    ErrorsPerMinute,
+    /// Share of lines with a response of status 500 or above among those with a response, from 0 to 1. A function that
+    /// logs more lines counts more than one that logs a single one.
+    ServerErrorRatio,
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use forkable_crds::fork::{DnsRecord, FunctionMemory, LoginProtection, NodeVersion};
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::{PortError, Secret};
@@ -43,6 +44,9 @@ pub trait Hosting: Send + Sync {
     /// The last lines of a build's log, at most 20.
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError>;
 
+    /// What a deployment logs while it runs, from now on until the provider ends it: after minutes, to be asked for again.
+    async fn runtime_log(&self, target: &ProjectTarget, id: &str) -> Result<RuntimeLog, PortError>;
+
     /// Whether the project may have releases that get its visitors step by step: [`PortError::PlanUnsupported`] if the
     /// plan has none, or none left.
     async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError>;
@@ -53,6 +57,18 @@ pub trait Hosting: Send + Sync {
 
     /// The last release that got the project's visitors step by step, whether it is over or not.
     async fn split(&self, target: &ProjectTarget) -> Result<Option<Split>, PortError>;
+}
+
+/// Lines of a log as they come. After an error there are no more.
+pub type RuntimeLog = BoxStream<'static, Result<LogLine, PortError>>;
+
+/// A line of a log, without its text: what a product logs may be anybody's secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its level is that of an error or worse.
+    pub is_error: bool,
+    /// Status of the response to the request that it is of, once there is one.
+    pub status: Option<u16>,
 }
 
 /// A release that gets a project's visitors step by step.

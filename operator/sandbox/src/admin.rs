@@ -125,9 +125,11 @@ async fn release(State(sandbox): Shared, Path(id): Path<u64>) -> Result<StatusCo
 }
 
 async fn inventory(State(sandbox): Shared) -> Json<Value> {
+    let followers = sandbox.visits.receiver_count();
     Json(sandbox.write(|world, now| {
         json!({
             "now": now,
+            "runtimeLogFollowers": followers,
             "github": github::inventory(world, now),
             "vercel": vercel::inventory(world, now),
             "slack": slack::inventory(world),

@@ -30,7 +30,7 @@ mod webhooks;
 
 pub use clock::Clock;
 pub use requests::{Entry, Provider};
-pub use sandbox::{DnsRecord, Sandbox, World};
+pub use sandbox::{Degraded, DnsRecord, Sandbox, World};
 pub use server::{Server, start};
 pub use settings::{GithubPlan, Latencies, Options, Settings, VercelPlan, WebhookTarget};
 pub use tokens::{Access, Actor, Token, TokenKind};

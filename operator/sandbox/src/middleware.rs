@@ -42,6 +42,10 @@ pub(crate) struct Admitted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotCommitted;
 
+/// Put on an answer that goes on after its head: it is passed on as it comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GoesOn;
+
 pub(crate) async fn provider_call(
     State(sandbox): State<Arc<Sandbox>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
@@ -69,6 +73,10 @@ pub(crate) async fn provider_call(
     let crowded = slot.as_ref().is_some_and(Result::is_err) && sandbox.read(|world, _| world.settings.limits);
     let answer =
         if crowded { github::secondary_limit_answer(Some(60)) } else { handle(&sandbox, &call, request, next).await };
+    if answer.extensions().get::<GoesOn>().is_some() {
+        sandbox.note(|world, _| world.requests.update(call.seq, |entry| entry.status = Some(answer.status().as_u16())));
+        return after(&sandbox, &connection, fault_id, effect.as_ref(), answer, Bytes::new()).await;
+    }
     let (mut parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap_or_default();
     let committed = call.write && parts.status.as_u16() < 400 && parts.extensions.remove::<NotCommitted>().is_none();

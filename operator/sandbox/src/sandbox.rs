@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -141,6 +141,8 @@ pub struct Sandbox {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) released: watch::Sender<BTreeSet<u64>>,
     pub(crate) shutdown: CancellationToken,
+    /// What visitors of deployments do, for those who follow it.
+    pub(crate) visits: broadcast::Sender<Arc<vercel::Visit>>,
     /// Where this sandbox is reached: `http://127.0.0.1:PORT`.
     pub base: Arc<str>,
 }
@@ -163,6 +165,7 @@ impl Sandbox {
             slots: Arc::new(Semaphore::new(github::CONCURRENT)),
             released: watch::Sender::default(),
             shutdown: CancellationToken::new(),
+            visits: broadcast::Sender::new(1024),
             base,
         };
         (Arc::new(sandbox), queue)

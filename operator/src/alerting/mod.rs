@@ -5,6 +5,7 @@ mod act;
 mod evaluator;
 mod forks;
 mod handover;
+mod logs;
 mod objectives;
 mod pages;
 mod report;

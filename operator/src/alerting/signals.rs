@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
+    logs::Logs,
     objectives::{Objective, objective, seen},
     pages::{self, Pages},
     sentry::{self, Holds},
@@ -112,6 +113,7 @@ pub(super) struct Signals {
     answers: BTreeMap<Key, Answer>,
     asks: JoinSet<Answered>,
     pub(super) pages: Pages,
+    logs: Logs,
     holds: Arc<Holds>,
     /// Waiting to be asked.
     queue: Vec<(Arc<AlertRule>, Arc<Fork>, Option<Objective>)>,
@@ -128,6 +130,10 @@ impl Signals {
     ) -> Option<Reading> {
         if let Some(incident) = &rule.spec.signal.incident {
             return self.pages.read(incident, &seen.fork);
+        }
+        if let Some(vercel) = &rule.spec.signal.vercel {
+            let of = (&seen.fork, seen.releases(|fork| context.fleet.releases(fork)));
+            return Some(self.logs.read(context, vercel, of, now));
         }
         let Some(asked) = asked(rule) else { return Some(at_once(context, rule, seen, now)) };
         let fork = &seen.fork;
@@ -195,6 +201,7 @@ impl Signals {
     pub(super) fn forget_unread(&mut self) {
         self.answers.retain(|_, answer| std::mem::take(&mut answer.is_read));
         self.pages.forget_unread();
+        self.logs.forget_unread();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use forkable_crds::{
     AlertRuleSpec,
-    alert_rule::{AlertCondition, ProbeMetric, ReleaseMetric, SentryMetric},
+    alert_rule::{AlertCondition, ProbeMetric, ReleaseMetric, SentryMetric, VercelMetric},
     rollout::Comparison,
 };
 
@@ -35,6 +35,14 @@ fn threshold(rule: &AlertRuleSpec) -> Option<String> {
             SentryMetric::ErrorsPerMinute => outside(condition, "errors a minute are from 0 on", 0.0, f64::INFINITY),
             SentryMetric::NewIssues => {
                 outside(condition, "new issues are counted from 0 to 25", 0.0, f64::from(sentry::MOST_ISSUES))
+            }
+        };
+    }
+    if let Some(vercel) = &signal.vercel {
+        return match vercel.metric {
+            VercelMetric::ErrorsPerMinute => outside(condition, "errors a minute are from 0 on", 0.0, f64::INFINITY),
+            VercelMetric::ServerErrorRatio => {
+                outside(condition, "ServerErrorRatio is a share from 0 to 1 (5 % is 0.05)", 0.0, 1.0)
             }
         };
     }

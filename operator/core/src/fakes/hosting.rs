@@ -12,14 +12,18 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::{
+    StreamExt as _,
+    channel::mpsc::{self, UnboundedSender},
+};
 use jiff::Timestamp;
 
 use crate::{
     PortError,
     error::Provider,
     hosting::{
-        BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, ProjectAsk,
-        ProjectFacts, ProjectTarget, Split,
+        BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, LogLine,
+        ProjectAsk, ProjectFacts, ProjectTarget, RuntimeLog, Split,
     },
 };
 
@@ -57,6 +61,8 @@ pub struct World {
     pub certificates: Vec<(Vec<String>, Timestamp)>,
     /// Lines of every build's log.
     pub log: Vec<String>,
+    /// Who follows what deployments log, with the deployment's id.
+    pub followers: Vec<(String, UnboundedSender<LogLine>)>,
     /// Answers to the next changes in place of doing them.
     pub failures: VecDeque<PortError>,
     /// Every change that was asked for, with the project's name then.
@@ -108,6 +114,7 @@ impl Default for World {
                 .into(),
             certificates: Vec::new(),
             log: Vec::new(),
+            followers: Vec::new(),
             failures: VecDeque::new(),
             changes: Vec::new(),
             looks: 0,
@@ -195,6 +202,16 @@ impl Hosting for FakeHosting {
         going.sort_by_key(|facts| std::cmp::Reverse(facts.created_at));
         going.truncate(100);
         Ok(going)
+    }
+
+    async fn runtime_log(&self, target: &ProjectTarget, id: &str) -> Result<RuntimeLog, PortError> {
+        let mut world = self.world();
+        if !world.of(target)?.deployments.iter().any(|deployment| deployment.facts.id == id) {
+            return Err(not_found(format!("deployment {id}")));
+        }
+        let (sender, lines) = mpsc::unbounded();
+        world.followers.push((id.into(), sender));
+        Ok(lines.map(Ok).boxed())
     }
 
     async fn build_log(&self, _target: &ProjectTarget, _id: &str) -> Result<Vec<String>, PortError> {

@@ -186,6 +186,7 @@ impl Client {
             priority: request.priority,
             write: method != Method::GET,
             request: http(method, &request.url(&self.rest), bearer, request.body.as_ref()),
+            lines: None,
         };
         self.transport.send(call).await
     }
@@ -227,6 +228,7 @@ impl Client {
             priority: request.priority,
             write: request.write,
             request: http(Method::POST, &self.graphql, &bearer, Some(&body)),
+            lines: None,
         };
         let answer = self.transport.send(call).await?;
         self.auth.learn(&answer)?;

@@ -8,16 +8,25 @@ use std::{
 
 use bytes::Bytes;
 use forkable_core::{PortError, error::Provider};
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+use tokio_util::{
+    codec::{FramedRead, LinesCodec},
+    io::StreamReader,
+};
 use tower::Service;
 
-use super::{Answer, Call, Timeouts};
+use super::{Answer, Call, Line, Timeouts};
 
 /// The largest answer that is read: more than a page of anything that is asked for.
 const LARGEST: usize = 32 << 20;
+/// The longest line of an answer that goes on.
+const LONGEST: usize = 1 << 20;
+/// How long an answer may go on that nobody ends.
+const ENDLESS: Duration = Duration::from_mins(10);
 
 #[derive(Clone)]
 pub(super) struct Client {
@@ -40,12 +49,20 @@ impl Client {
         Self { provider, ..self }
     }
 
-    async fn exchange(self, request: http::Request<Bytes>) -> Result<Answer, PortError> {
+    async fn exchange(self, Call { request, lines, .. }: Call) -> Result<Answer, PortError> {
         let is_loopback = request.uri().host().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]"));
         let client = if is_loopback { &self.loopback } else { &self.http };
-        let sent = async { client.execute(request.try_into()?).await };
-        let answer = sent.await.map_err(|error| self.unavailable(&error))?;
-        let (parts, body) = http::Response::from(answer).into_parts();
+        let sent = async {
+            let mut request = reqwest::Request::try_from(request)?;
+            *request.timeout_mut() = lines.as_ref().map(|_| ENDLESS);
+            client.execute(request).await
+        };
+        let answer = tokio::time::timeout(self.within, sent).await.map_err(|_| self.silent())?;
+        let (parts, body) = http::Response::from(answer.map_err(|error| self.unavailable(&error))?).into_parts();
+        if let Some(lines) = lines.filter(|_| parts.status.is_success()) {
+            tokio::spawn(self.pass_on(body, lines));
+            return Ok(Answer::from_parts(parts, Bytes::new()));
+        }
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             let message = match error.downcast_ref::<reqwest::Error>() {
                 Some(error) => return self.unavailable(error),
@@ -61,12 +78,37 @@ impl Client {
         Ok(Answer::from_parts(parts, body))
     }
 
+    async fn pass_on(self, body: reqwest::Body, to: mpsc::Sender<Line>) {
+        let pieces = body.into_data_stream().map_err(std::io::Error::other);
+        let mut lines = FramedRead::new(StreamReader::new(pieces), LinesCodec::new_with_max_length(LONGEST));
+        loop {
+            let line = tokio::select! {
+                () = to.closed() => return,
+                line = lines.next() => line,
+            };
+            let Some(line) = line else { return };
+            let line = line.map_err(|error| PortError::Unavailable {
+                provider: self.provider,
+                message: format!("its answer broke off: {error}"),
+            });
+            if line.is_err() | to.send(line).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn silent(&self) -> PortError {
+        let message = format!("no answer within {:?}", self.within);
+        PortError::Unavailable { provider: self.provider, message }
+    }
+
     /// Names the cause and never the address, which may carry names of things.
     fn unavailable(&self, error: &reqwest::Error) -> PortError {
+        if error.is_timeout() && !error.is_connect() {
+            return self.silent();
+        }
         let message = if error.is_connect() {
             format!("no connection: {}", innermost(error))
-        } else if error.is_timeout() {
-            format!("no answer within {:?}", self.within)
         } else {
             format!("the connection broke: {}", innermost(error))
         };
@@ -100,6 +142,6 @@ impl Service<Call> for Client {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        Box::pin(self.clone().exchange(call.request))
+        Box::pin(self.clone().exchange(call))
     }
 }

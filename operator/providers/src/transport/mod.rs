@@ -18,6 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use forkable_core::{PortError, error::Provider};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tower::{Layer as _, Service, ServiceExt as _, layer::layer_fn, util::BoxCloneSyncService};
 
 pub(crate) use self::tls::client;
@@ -42,7 +43,13 @@ pub struct Call {
     /// Whether it changes anything.
     pub write: bool,
     pub request: http::Request<Bytes>,
+    /// Where the body of a successful answer goes, line by line as it comes; the [`Answer`] is then its head, with no
+    /// body. It ends when nobody listens any more.
+    pub lines: Option<mpsc::Sender<Line>>,
 }
+
+/// A line of an answer that goes on; after an error there are no more.
+pub type Line = Result<String, PortError>;
 
 impl fmt::Debug for Call {
     /// Without the request, whose body may have secrets.

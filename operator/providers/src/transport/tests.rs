@@ -40,7 +40,7 @@ fn measured(
 }
 
 fn call(bucket: &'static str, priority: Priority) -> Call {
-    Call { operation: "GET /thing", bucket, priority, write: false, request: http::Request::default() }
+    Call { operation: "GET /thing", bucket, priority, write: false, request: http::Request::default(), lines: None }
 }
 
 fn write() -> Call {

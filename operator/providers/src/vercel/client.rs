@@ -5,11 +5,11 @@ use forkable_core::{PortError, Secret, error::Provider};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 use url::Url;
 
 use super::errors::Failure;
-use crate::transport::{self, Answer, Call, Priority, Transport};
+use crate::transport::{self, Answer, Call, Line, Priority, Transport};
 
 /// One request. The operation is the method and Vercel's path template, which is also its name in metrics.
 pub(super) struct Request {
@@ -21,6 +21,7 @@ pub(super) struct Request {
     what: String,
     background: bool,
     hidden: Vec<Secret>,
+    lines: Option<mpsc::Sender<Line>>,
 }
 
 impl Request {
@@ -34,6 +35,7 @@ impl Request {
             what: String::new(),
             background: false,
             hidden: Vec::new(),
+            lines: None,
         }
     }
 
@@ -69,6 +71,13 @@ impl Request {
     pub(super) fn in_background(mut self) -> Self {
         self.background = true;
         self
+    }
+
+    /// The answer goes on, as lines of JSON: they come here once the request was answered.
+    pub(super) fn lines(mut self) -> (Self, mpsc::Receiver<Line>) {
+        let (sender, receiver) = mpsc::channel(64);
+        self.lines = Some(sender);
+        (self, receiver)
     }
 
     fn method(&self) -> Method {
@@ -163,12 +172,13 @@ impl Client {
     /// The request as it is sent, for a team.
     fn call(&self, request: &Request, team: Option<&str>) -> Result<Call, PortError> {
         let method = request.method();
+        let accept = if request.lines.is_some() { "application/stream+json" } else { "application/json" };
         let write = method != Method::GET;
         let builder = http::Request::builder()
             .method(method)
             .uri(request.url(&self.base, team).as_str())
             .header(header::USER_AGENT, concat!("forkable/", env!("CARGO_PKG_VERSION")))
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, accept)
             .header(header::AUTHORIZATION, self.bearer()?);
         let (builder, body) = match &request.body {
             Some(body) => (builder.header(header::CONTENT_TYPE, "application/json"), body.to_string()),
@@ -181,6 +191,7 @@ impl Client {
             priority: if request.background { Priority::Drift } else { Priority::Create },
             write,
             request: builder.body(Bytes::from(body)).expect("a URL and checked headers make a request"),
+            lines: request.lines.clone(),
         })
     }
 

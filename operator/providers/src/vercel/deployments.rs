@@ -2,8 +2,9 @@
 
 use forkable_core::{
     PortError,
-    hosting::{DeploymentFacts, DeploymentRequest, HostingDone, ProjectAsk, ProjectTarget},
+    hosting::{DeploymentFacts, DeploymentRequest, HostingDone, LogLine, ProjectAsk, ProjectTarget, RuntimeLog},
 };
+use futures::StreamExt as _;
 use http::StatusCode;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::{
     Vercel,
     client::Request,
     errors, id,
-    models::{Deployment, DeploymentPage, Event, REQUEST_META},
+    models::{Deployment, DeploymentPage, Event, LogRow, REQUEST_META},
     projects::project,
 };
 
@@ -188,6 +189,26 @@ impl Vercel {
         lines.drain(..lines.len().saturating_sub(TAIL));
         Ok(lines)
     }
+
+    /// Lines from now on, for five minutes. <https://vercel.com/docs/rest-api/logs/get-logs-for-a-deployment>
+    pub(super) async fn follow_log(&self, target: &ProjectTarget, deployment: &str) -> Result<RuntimeLog, PortError> {
+        let operation = "GET /v1/projects/{projectId}/deployments/{deploymentId}/runtime-logs";
+        let request = project((operation, target.team.as_deref()), id(target)?, &target.name).at(deployment);
+        let (request, mut lines) = request.in_background().lines();
+        self.client.send_for_nothing(request).await?;
+        let lines = futures::stream::poll_fn(move |context| lines.poll_recv(context));
+        Ok(lines.filter_map(async |line| line.and_then(|line| logged(&line)).transpose()).boxed())
+    }
+}
+
+/// What a line of a log says; `None` if it is of the log itself, or empty.
+fn logged(line: &str) -> Result<Option<LogLine>, PortError> {
+    if line.trim().is_empty() {
+        return Ok(None);
+    }
+    let row: LogRow = serde_json::from_str(line)
+        .map_err(|error| errors::unavailable(format!("a line of the log is not as it should be: {error}")))?;
+    Ok(row.line())
 }
 
 fn about(operation: &'static str, target: &ProjectTarget, deployment: &str) -> Request {

@@ -22,7 +22,7 @@ use forkable_core::{
     error::Provider,
     hosting::{
         CustomEnvironment, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone,
-        ProjectAsk, ProjectFacts, ProjectTarget, Split,
+        ProjectAsk, ProjectFacts, ProjectTarget, RuntimeLog, Split,
     },
 };
 use jiff::Timestamp;
@@ -141,6 +141,10 @@ impl Hosting for Vercel {
 
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {
         self.log_tail(target, id).await
+    }
+
+    async fn runtime_log(&self, target: &ProjectTarget, id: &str) -> Result<RuntimeLog, PortError> {
+        self.follow_log(target, id).await
     }
 
     async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError> {

@@ -3,11 +3,12 @@
 use forkable_core::{
     PortError,
     hosting::{
-        BuildState, DeploymentFacts, DeploymentRequest, Hosting, HostingChange, HostingDone, ProjectAsk, ProjectFacts,
-        ProjectSettings, ProjectSettingsPatch, ProjectTarget,
+        BuildState, DeploymentFacts, DeploymentRequest, Hosting, HostingChange, HostingDone, LogLine, ProjectAsk,
+        ProjectFacts, ProjectSettings, ProjectSettingsPatch, ProjectTarget,
     },
 };
 use forkable_crds::fork::{FunctionMemory, LoginProtection, NodeVersion};
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -288,5 +289,24 @@ pub(super) async fn a_deleted_project_is_gone_and_can_be_deleted_again(world: &d
     let update = HostingChange::UpdateProject { name: None, settings: ProjectSettingsPatch::default() };
     let updated = hosting.apply(&target, &update).await;
     assert!(matches!(updated, Err(PortError::NotFound { .. })), "{updated:?}");
+    Ok(())
+}
+
+pub(super) async fn what_a_deployment_logs_is_followed(world: &dyn World) -> Outcome {
+    let hosting = world.hosting();
+    let (target, _, repository) = world.project("acme").await?;
+    let made = build(hosting, &target, request(&repository, "Production")).await?;
+    world.finish_builds();
+    let absent = hosting.runtime_log(&target, "dpl_gone").await.err().ok_or("there is none")?;
+    assert!(matches!(absent, PortError::NotFound { .. }), "{absent}");
+    let mut log = hosting.runtime_log(&target, &made.id).await?;
+    let built = hosting.deployment(&target, &made.id).await?.ok_or("it is gone")?;
+    world.visit(&built, 200).await?;
+    world.visit(&built, 500).await?;
+    let fine = LogLine { is_error: false, status: Some(200) };
+    let failed = LogLine { is_error: true, status: Some(500) };
+    assert_eq!([log.next().await.transpose()?, log.next().await.transpose()?], [Some(fine), Some(failed)]);
+    world.end_logs();
+    assert!(log.next().await.is_none());
     Ok(())
 }

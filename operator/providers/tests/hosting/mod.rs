@@ -42,6 +42,7 @@ in_both_worlds! {
     contract::custom_environments_are_made_once,
     contract::a_build_is_found_again_by_its_request,
     contract::a_failed_build_says_why,
+    contract::what_a_deployment_logs_is_followed,
     contract::a_cancelled_build_stays_cancelled,
     contract::visitors_are_challenged_for_a_while,
     contract::a_deleted_project_is_gone_and_can_be_deleted_again,

@@ -6,13 +6,16 @@ use async_trait::async_trait;
 use forkable_core::{
     Secret,
     fakes::hosting::FakeHosting,
-    hosting::{BuildState, Hosting, HostingChange, HostingDone, ProjectFacts, ProjectSettings, ProjectTarget},
+    hosting::{
+        BuildState, DeploymentFacts, Hosting, HostingChange, HostingDone, LogLine, ProjectFacts, ProjectSettings,
+        ProjectTarget,
+    },
 };
 use forkable_providers::{
     transport::{Network, SystemClock, Timeouts},
     vercel::{self, Vercel},
 };
-use forkable_sandbox::{DnsRecord, Latencies, Options, Server, Settings, VercelPlan};
+use forkable_sandbox::{Degraded, DnsRecord, Latencies, Options, Server, Settings, VercelPlan};
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,6 +41,10 @@ pub(super) trait World: Send + Sync {
     fn unseen_repository(&self) -> &'static str;
     /// Every build ends: well, unless it is of a broken repository. So does every promotion.
     fn finish_builds(&self);
+    /// Somebody visits a deployment, which answers with this status.
+    async fn visit(&self, deployment: &DeploymentFacts, status: u16) -> Outcome;
+    /// The provider ends what follows logs.
+    fn end_logs(&self);
     /// A person makes the records that lead the name to Vercel.
     fn lead(&self, name: &str, records: &[forkable_crds::fork::DnsRecord]);
     /// A person makes the TXT record that proves ownership.
@@ -104,6 +111,17 @@ impl World for Fake {
         let broken = self.broken.lock().is_ok_and(|broken| !broken.is_empty());
         self.hosting.world().finish_builds(if broken { BuildState::Failed } else { BuildState::Ready });
         self.hosting.world().finish_moves();
+    }
+
+    async fn visit(&self, deployment: &DeploymentFacts, status: u16) -> Outcome {
+        let line = LogLine { is_error: status >= 500, status: Some(status) };
+        let world = self.hosting.world();
+        let following = world.followers.iter().filter(|(id, _)| *id == deployment.id);
+        Ok(following.map(|(_, lines)| lines.unbounded_send(line)).collect::<Result<_, _>>()?)
+    }
+
+    fn end_logs(&self) {
+        self.hosting.world().followers.clear();
     }
 
     fn lead(&self, name: &str, _records: &[forkable_crds::fork::DnsRecord]) {
@@ -238,6 +256,25 @@ impl World for Sandbox {
             self.server.sandbox().write(|world, _| world.clock.advance(SignedDuration::from_hours(2)));
         }
         self.server.sandbox().write(|_, _| {});
+    }
+
+    async fn visit(&self, deployment: &DeploymentFacts, status: u16) -> Outcome {
+        let commit = deployment.commit.clone().ok_or("no commit")?;
+        self.server.sandbox().write(|world, _| {
+            world.degraded.clear();
+            if status != 200 {
+                world.degraded.insert(commit, Degraded { status, live_only: false });
+            }
+        });
+        // The project's own name is the shortest; the others ask for a login.
+        let host = deployment.aliases.iter().min_by_key(|host| host.len()).ok_or("it serves nothing")?;
+        let visit = self.http.get(format!("{}/_sites/{host}/", self.server.url())).send().await?;
+        assert_eq!(visit.status(), status);
+        Ok(())
+    }
+
+    fn end_logs(&self) {
+        self.server.sandbox().write(|world, _| world.clock.advance(SignedDuration::from_mins(5)));
     }
 
     fn lead(&self, name: &str, records: &[forkable_crds::fork::DnsRecord]) {

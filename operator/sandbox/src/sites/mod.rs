@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
-use crate::vercel::{Deployment, Project, ReadyState, State};
+use crate::vercel::{self, Deployment, Project, ReadyState, State};
 
 /// What a visitor of a host gets.
 enum Visit<'a> {
@@ -27,7 +27,8 @@ enum Visit<'a> {
 pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Request) -> Response {
     let headers = request.headers();
     let bucket = bucket(headers);
-    sandbox.write(|world, _| match visit(&mut world.vercel, host, bucket) {
+    let mut ran = None;
+    let answer = sandbox.write(|world, now| match visit(&mut world.vercel, host, bucket) {
         Visit::Redirect { to, status } => redirect(&location(request, to, path), status),
         Visit::Nothing => {
             let text = "This deployment cannot be found.";
@@ -37,6 +38,7 @@ pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Re
             if let Some(refusal) = refuse(project, deployment, host, headers) {
                 return refusal;
             }
+            ran = Some((deployment.id.clone(), now));
             let commit = deployment.git.as_ref().map(|git| git.sha.as_str()).unwrap_or_default();
             match world.degraded.get(commit) {
                 Some(degraded) if !degraded.live_only || host != deployment.url => {
@@ -46,7 +48,14 @@ pub(crate) fn serve(sandbox: &Arc<Sandbox>, host: &str, path: &str, request: &Re
                 _ => answer(project, deployment, host, path),
             }
         }
-    })
+    });
+    if let Some((deployment, at)) = ran {
+        let (method, status) = (request.method().to_string(), answer.status().as_u16());
+        let visit = vercel::Visit { deployment, host: host.into(), method, path: path.into(), status, at };
+        // It matters only to those who follow.
+        let _ = sandbox.visits.send(Arc::new(visit));
+    }
+    answer
 }
 
 /// Who serves `host`: a redirect, the deployment an alias points to, or the deployment whose own URL it is.

@@ -26,6 +26,7 @@ mod projects;
 mod protection;
 mod releases;
 mod rolling;
+mod runtime_logs;
 mod source;
 mod teams;
 mod validate;
@@ -51,6 +52,7 @@ pub use deployments::{Deployment, ReadyState};
 pub(crate) use inventory::inventory;
 pub(crate) use limits::{admit, limit_answer};
 pub use model::{Domain, Project, State};
+pub(crate) use runtime_logs::Visit;
 
 /// A route's code.
 type Handler = fn(&mut Call<'_>) -> Outcome;
@@ -122,6 +124,8 @@ const ROUTES: &[(&str, Handler)] = &[
     ("GET /v2/user", teams::user),
 ];
 
+const LOGS: &str = "GET /v1/projects/{idOrName}/deployments/{deploymentId}/runtime-logs";
+
 /// The routes below `/vercel`; anything else is 404.
 pub fn router() -> Router<Arc<Sandbox>> {
     let routed = ROUTES.iter().fold(Router::new(), |router, (operation, handler)| {
@@ -133,8 +137,24 @@ pub fn router() -> Router<Arc<Sandbox>> {
         };
         router.route(path, on(filter, handle))
     });
+    let (_, path) = LOGS.split_once(' ').expect("a route is METHOD /path");
+    let routed = routed.route(path, axum::routing::get(follow));
     let missing = || async { respond(Err(Problem::not_found("The requested API endpoint does not exist."))) };
     routed.method_not_allowed_fallback(missing).fallback(missing)
+}
+
+/// The one route whose answer goes on.
+async fn follow(
+    Shared(sandbox): Shared<Arc<Sandbox>>,
+    Path(path): Path<BTreeMap<String, String>>,
+    Extension(arrived): Extension<Arc<Arrived>>,
+    Extension(actor): Extension<Actor>,
+) -> Response {
+    let found = sandbox.write(|world, now| run(LOGS, runtime_logs::find, world, now, path, &arrived, &actor));
+    match found {
+        Ok(Reply(_, Value::String(deployment))) => runtime_logs::follow(&sandbox, deployment),
+        other => respond(other),
+    }
 }
 
 /// Checks a request, runs its route on the world, and words the answer.

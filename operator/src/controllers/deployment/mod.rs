@@ -84,7 +84,8 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
     passed
 }
 
-fn target(fork: &Fork) -> ProjectTarget {
+/// The project of a Fork.
+pub(crate) fn target(fork: &Fork) -> ProjectTarget {
     let project = fork.status.as_ref().and_then(|status| status.project.as_ref());
     ProjectTarget {
         team: fork.spec.project.team_id.clone(),

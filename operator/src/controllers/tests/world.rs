@@ -16,7 +16,7 @@ use forkable_core::{
     forge::ForgeChange,
     hosting::{
         BuildState, DeploymentFacts, DomainConfiguration, DomainFacts, Hosting, HostingChange, HostingDone, ProjectAsk,
-        ProjectFacts, ProjectTarget, Split,
+        ProjectFacts, ProjectTarget, RuntimeLog, Split,
     },
     store::{ObjectRef, Store},
 };
@@ -271,6 +271,10 @@ impl Hosting for Builds {
 
     async fn build_log(&self, target: &ProjectTarget, id: &str) -> Result<Vec<String>, PortError> {
         self.fake.build_log(target, id).await
+    }
+
+    async fn runtime_log(&self, target: &ProjectTarget, id: &str) -> Result<RuntimeLog, PortError> {
+        self.fake.runtime_log(target, id).await
     }
 
     async fn allows_steps(&self, target: &ProjectTarget) -> Result<(), PortError> {

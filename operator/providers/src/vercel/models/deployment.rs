@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forkable_core::hosting::{BuildState, DeploymentFacts};
+use forkable_core::hosting::{BuildState, DeploymentFacts, LogLine};
 use serde::Deserialize;
 
 /// Key in `meta` that tells whose request made a deployment.
@@ -133,5 +133,28 @@ struct Payload {
 impl Event {
     pub(in crate::vercel) fn text(self) -> Option<String> {
         self.text.or_else(|| self.payload.and_then(|payload| payload.text))
+    }
+}
+
+/// A line of what a deployment logs while it runs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::vercel) struct LogRow {
+    source: String,
+    level: String,
+    response_status_code: Option<f64>,
+}
+
+impl LogRow {
+    /// `None`: Vercel says something of the log itself.
+    pub(in crate::vercel) fn line(&self) -> Option<LogLine> {
+        if self.source == "delimiter" {
+            return None;
+        }
+        // Vercel writes numbers that are no status where there is no response yet.
+        let status = self.response_status_code.filter(|status| (100.0..600.0).contains(status));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a status")]
+        let status = status.map(|status| status as u16);
+        Some(LogLine { is_error: matches!(self.level.as_str(), "error" | "fatal"), status })
     }
 }

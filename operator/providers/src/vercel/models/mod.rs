@@ -7,7 +7,7 @@ mod project;
 mod tests;
 mod variable;
 
-pub(super) use deployment::{Deployment, DeploymentPage, Event, REQUEST_META};
+pub(super) use deployment::{Deployment, DeploymentPage, Event, LogRow, REQUEST_META};
 pub(super) use domain::{CertificatePage, Domain, DomainConfig, DomainPage, Recommended};
 pub(super) use project::{Environment, EnvironmentList, Project, ProjectPage};
 use serde::{Deserialize, Deserializer};
