@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkable_tests::{World, eventually};
+use forkable_tests::{World, eventually, fleet_fork};
 use reqwest::Method;
 use serde_json::json;
 
@@ -137,4 +137,43 @@ async fn a_domain_of_another_team_is_never_taken() {
         .and_then(|projects| projects.iter().find(|project| project["name"] == "other-site"))
         .expect("the other project");
     assert!(other["domains"].to_string().contains("taken.example.com"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_used_up_at_a_start_costs_no_call_for_each_fork_and_says_nothing_of_them() {
+    // One more than are looked at one by one when the process starts.
+    const FORKS: usize = 21;
+    // GitHub lets things be made at a pace that is long for a test.
+    const MAKING: u32 = 60;
+    const PATIENCE: Duration = Duration::from_mins(2);
+    let mut world = World::start().await;
+    for n in 0..FORKS {
+        world.write(&format!("f{n}.yaml"), &fleet_fork(n));
+    }
+    world.speed(MAKING).await;
+    world.arguments.push(format!("--time-scale={MAKING}"));
+    world.converge().await;
+    world.arguments.pop();
+    world.speed(1).await;
+    let before = world.stored().await;
+    let limited = json!({ "rateLimited": "primary", "retryAfter": 600 });
+    world.fault(json!({ "match": { "provider": "github" }, "times": null, "effect": limited })).await;
+    world.forget_calls().await;
+    let running = world.up();
+    eventually("a pass of every Fork is over", PATIENCE, || async {
+        let text = running.metrics(PATIENCE).await;
+        let of_forks = |line: &&str| {
+            line.starts_with("controller_runtime_reconcile_errors_total{controller=\"fork\",reason=\"RateLimited\"}")
+        };
+        let limited: usize = text.lines().find(of_forks)?.rsplit_once(' ')?.1.parse().ok()?;
+        (limited == FORKS).then_some(())
+    })
+    .await;
+    let calls = world.counts().await;
+    running.kill().await;
+    assert_eq!(calls.get("graphql query ForkFleet"), Some(&1), "{calls:#?}");
+    // One page of projects, domains of three Forks as in every sweep, the certificates.
+    let of_vercel = calls.iter().filter(|(call, _)| call.contains(" /v")).map(|(_, times)| times).sum::<usize>();
+    assert!((2..=5).contains(&of_vercel), "{calls:#?}");
+    assert_eq!(world.stored().await, before, "a status was written");
 }

@@ -94,11 +94,19 @@ impl<S: Store> Sweeper<S> {
     }
 
     async fn sweep_account(&mut self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
-        // Neither provider waits for the other.
-        future::try_join(self.repositories(account, forks), self.projects(account, forks)).await?;
-        self.domains(account, forks).await?;
-        self.deep(account, forks).await?;
-        self.certificates(account, forks).await
+        // Neither provider waits for the other, and what one of them does not tell now, such as GitHub while a quota is
+        // used up, is no reason to ask the other one for each Fork.
+        let of_github = async {
+            self.repositories(account, forks).await?;
+            self.deep(account, forks).await
+        };
+        let of_vercel = async {
+            self.projects(account, forks).await?;
+            self.domains(account, forks).await
+        };
+        let (of_github, of_vercel) = future::join(of_github, of_vercel).await;
+        let certificates = self.certificates(account, forks).await;
+        of_github.and(of_vercel).and(certificates)
     }
 
     async fn repositories(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {

@@ -116,8 +116,8 @@ impl World for Fake {
     async fn visit(&self, deployment: &DeploymentFacts, status: u16) -> Outcome {
         let line = LogLine { is_error: status >= 500, status: Some(status) };
         let world = self.hosting.world();
-        let following = world.followers.iter().filter(|(id, _)| *id == deployment.id);
-        Ok(following.map(|(_, lines)| lines.unbounded_send(line)).collect::<Result<_, _>>()?)
+        let mut following = world.followers.iter().filter(|(id, _)| *id == deployment.id);
+        Ok(following.try_for_each(|(_, lines)| lines.unbounded_send(line))?)
     }
 
     fn end_logs(&self) {

@@ -18,7 +18,10 @@ use forkable_core::{
     plan::{Outcome, Verdict},
     store::{Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{FINALIZER, Fork, fork::ManagementPolicy};
+use forkable_crds::{
+    FINALIZER, Fork,
+    fork::{ForkStatus, ManagementPolicy},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -151,11 +154,20 @@ async fn keep_true<S: Store>(
     }
     // observe
     if let Err((error, next)) = observe(context, &account, &fork, view).await {
+        // A quota that is used up says nothing of what is there.
+        if matches!(error, PortError::RateLimited { .. }) && is_at_rest(&context.unsaved.status(&fork), &fork) {
+            return Ok(Passed { next: Some(next), failed: Some(error.reason()) });
+        }
         return early(fork, Early::Unobserved(&error), Some(next), Some(error.reason())).await;
     }
     view.observed.releases = context.fleet.releases(object);
     // plan, apply, report
     act(context, &account, object, fork, &desired, view).await
+}
+
+/// Whether all of it was as it should be when that was written down, and nothing else is wanted since.
+fn is_at_rest(status: &ForkStatus, fork: &Fork) -> bool {
+    status.observed_generation == Some(fork.generation()) && condition::is_true(&status.conditions, "Ready")
 }
 
 /// Makes the view fresh, unless that failed a moment ago; then, and when it fails now: the error and when to come back.
