@@ -2,13 +2,13 @@
 
 #![expect(clippy::duplicated_attributes, reason = "each printer column has a type_, a name and a path of its own")]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    condition::conditions,
+    condition::{Condition, conditions},
     fork::LocalRef,
     rollout::{
         self, Analysis, AnalysisRun, ApprovalStatus, Bake, CanaryStatus, CanaryStep, FreezeOverride, Gates, Migration,

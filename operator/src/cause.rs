@@ -1,7 +1,7 @@
 //! Who must act on an object, by its conditions.
 
 use forkable_core::condition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use forkable_crds::condition::Condition;
 
 /// Reasons that pass by themselves.
 const PASSING: [&str; 6] = ["ProviderUnavailable", "RateLimited", "Stale", "NotFound", "Progressing", "Observing"];

@@ -1,11 +1,11 @@
 //! What Forkable reports of an AlertRule.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::condition::conditions;
+use crate::condition::{Condition, conditions};
 
 /// Of which Forks the rule fires, and what keeps it from working.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

@@ -1,10 +1,13 @@
 //! What Forkable reports of a Fork.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{condition::conditions, rollout::PreviewStatus};
+use crate::{
+    condition::{Condition, conditions},
+    rollout::PreviewStatus,
+};
 
 /// What exists for the Fork, and what keeps it from being as the manifest says.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use forkable_crds::condition::Condition;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// How one concern stands, which decides `Ready`, `Reconciling` and `Stalled` of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

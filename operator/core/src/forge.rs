@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use forkable_crds::fork::Visibility;
 use jiff::Timestamp;
+use litemap::LiteMap;
 
 use crate::{
     PortError, Secret,
@@ -90,8 +91,11 @@ pub struct TemplateFacts {
     /// `None`: it has no commit.
     pub head: Option<Head>,
     /// Blob per asked path; absent paths are not in it.
-    pub blobs: BTreeMap<String, String>,
+    pub blobs: Blobs,
 }
+
+/// Blob by path. A list, as most repositories have one path that is looked at: a map has room for eleven at once.
+pub type Blobs = LiteMap<String, String>;
 
 /// The newest commit of a branch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,7 +132,7 @@ pub struct RepositoryFacts {
     /// `None`: no commit yet, which is "not yet" for a repository that was just made; or not told by an answer.
     pub head: Option<Head>,
     /// Blob per asked path; absent paths are not in it.
-    pub blobs: BTreeMap<String, String>,
+    pub blobs: Blobs,
     pub rulesets: Vec<RulesetFacts>,
     pub environments: Vec<EnvironmentFacts>,
     pub dependabot_alerts: Option<bool>,
@@ -399,7 +403,7 @@ pub enum ForgeDone {
     /// The new head and the blob of each file.
     Committed {
         head: Head,
-        blobs: BTreeMap<String, String>,
+        blobs: Blobs,
     },
     Ruleset(RulesetFacts),
     /// A secret or variable was written; GitHub's time of it, if it says so.

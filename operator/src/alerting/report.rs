@@ -7,9 +7,10 @@ use forkable_core::{
     condition::{self, Report, State},
     store::{EventType, Kind as _, Store, StoreError},
 };
+use forkable_crds::condition::Condition;
 use forkable_crds::{AlertRule, AlertRuleStatus, alert_rule::Undelivered};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::evaluator::{Rule, is_firing, recorded};
 use crate::context::Context;

@@ -10,6 +10,7 @@ use forkable_core::{
     release::rollout::canary,
     store::{Kind, ObjectRef},
 };
+use forkable_crds::condition::Condition;
 use forkable_crds::{
     AlertRule, Deployment, Fork,
     alert_rule::{AlertState, AlertStatus, Undelivered},
@@ -17,7 +18,6 @@ use forkable_crds::{
 };
 use forkable_providers::journal::SqliteJournal;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     colour::{Tone, paint},

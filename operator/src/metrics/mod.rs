@@ -18,9 +18,9 @@ use forkable_core::{
     plan::Effect,
     store::{Kind, ObjectRef},
 };
+use forkable_crds::condition::Condition;
 use forkable_crds::{AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::{brake::Brake, clock::until, controllers::Passed, driver::PANIC, fleet::Fleet, monitoring::Monitor};

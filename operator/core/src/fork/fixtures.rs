@@ -1,7 +1,5 @@
 //! Values that tests begin with: the Fork `default/acme` of `forkable-ai/framework`, and a world in which it is done.
 
-use std::collections::BTreeMap;
-
 use forkable_crds::{
     Deployment, Fork, ForkStatus,
     deployment::Strategy,
@@ -19,7 +17,7 @@ use super::{
 };
 use crate::{
     DigestKey, Secret,
-    forge::{ForgeChange, Head, RepositoryFacts, TemplateFacts},
+    forge::{Blobs, ForgeChange, Head, RepositoryFacts, TemplateFacts},
     hosting::{ProjectFacts, ProjectSettings},
     plan::{Change, FacetPlan, Verdict},
 };
@@ -105,7 +103,7 @@ pub(crate) fn template_facts() -> TemplateFacts {
         private: false,
         default_branch: Some("main".into()),
         head: Some(head("template-head")),
-        blobs: BTreeMap::new(),
+        blobs: Blobs::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The condition that says whether probes reach a product.
 
+use forkable_crds::condition::Condition;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Standing, Verdict};
 use crate::condition;

@@ -96,9 +96,7 @@ fn failed() -> DeploymentFacts {
 
 fn says(status: &DeploymentStatus, type_: &str) -> String {
     let condition = status.conditions.iter().find(|condition| condition.type_ == type_);
-    let told = |it: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
-        format!("{} {}: {}", it.status, it.reason, it.message)
-    };
+    let told = |it: &forkable_crds::condition::Condition| format!("{} {}: {}", it.status, it.reason, it.message);
     condition.map_or_else(String::new, told)
 }
 

@@ -1,7 +1,5 @@
 //! Many files in one commit, on top of the head that was seen and of no other.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use forkable_core::{
     PortError,
@@ -60,7 +58,7 @@ impl GitHub {
         }
         let commit: Commit = observe::read(commit)?;
         let blob = |file: &FileContent| (file.path.clone(), blob::id(file.content.as_bytes()));
-        let blobs: BTreeMap<_, _> = files.iter().map(blob).collect();
+        let blobs = files.iter().map(blob).collect();
         Ok(ForgeDone::Committed { head: commit.head(), blobs })
     }
 }

@@ -3,7 +3,7 @@
 use forkable_core::{
     PortError,
     error::Provider,
-    forge::{ForgeDone, RepositoryTarget},
+    forge::{Blobs, ForgeDone, RepositoryTarget},
 };
 use forkable_crds::fork::Visibility;
 use jiff::SignedDuration;
@@ -114,7 +114,7 @@ impl GitHub {
             return Err(errors::of_graph(&answer.errors, &what));
         }
         let seen: observe::facts::Seen = observe::read(made)?;
-        Ok(ForgeDone::Repository(Box::new(seen.facts(std::collections::BTreeMap::new()))))
+        Ok(ForgeDone::Repository(Box::new(seen.facts(Blobs::default()))))
     }
 
     /// <https://docs.github.com/en/rest/repos/forks#create-a-fork>. GitHub answers with the fork that is there already,

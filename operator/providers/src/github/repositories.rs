@@ -1,10 +1,8 @@
 //! A repository that exists: settings, topics, security switches, archive, delete; and how REST tells repositories.
 
-use std::collections::BTreeMap;
-
 use forkable_core::{
     PortError,
-    forge::{ForgeDone, RepositoryFacts, RepositoryPatch, RepositoryTarget},
+    forge::{Blobs, ForgeDone, RepositoryFacts, RepositoryPatch, RepositoryTarget},
 };
 use forkable_crds::fork::Visibility;
 use http::StatusCode;
@@ -162,7 +160,7 @@ impl GitHub {
             return Err(errors::of_graph(&answer.errors, &name(target)));
         }
         let seen: observe::facts::Seen = observe::read(repository)?;
-        Ok(ForgeDone::Repository(Box::new(seen.facts(BTreeMap::new()))))
+        Ok(ForgeDone::Repository(Box::new(seen.facts(Blobs::default()))))
     }
 
     async fn patch(&self, target: &RepositoryTarget, body: Value) -> Result<Repository, PortError> {

@@ -80,13 +80,13 @@ impl Tabular for Fork {
         let is_down = if available.is_some_and(|it| it.status == "False") { " (down)" } else { "" };
         vec![
             self.reference().name,
-            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
+            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             status.url.map_or_else(none, |url| url + is_down),
             status.repository.map_or_else(none, |repository| repository.full_name),
             status.current_release.map_or_else(none, |release| release.name),
             age(self, now),
             status.project.map_or_else(none, |project| project.name),
-            ready.map_or_else(none, |ready| ready.reason.clone()),
+            ready.map_or_else(none, |ready| ready.reason.to_string()),
             ready.map_or_else(none, |ready| first_line(&ready.message)),
         ]
     }
@@ -103,7 +103,7 @@ impl Tabular for Deployment {
         let sha = self.spec.source.commit.clone().unwrap_or(commit.sha);
         vec![
             self.reference().name,
-            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
+            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             status.phase.unwrap_or_else(none),
             self.spec.fork_ref.name.clone(),
             forge::short(&sha).to_owned(),
@@ -130,13 +130,13 @@ impl Tabular for AlertRule {
         };
         vec![
             self.reference().name,
-            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.clone()),
+            ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             format!("{:?}", self.spec.severity),
             status.selected.to_string(),
             named,
             status.undelivered.len().to_string(),
             age(self, now),
-            ready.map_or_else(none, |ready| ready.reason.clone()),
+            ready.map_or_else(none, |ready| ready.reason.to_string()),
             ready.map_or_else(none, |ready| first_line(&ready.message)),
         ]
     }

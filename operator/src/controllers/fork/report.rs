@@ -10,9 +10,9 @@ use forkable_core::{
     plan::{Outcome, Verdict},
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
+use forkable_crds::condition::Condition;
 use forkable_crds::{Fork, ForkStatus, fork::ReleaseStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     context::Context,
@@ -156,7 +156,7 @@ pub(super) async fn write<S: Store>(
     context.progress.tell(Progress::PassEnded {
         object: object.clone(),
         standing,
-        reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+        reason: ready.map(|ready| ready.reason.to_string()).unwrap_or_default(),
         message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
         url: status.url.clone(),
         facets,

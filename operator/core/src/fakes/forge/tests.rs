@@ -46,7 +46,7 @@ fn content_comes_after_the_looks_it_takes() {
     assert_eq!(look(&forge).head, None, "not yet");
     let ready = look(&forge);
     assert!(ready.head.is_some());
-    assert_eq!(ready.blobs["README.md"], "ce013625030ba8dba906f756967f9e9ca394464a");
+    assert_eq!(ready.blobs.get("README.md").expect("it is there"), "ce013625030ba8dba906f756967f9e9ca394464a");
 }
 
 #[test]

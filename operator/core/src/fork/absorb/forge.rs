@@ -1,12 +1,10 @@
 //! What a change to a repository does to the observation of it.
 
-use std::collections::BTreeMap;
-
 use super::Observed;
 use crate::{
     forge::{
-        Branches, DeepFacts, Environment, EnvironmentFacts, ForgeChange, ForgeDone, PullRequests, RepositoryFacts,
-        RepositoryPatch, RulesetFacts, StoredValue,
+        Blobs, Branches, DeepFacts, Environment, EnvironmentFacts, ForgeChange, ForgeDone, PullRequests,
+        RepositoryFacts, RepositoryPatch, RulesetFacts, StoredValue,
     },
     fork::record,
 };
@@ -95,7 +93,7 @@ fn patched(repository: &mut RepositoryFacts, patch: &RepositoryPatch, answer: &R
         // What is on that branch was not looked at.
         repository.default_branch.clone_from(default_branch);
         repository.head = None;
-        repository.blobs = BTreeMap::new();
+        repository.blobs = Blobs::default();
     }
     repository.issues = issues.unwrap_or(repository.issues);
     repository.wiki = wiki.unwrap_or(repository.wiki);

@@ -1,7 +1,5 @@
 //! Files of the repository, all of them in one commit, and never over what a person has changed.
 
-use std::collections::BTreeMap;
-
 use forkable_crds::fork::Overwrite;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     without_repository,
 };
 use crate::{
-    forge::{FileContent, ForgeChange},
+    forge::{Blobs, FileContent, ForgeChange},
     fork::{MARKER, blob, desired::File},
     plan::{Facet, FacetPlan, Verdict},
 };
@@ -18,7 +16,7 @@ use crate::{
 pub(super) fn plan(input: Input<'_>) -> FacetPlan {
     let stand = ownership::repository(input);
     let Some(facts) = stand.foreseen() else { return without_repository() };
-    let nothing = BTreeMap::new();
+    let nothing = Blobs::default();
     let of_template = input.observed.template.as_ref().map_or(&nothing, |template| &template.blobs);
     let there = if let Stand::Ours(_) = stand { &facts.blobs } else { of_template };
     let files = files(input);

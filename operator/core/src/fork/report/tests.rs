@@ -36,8 +36,8 @@ fn conditions(facets: Vec<(Facet, FacetPlan, Option<Outcome>)>) -> Vec<(String, 
     let plan = Plan { facets: facets.into_iter().map(|(facet, plan, _)| (facet, plan)).collect() };
     let (desired, observed, record) = (desired(), hosted(), hosted_record());
     let status = status(input(&desired, &observed, &record), &plan, &outcomes, 1);
-    let told = |it: k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
-        (it.type_, format!("{} {}: {}", it.status, it.reason, it.message))
+    let told = |it: forkable_crds::condition::Condition| {
+        (it.type_.into(), format!("{} {}: {}", it.status, it.reason, it.message))
     };
     status.conditions.into_iter().map(told).collect()
 }

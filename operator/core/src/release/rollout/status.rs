@@ -1,9 +1,9 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
+use forkable_crds::condition::Condition;
 use forkable_crds::{
     ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION, rollout::RollbackTarget,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     super::{
@@ -125,7 +125,7 @@ fn kept(before: &[Condition], condition: &'static str, state: State, news: Optio
         (None, Some(Told { reason, message })) => (reason.into(), message),
         (None, None) => (condition.into(), default_message(condition).into()),
     };
-    Report { condition, state, reason, message }
+    Report { condition, state, reason: reason.into(), message }
 }
 
 fn default_message(condition: &str) -> &'static str {

@@ -1,12 +1,11 @@
 //! Repositories as GraphQL tells them, read into facts.
 
-use std::collections::BTreeMap;
-
 use forkable_core::{
     PortError,
     error::Provider,
     forge::{
-        BranchRules, EnvironmentFacts, Head, PullRequest, PullRequests, RepositoryFacts, RulesetFacts, TemplateFacts,
+        Blobs, BranchRules, EnvironmentFacts, Head, PullRequest, PullRequests, RepositoryFacts, RulesetFacts,
+        TemplateFacts,
     },
 };
 use forkable_crds::fork::Visibility;
@@ -22,7 +21,7 @@ pub(in crate::github) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Po
 }
 
 /// Blobs under the aliases `b0`, `b1`, … by their paths.
-pub(super) fn blobs(repository: &Value, paths: &[&str]) -> BTreeMap<String, String> {
+pub(super) fn blobs(repository: &Value, paths: &[&str]) -> Blobs {
     let blob = |(i, path): (usize, &&str)| {
         let oid = repository.get(format!("b{i}"))?.get("oid")?.as_str()?;
         Some(((*path).to_owned(), oid.to_owned()))
@@ -243,7 +242,7 @@ impl Seen {
         self.rulesets.as_ref().is_some_and(List::is_cut) || self.environments.as_ref().is_some_and(List::is_cut)
     }
 
-    pub(in crate::github) fn facts(self, blobs: BTreeMap<String, String>) -> RepositoryFacts {
+    pub(in crate::github) fn facts(self, blobs: Blobs) -> RepositoryFacts {
         let (default_branch, head) = branch(self.default_branch_ref);
         let mut rulesets: Vec<_> =
             self.rulesets.into_iter().flat_map(List::items).filter_map(SeenRuleset::facts).collect();
@@ -324,7 +323,7 @@ impl SeenPullRequest {
 }
 
 impl SeenTemplate {
-    pub(super) fn facts(self, blobs: BTreeMap<String, String>) -> TemplateFacts {
+    pub(super) fn facts(self, blobs: Blobs) -> TemplateFacts {
         let (default_branch, head) = branch(self.default_branch_ref);
         TemplateFacts {
             id: self.database_id,

@@ -166,7 +166,7 @@ pub(in crate::server) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn conditions(&self) -> &'a [k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition] {
+    fn conditions(&self) -> &'a [forkable_crds::condition::Condition] {
         self.fork.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 

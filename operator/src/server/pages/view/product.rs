@@ -242,9 +242,9 @@ fn concerns(fork: &Fork, now: Timestamp) -> Vec<Concern> {
     let facets = conditions.filter(|it| !["Ready", "Reconciling", "Stalled"].contains(&it.type_.as_str()));
     let mut concerns: Vec<_> = facets
         .map(|it| Concern {
-            name: it.type_.clone(),
+            name: it.type_.to_string(),
             is_well: it.status == "True",
-            reason: it.reason.clone(),
+            reason: it.reason.to_string(),
             message: it.message.clone(),
             since: Moment::new(it.last_transition_time.0, now),
         })

@@ -41,9 +41,7 @@ fn refused(world: &World) -> Deployment {
     status.finished_at = None;
     status.conditions[1].reason = "PlanUnsupported".into();
     let admitted = status.conditions[1].clone();
-    status
-        .conditions
-        .push(k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition { type_: "Admitted".into(), ..admitted });
+    status.conditions.push(forkable_crds::condition::Condition { type_: "Admitted".into(), ..admitted });
     refused
 }
 

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use forkable_crds::condition::Condition;
 use forkable_crds::{APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
