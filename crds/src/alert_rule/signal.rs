@@ -188,7 +188,7 @@ pub enum SentryMetric {
 
 /// What the release that serves logs at Vercel while it runs (<https://vercel.com/docs/logs/runtime>). The log is followed
 /// from when the rule is there, by one request for each Fork, whatever number of rules read it: what happened before is not
-/// known, and there is no data until a minute was followed.
+/// known, and there is no data until a minute was followed; so it is once another release serves.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

@@ -39,7 +39,8 @@ struct Followed {
     seen: Arc<Mutex<Seen>>,
     /// Since [`Logs::forget_unread`].
     is_read: bool,
-    task: Option<AbortOnDropHandle<()>>,
+    /// Ends when this is dropped.
+    _task: Option<AbortOnDropHandle<()>>,
 }
 
 /// What came of a log.
@@ -62,10 +63,11 @@ impl Logs {
         let Some(serving) = serving(fork, releases) else { return Reading::NoData("no release serves yet".into()) };
         let followed = self.0.entry(fork.reference()).or_default();
         if followed.deployment != serving {
-            // What the release before logged is still of the window.
-            let task = follow(context.clone(), fork.reference(), serving.to_owned(), followed.seen.clone());
-            followed.task = Some(AbortOnDropHandle::new(tokio::spawn(task)));
-            serving.clone_into(&mut followed.deployment);
+            // Another release is counted anew: what the one before logged says nothing of it.
+            let seen = Arc::default();
+            let task = follow(context.clone(), fork.reference(), serving.to_owned(), Arc::clone(&seen));
+            let task = AbortOnDropHandle::new(tokio::spawn(task));
+            *followed = Followed { deployment: serving.to_owned(), seen, is_read: true, _task: Some(task) };
         }
         followed.is_read = true;
         lock(&followed.seen).read(signal, now)
@@ -137,13 +139,13 @@ async fn open<S: Store>(context: &Context<S>, fork: &Fork, deployment: &str) -> 
 async fn listen<S>(context: &Context<S>, mut log: RuntimeLog, seen: &Mutex<Seen>) -> Result<(), PortError> {
     lock(seen).why = None;
     loop {
-        lock(seen).tally.follow(context.clock.now());
         tokio::select! {
             line = log.next() => match line {
                 Some(line) => lock(seen).tally.count(line?, context.clock.now()),
                 None => return Ok(()),
             },
-            () = context.clock.sleep(SLOT / 2) => {}
+            // Not before: a log that ends at once was not followed.
+            () = context.clock.sleep(SLOT / 2) => lock(seen).tally.follow(context.clock.now()),
         }
     }
 }
