@@ -156,6 +156,7 @@ async fn keep_true<S: Store>(
     if let Err((error, next)) = observe(context, &account, &fork, view).await {
         // A quota that is used up says nothing of what is there.
         if matches!(error, PortError::RateLimited { .. }) && is_at_rest(&context.unsaved.status(&fork), &fork) {
+            context.progress.tell(report::unlooked(object, &fork, &error));
             return Ok(Passed { next: Some(next), failed: Some(error.reason()) });
         }
         return early(fork, Early::Unobserved(&error), Some(next), Some(error.reason())).await;

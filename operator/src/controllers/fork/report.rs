@@ -164,6 +164,18 @@ pub(super) async fn write<S: Store>(
     Ok(gathers.filter(|_| stored != status))
 }
 
+/// What people see of a Fork that cannot be looked at yet, while its status stays as it is.
+pub(super) fn unlooked(object: &ObjectRef, fork: &Fork, error: &PortError) -> Progress {
+    Progress::PassEnded {
+        object: object.clone(),
+        standing: Standing::Working,
+        reason: error.reason().into(),
+        message: error.to_string(),
+        url: fork.status.as_ref().and_then(|status| status.url.clone()),
+        facets: Vec::new(),
+    }
+}
+
 /// Whether probes reach the product, if that is a question.
 fn available<S>(context: &Context<S>, fork: &Fork, known: &ForkStatus, now: Timestamp) -> Option<Condition> {
     fork.spec.monitoring.as_ref().is_none_or(|monitoring| monitoring.enabled).then_some(())?;
