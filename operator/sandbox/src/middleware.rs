@@ -62,10 +62,12 @@ pub(crate) async fn provider_call(
     });
     let (fault_id, effect) = fault.map_or((0, None), |(id, effect)| (id, Some(effect)));
 
+    let answered = |answer: &Response| {
+        let status = answer.status().as_u16();
+        sandbox.note(|world, _| world.requests.update(call.seq, |entry| entry.status = Some(status)));
+    };
     if let Some(answer) = before(&sandbox, &connection, fault_id, effect.as_ref(), &call).await {
-        sandbox.note(|world, _| {
-            world.requests.update(call.seq, |entry| entry.status = Some(answer.status().as_u16()));
-        });
+        answered(&answer);
         return answer;
     }
     // Held until the answer is out, as GitHub counts.
@@ -74,7 +76,7 @@ pub(crate) async fn provider_call(
     let answer =
         if crowded { github::secondary_limit_answer(Some(60)) } else { handle(&sandbox, &call, request, next).await };
     if answer.extensions().get::<GoesOn>().is_some() {
-        sandbox.note(|world, _| world.requests.update(call.seq, |entry| entry.status = Some(answer.status().as_u16())));
+        answered(&answer);
         return after(&sandbox, &connection, fault_id, effect.as_ref(), answer, Bytes::new()).await;
     }
     let (mut parts, body) = answer.into_parts();

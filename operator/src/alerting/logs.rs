@@ -18,11 +18,8 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{
-    clock::until,
-    context::Context,
-    controllers::{deployment::target, fork::resolve::account},
-};
+use super::account;
+use crate::{clock::until, context::Context, controllers::deployment::target};
 
 /// How long to wait after a log ended, at least; it doubles while one after the other ends at once or does not begin.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -130,8 +127,7 @@ async fn follow<S: Store>(context: Arc<Context<S>>, fork: ObjectRef, deployment:
 
 async fn open<S: Store>(context: &Context<S>, fork: &Fork, deployment: &str) -> Result<RuntimeLog, PortError> {
     let unavailable = |message| PortError::Unavailable { provider: Provider::Vercel, message };
-    let account = account(context, fork).await.map_err(|error| unavailable(error.to_string()))?;
-    let account = account.map_err(|invalid| unavailable(invalid.message))?;
+    let account = account(context, fork).await.map_err(unavailable)?;
     account.hosting.runtime_log(&target(fork), deployment).await
 }
 

@@ -16,12 +16,14 @@ mod told;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use forkable_core::store::ObjectRef;
+use forkable_core::store::{ObjectRef, Store};
+use forkable_crds::Fork;
 use tokio::sync::Notify;
 
+use crate::{accounts::Account, context::Context, controllers::fork::resolve};
 pub use evaluator::Evaluator;
 
 /// What fires, for all who want to know.
@@ -48,4 +50,10 @@ impl Alerts {
     pub fn freezes(&self, fork: &ObjectRef) -> Option<String> {
         self.state().get(fork).cloned()
     }
+}
+
+/// The account that is asked with for a Fork. The error says why there is none.
+async fn account<S: Store>(context: &Context<S>, fork: &Fork) -> Result<Arc<Account>, String> {
+    let account = resolve::account(context, fork).await.map_err(|error| error.to_string())?;
+    account.map_err(|invalid| invalid.message)
 }

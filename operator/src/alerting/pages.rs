@@ -13,7 +13,8 @@ use forkable_crds::{
 };
 use jiff::Timestamp;
 
-use crate::{clock::after, context::Context, controllers::fork::resolve::account};
+use super::account;
+use crate::{clock::after, context::Context};
 
 /// How often a page is asked for.
 const EVERY: Duration = Duration::from_mins(1);
@@ -90,8 +91,7 @@ pub(super) async fn ask<S: Store>(context: &Context<S>, page: StatusPage, fork: 
         StatusPage::Vercel => &services.vercel_status,
     };
     let unread = |why: String| format!("the status page of {} cannot be read: {why}", name_of(page));
-    let account = account(context, fork).await.map_err(|error| unread(error.to_string()))?;
-    let account = account.map_err(|invalid| unread(invalid.message))?;
+    let account = account(context, fork).await.map_err(unread)?;
     let url = format!("{}{UNRESOLVED}", address.trim_end_matches('/'));
     let visit = account.sites.get(&Request { to: To::Url(url), headers: Vec::new() }).await;
     read_incidents(page, &visit)

@@ -7,8 +7,7 @@ use forkable_core::{
     condition::{self, Report, State},
     store::{EventType, Kind as _, Store, StoreError},
 };
-use forkable_crds::condition::Condition;
-use forkable_crds::{AlertRule, AlertRuleStatus, alert_rule::Undelivered};
+use forkable_crds::{AlertRule, AlertRuleStatus, alert_rule::Undelivered, condition::Condition};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 

@@ -14,11 +14,8 @@ use forkable_core::{
 use forkable_crds::{Fork, alert_rule::SentrySignal};
 use jiff::Timestamp;
 
-use crate::{
-    clock::after,
-    context::Context,
-    controllers::fork::resolve::{self, account},
-};
+use super::account;
+use crate::{clock::after, context::Context, controllers::fork::resolve};
 
 /// Until when servers want to be left alone, by address and organization: limits are for an organization.
 #[derive(Debug, Default)]
@@ -62,8 +59,7 @@ pub(super) async fn ask<S: Store>(
         )
     })?;
     let request = ask_sentry(signal, subject, token, server)?;
-    let account = account(context, fork).await.map_err(|error| error.to_string())?;
-    let account = account.map_err(|invalid| invalid.message)?;
+    let account = account(context, fork).await?;
     let visit = account.sites.get(&request).await;
     read_sentry(signal, &visit, now).map_err(|unsaid| match unsaid.wait {
         Some(wait) => {

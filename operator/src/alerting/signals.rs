@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{
+    account,
     logs::Logs,
     objectives::{Objective, objective, seen},
     pages::{self, Pages},
@@ -34,7 +35,7 @@ use super::{
 use crate::{
     clock::{after, until},
     context::Context,
-    controllers::fork::resolve::{self, account},
+    controllers::fork::resolve,
 };
 
 /// How often a Prometheus server is asked the same.
@@ -367,8 +368,7 @@ async fn prometheus<S: Store>(
         resolve::secrets(&context.store, &namespace, &names.collect()).await.map_err(|error| error.to_string())?;
     let request = ask_prometheus(&query, &subject(fork), &secrets, context.services.prometheus.as_deref())
         .map_err(|why| format!("signal.prometheus: {why}"))?;
-    let account = account(context, fork).await.map_err(|error| error.to_string())?;
-    let account = account.map_err(|invalid| invalid.message)?;
+    let account = account(context, fork).await?;
     let visit = account.sites.get(&request).await;
     let numbers = numbers(&visit).map_err(|why| {
         format!("signal.prometheus.query: the query {}", redact(&why, secrets.values().flat_map(BTreeMap::values)))

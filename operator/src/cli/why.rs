@@ -10,10 +10,10 @@ use forkable_core::{
     release::rollout::canary,
     store::{Kind, ObjectRef},
 };
-use forkable_crds::condition::Condition;
 use forkable_crds::{
     AlertRule, Deployment, Fork,
     alert_rule::{AlertState, AlertStatus, Undelivered},
+    condition::Condition,
     rollout::AnalysisRun,
 };
 use forkable_providers::journal::SqliteJournal;

@@ -18,8 +18,7 @@ use forkable_core::{
     plan::Effect,
     store::{Kind, ObjectRef},
 };
-use forkable_crds::condition::Condition;
-use forkable_crds::{AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity};
+use forkable_crds::{AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity, condition::Condition};
 use jiff::Timestamp;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 

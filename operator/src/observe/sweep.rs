@@ -105,8 +105,11 @@ impl<S: Store> Sweeper<S> {
             self.domains(account, forks).await
         };
         let (of_github, of_vercel) = future::join(of_github, of_vercel).await;
-        let certificates = self.certificates(account, forks).await;
-        of_github.and(of_vercel).and(certificates)
+        let of_vercel = match of_vercel {
+            Ok(()) => self.certificates(account, forks).await,
+            failed => failed,
+        };
+        of_github.and(of_vercel)
     }
 
     async fn repositories(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {

@@ -10,9 +10,9 @@ use crate::hosting::LogLine;
 
 /// Lines are counted by such spans of time.
 pub const SLOT: Duration = Duration::from_secs(10);
-const SLOTS_OF_A_MINUTE: usize = 6;
+const SLOTS_OF_A_MINUTE: u8 = 6;
 /// The longest window, which the schema allows.
-const MOST_SLOTS: usize = 60 * SLOTS_OF_A_MINUTE;
+const MOST_SLOTS: usize = 60 * SLOTS_OF_A_MINUTE as usize;
 /// After so many slots in which the log was not followed, what was counted before is no more of now.
 const STALE: i64 = 3;
 const MINIMUM_REQUESTS: i64 = 20;
@@ -65,15 +65,14 @@ impl Tally {
 
     /// What a signal says: of the time in its window in which the log was followed.
     pub fn read(&self, signal: &VercelSignal, now: Timestamp) -> Reading {
-        let minutes = usize::try_from(signal.window_minutes).unwrap_or(1);
-        let first = number(now) - i64::try_from(minutes * SLOTS_OF_A_MINUTE).unwrap_or(0);
+        let minutes = signal.window_minutes;
+        let first = number(now) - minutes * i64::from(SLOTS_OF_A_MINUTE);
         let within: Vec<_> = self.slots.iter().rev().take_while(|slot| slot.number > first).collect();
-        if within.len() < SLOTS_OF_A_MINUTE {
+        if within.len() < usize::from(SLOTS_OF_A_MINUTE) {
             return Reading::NoData("its log has not been followed for a minute yet".into());
         }
         let sum = |of: fn(&Slot) -> u32| within.iter().map(|slot| f64::from(of(slot))).sum::<f64>();
-        #[expect(clippy::cast_precision_loss, reason = "an hour has 360 slots")]
-        let followed = within.len() as f64 / SLOTS_OF_A_MINUTE as f64;
+        let followed = sum(|_| 1) / f64::from(SLOTS_OF_A_MINUTE);
         match signal.metric {
             VercelMetric::ErrorsPerMinute => {
                 let errors = sum(|slot| slot.errors);

@@ -2,7 +2,7 @@
 
 use forkable_crds::{
     AlertRuleSpec,
-    alert_rule::{AlertCondition, ProbeMetric, ReleaseMetric, SentryMetric, VercelMetric},
+    alert_rule::{AlertCondition, ProbeMetric, ReleaseMetric, SentryMetric, Signal, VercelMetric},
     rollout::Comparison,
 };
 
@@ -25,34 +25,25 @@ pub fn problems(rule: &AlertRuleSpec) -> Vec<String> {
 /// A threshold that is never or always met, for what the signal is.
 fn threshold(rule: &AlertRuleSpec) -> Option<String> {
     let condition = rule.condition.as_ref()?;
-    let signal = &rule.signal;
-    if signal.incident.is_some() {
-        let what = "the impact of an incident is 0 (none), 1 (minor), 2 (major) or 3 (critical)";
-        return outside(condition, what, 0.0, 3.0);
-    }
-    if let Some(sentry) = &signal.sentry {
-        return match sentry.metric {
-            SentryMetric::ErrorsPerMinute => outside(condition, "errors a minute are from 0 on", 0.0, f64::INFINITY),
-            SentryMetric::NewIssues => {
-                outside(condition, "new issues are counted from 0 to 25", 0.0, f64::from(sentry::MOST_ISSUES))
-            }
-        };
-    }
-    if let Some(vercel) = &signal.vercel {
-        return match vercel.metric {
-            VercelMetric::ErrorsPerMinute => outside(condition, "errors a minute are from 0 on", 0.0, f64::INFINITY),
-            VercelMetric::ServerErrorRatio => {
-                outside(condition, "ServerErrorRatio is a share from 0 to 1 (5 % is 0.05)", 0.0, 1.0)
-            }
-        };
-    }
-    let (what, low, high) = match (&signal.probe, &signal.release) {
-        (Some(probe), _) => match probe.metric {
+    let errors_a_minute = ("errors a minute are from 0 on", 0.0, f64::INFINITY);
+    let (what, low, high) = match &rule.signal {
+        Signal { incident: Some(_), .. } => {
+            ("the impact of an incident is 0 (none), 1 (minor), 2 (major) or 3 (critical)", 0.0, 3.0)
+        }
+        Signal { sentry: Some(sentry), .. } => match sentry.metric {
+            SentryMetric::ErrorsPerMinute => errors_a_minute,
+            SentryMetric::NewIssues => ("new issues are counted from 0 to 25", 0.0, f64::from(sentry::MOST_ISSUES)),
+        },
+        Signal { vercel: Some(vercel), .. } => match vercel.metric {
+            VercelMetric::ErrorsPerMinute => errors_a_minute,
+            VercelMetric::ServerErrorRatio => ("ServerErrorRatio is a share from 0 to 1 (5 % is 0.05)", 0.0, 1.0),
+        },
+        Signal { probe: Some(probe), .. } => match probe.metric {
             ProbeMetric::Up => ("Up is 0 or 1", 0.0, 1.0),
             ProbeMetric::FailureRatio => ("FailureRatio is a share from 0 to 1 (5 % is 0.05)", 0.0, 1.0),
             ProbeMetric::LatencyMilliseconds => ("LatencyMilliseconds is from 0 on", 0.0, f64::INFINITY),
         },
-        (_, Some(release)) => match release.metric {
+        Signal { release: Some(release), .. } => match release.metric {
             ReleaseMetric::Failed => ("Failed is 0 or 1", 0.0, 1.0),
             ReleaseMetric::PendingSeconds | ReleaseMetric::DurationSeconds => {
                 ("a number of seconds is from 0 on", 0.0, f64::INFINITY)

@@ -58,22 +58,22 @@ impl Client {
             client.execute(request).await
         };
         let answer = tokio::time::timeout(self.within, sent).await.map_err(|_| self.silent())?;
-        let (parts, body) = http::Response::from(answer.map_err(|error| self.unavailable(&error))?).into_parts();
+        let (parts, body) = http::Response::from(answer.map_err(|error| self.failed(&error))?).into_parts();
         if let Some(lines) = lines.filter(|_| parts.status.is_success()) {
             tokio::spawn(self.pass_on(body, lines));
             return Ok(Answer::from_parts(parts, Bytes::new()));
         }
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
-            let message = match error.downcast_ref::<reqwest::Error>() {
-                Some(error) => return self.unavailable(error),
-                None => format!("its answer is larger than {} MiB", LARGEST >> 20),
-            };
-            PortError::Unavailable { provider: self.provider, message }
+            match error.downcast_ref::<reqwest::Error>() {
+                Some(error) => self.failed(error),
+                None => self.unavailable(format!("its answer is larger than {} MiB", LARGEST >> 20)),
+            }
         })?;
         let body = body.to_bytes();
         if is_foreign(parts.status, &body) {
-            let message = format!("something in between answers HTTP {} in another form than JSON", parts.status);
-            return Err(PortError::Unavailable { provider: self.provider, message });
+            let status = parts.status;
+            let message = format!("something in between answers HTTP {status} in another form than JSON");
+            return Err(self.unavailable(message));
         }
         Ok(Answer::from_parts(parts, body))
     }
@@ -87,32 +87,30 @@ impl Client {
                 line = lines.next() => line,
             };
             let Some(line) = line else { return };
-            let line = line.map_err(|error| PortError::Unavailable {
-                provider: self.provider,
-                message: format!("its answer broke off: {error}"),
-            });
+            let line = line.map_err(|error| self.unavailable(format!("its answer broke off: {error}")));
             if line.is_err() | to.send(line).await.is_err() {
                 return;
             }
         }
     }
 
-    fn silent(&self) -> PortError {
-        let message = format!("no answer within {:?}", self.within);
+    fn unavailable(&self, message: String) -> PortError {
         PortError::Unavailable { provider: self.provider, message }
     }
 
+    fn silent(&self) -> PortError {
+        self.unavailable(format!("no answer within {:?}", self.within))
+    }
+
     /// Names the cause and never the address, which may carry names of things.
-    fn unavailable(&self, error: &reqwest::Error) -> PortError {
-        if error.is_timeout() && !error.is_connect() {
-            return self.silent();
-        }
-        let message = if error.is_connect() {
-            format!("no connection: {}", innermost(error))
+    fn failed(&self, error: &reqwest::Error) -> PortError {
+        if error.is_connect() {
+            self.unavailable(format!("no connection: {}", innermost(error)))
+        } else if error.is_timeout() {
+            self.silent()
         } else {
-            format!("the connection broke: {}", innermost(error))
-        };
-        PortError::Unavailable { provider: self.provider, message }
+            self.unavailable(format!("the connection broke: {}", innermost(error)))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use futures::{StreamExt as _, future, stream};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -64,32 +65,30 @@ pub(super) fn find(call: &mut Call<'_>) -> Outcome {
 
 /// The answer that goes on.
 pub(super) fn follow(sandbox: &Arc<Sandbox>, deployment: String) -> Response {
-    let visits = sandbox.visits.subscribe();
-    let end = sandbox.read(|_, now| now.saturating_add(LENGTH).unwrap_or(now));
-    let lines = futures::stream::unfold((visits, Arc::clone(sandbox)), move |(mut visits, sandbox)| {
-        let deployment = deployment.clone();
-        async move {
-            loop {
-                tokio::select! {
-                    () = sandbox.shutdown.cancelled() => return None,
-                    () = tokio::time::sleep(LOOK) => {
-                        if sandbox.read(|_, now| now >= end) {
-                            return None;
-                        }
-                    }
-                    visit = visits.recv() => match visit {
-                        Ok(visit) if visit.deployment == deployment => {
-                            let line = format!("{}\n", visit.row());
-                            return Some((Ok::<_, Infallible>(line), (visits, sandbox)));
-                        }
-                        Ok(_) | Err(RecvError::Lagged(_)) => {}
-                        Err(RecvError::Closed) => return None,
-                    },
-                }
+    let visits = stream::unfold(sandbox.visits.subscribe(), async |mut visits| {
+        loop {
+            match visits.recv().await {
+                Ok(visit) => return Some((visit, visits)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
             }
         }
     });
+    let own = visits.filter(move |visit| future::ready(visit.deployment == deployment));
+    let lines = own.map(|visit| Ok::<_, Infallible>(format!("{}\n", visit.row())));
+    let lines = lines.take_until(over(Arc::clone(sandbox)));
     let mut answer = ([(CONTENT_TYPE, "application/stream+json")], Body::from_stream(lines)).into_response();
     answer.extensions_mut().insert(GoesOn);
     answer
+}
+
+/// Waits until an answer that begins now has gone on long enough.
+async fn over(sandbox: Arc<Sandbox>) {
+    let end = sandbox.read(|_, now| now.saturating_add(LENGTH).unwrap_or(now));
+    let looks = async {
+        while sandbox.read(|_, now| now < end) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    sandbox.shutdown.run_until_cancelled(looks).await;
 }

@@ -10,8 +10,7 @@ use forkable_core::{
     plan::{Outcome, Verdict},
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::condition::Condition;
-use forkable_crds::{Fork, ForkStatus, fork::ReleaseStatus};
+use forkable_crds::{Fork, ForkStatus, condition::Condition, fork::ReleaseStatus};
 use jiff::Timestamp;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
-use forkable_crds::condition::Condition;
 use forkable_crds::{
-    ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION, rollout::RollbackTarget,
+    ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION, condition::Condition,
+    rollout::RollbackTarget,
 };
 
 use super::{

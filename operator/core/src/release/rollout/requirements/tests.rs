@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use forkable_crds::condition::Condition;
-use forkable_crds::{APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION};
+use forkable_crds::{APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, condition::Condition};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
