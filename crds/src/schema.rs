@@ -16,9 +16,29 @@ fn prepare(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             strip_nullable(schema);
+            for part in schema.properties.iter_mut().flatten().filter(|(name, _)| *name == "status").flat_map(parts) {
+                written_whole(part);
+            }
         }
     }
     crd
+}
+
+/// The properties of the status.
+fn parts<'a>((_, status): (&String, &'a mut JSONSchemaProps)) -> impl Iterator<Item = &'a mut JSONSchemaProps> {
+    status.properties.iter_mut().flatten().map(|(_, part)| part)
+}
+
+/// A part of a status, or an entry of a list in it, has one writer: the apiserver need not note who set each field in it.
+/// That would be the largest thing in an object, which everyone who lists or watches has to read.
+fn written_whole(part: &mut JSONSchemaProps) {
+    match &mut part.items {
+        Some(JSONSchemaPropsOrArray::Schema(entry)) if part.x_kubernetes_list_type.as_deref() == Some("map") => {
+            written_whole(entry);
+        }
+        _ if part.type_.as_deref() == Some("object") => part.x_kubernetes_map_type = Some("atomic".into()),
+        _ => {}
+    }
 }
 
 fn strip_nullable(schema: &mut JSONSchemaProps) {

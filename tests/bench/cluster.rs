@@ -1,6 +1,9 @@
 //! A fleet in a real apiserver: what the controller weighs, and how soon it knows everything again.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use forkable_tests::{
     Cluster, Namespace, Running, binary, eventually, fleet_fork, is_ready, is_write, reference_fork, reference_secret,
@@ -16,6 +19,8 @@ const PATIENCE: Duration = Duration::from_mins(90);
 const GLANCE: Duration = Duration::from_millis(500);
 /// How long a controller is left alone before it is weighed.
 const REST: Duration = Duration::from_secs(20);
+/// One for all looks: to make a client is to read all root certificates, for which the controller would wait here.
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
 
 /// Prints memory and times of a restart with growing fleets.
 pub(super) async fn fleets() {
@@ -107,13 +112,13 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
 
 async fn is_listed(port: u16) {
     let url = format!("http://127.0.0.1:{port}/readyz");
-    eventually("it is ready", PATIENCE, || async { (reqwest::get(&url).await.ok()?.status() == 200).then_some(()) })
+    eventually("it is ready", PATIENCE, || async { (CLIENT.get(&url).send().await.ok()?.status() == 200).then_some(()) })
         .await;
 }
 
 /// The sum of the samples of `/metrics` that begin so.
 async fn sample(port: u16, begins: &str) -> Option<usize> {
-    let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.ok()?.text().await.ok()?;
+    let text = CLIENT.get(format!("http://127.0.0.1:{port}/metrics")).send().await.ok()?.text().await.ok()?;
     let values = text.lines().filter(|line| line.starts_with(begins)).filter_map(|line| line.rsplit(' ').next());
     values.map(|value| value.parse::<usize>().ok()).sum()
 }

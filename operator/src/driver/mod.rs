@@ -2,7 +2,7 @@ mod queue;
 mod slots;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -64,8 +64,8 @@ pub struct Driver<S> {
     slots: Slots,
     failures: HashMap<ObjectRef, u32>,
     passes: JoinSet<(ObjectRef, Passed)>,
-    /// When each object was due that waits for its credentials.
-    due: HashMap<ObjectRef, Timestamp>,
+    /// When each object was due that waits for its credentials: at a start all, so that it is a tree as the queue is.
+    due: BTreeMap<ObjectRef, Timestamp>,
     counted: Option<Instant>,
 }
 
@@ -79,7 +79,7 @@ impl<S: Store> Driver<S> {
             slots: Slots::new(limits.per_credential),
             failures: HashMap::new(),
             passes: JoinSet::new(),
-            due: HashMap::new(),
+            due: BTreeMap::new(),
             counted: None,
         }
     }

@@ -1,18 +1,18 @@
 //! The work queue: every object once, at the earliest time that anybody asked for, never twice at a time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use forkable_core::store::ObjectRef;
 use jiff::Timestamp;
 
 /// Objects that want a pass, by time. While a pass of an object runs, wishes for it are kept until the pass is done.
+/// All objects are in here at a start, and few from then on: trees give memory back as they empty.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     order: BTreeSet<(Timestamp, ObjectRef)>,
-    at: HashMap<ObjectRef, Timestamp>,
-    /// All at a start, and few from then on: a tree gives memory back as it empties.
+    at: BTreeMap<ObjectRef, Timestamp>,
     running: BTreeSet<ObjectRef>,
-    again: HashMap<ObjectRef, Timestamp>,
+    again: BTreeMap<ObjectRef, Timestamp>,
 }
 
 impl Queue {

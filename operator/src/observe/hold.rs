@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use forkable_core::{Facet, PortError, Retry, plan::Outcome};
 use jiff::Timestamp;
+use litemap::LiteMap;
 use rand::Rng;
 
 use crate::clock::after;
@@ -37,7 +38,7 @@ struct Hold {
 pub(crate) struct Holds {
     /// Digest of what may let a failed step succeed.
     fingerprint: u64,
-    waits: BTreeMap<What, Hold>,
+    waits: LiteMap<What, Hold>,
 }
 
 impl Holds {
@@ -45,9 +46,13 @@ impl Holds {
     pub(crate) fn begin(&mut self, fingerprint: u64) -> bool {
         let changed = self.fingerprint != fingerprint;
         if changed {
-            *self = Self { fingerprint, waits: BTreeMap::new() };
+            *self = Self { fingerprint, waits: LiteMap::new() };
         }
         changed
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waits.is_empty()
     }
 
     /// The outcome to stay with, while it is waited.

@@ -1,8 +1,9 @@
 //! How long a Fork was well, from the runs of all of its probes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use litemap::LiteMap;
 
 use super::{Uptime, Verdict};
 use crate::store::ObjectRef;
@@ -22,7 +23,7 @@ pub struct Spell {
 pub struct Tally {
     fork: ObjectRef,
     /// What each probe found last, and until when that stands for should nothing follow.
-    probes: BTreeMap<String, (Verdict, Timestamp)>,
+    probes: LiteMap<String, (Verdict, Timestamp)>,
     /// Until when it is told.
     told: Timestamp,
     current: Option<Spell>,
@@ -30,7 +31,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn new(fork: ObjectRef) -> Self {
-        Self { fork, probes: BTreeMap::new(), told: Timestamp::MIN, current: None }
+        Self { fork, probes: LiteMap::new(), told: Timestamp::MIN, current: None }
     }
 
     /// Takes in a run that began then. It stands for the time until the next run of its probe, which comes before

@@ -59,6 +59,13 @@ impl Build {
         Some(until(now, at))
     }
 
+    /// Whether the next pass may as well begin anew: of most releases nothing is asked any more.
+    fn is_nothing(&self) -> bool {
+        let Self { sight, look_at, seen_at, holds, is_untried, measure_at, errand_at, commit_at } = self;
+        let is_asked = [look_at, seen_at, measure_at, errand_at, commit_at].into_iter().any(Option::is_some);
+        !is_asked && !is_untried && holds.is_empty() && *sight == Sight::default()
+    }
+
     /// Something happened to it or to its commit: what was seen is good for nothing more.
     fn hint(&mut self) {
         self.look_at = None;
@@ -96,7 +103,13 @@ impl Builds {
         if matches!(slot, Slot::Lent { is_hinted: true }) {
             build.hint();
         }
-        *slot = Slot::Resting(Box::new(build));
+        // Each pass looks it up where it is kept.
+        build.sight.build.head = None;
+        if build.is_nothing() {
+            slots.remove(release);
+        } else {
+            *slot = Slot::Resting(Box::new(build));
+        }
     }
 
     /// Notes that this process made the object just now, unless a pass of it was faster and knows more.

@@ -2,11 +2,12 @@
 //! that a pass never works on less than what the pass before it wrote. One copy of each; passes and fleet share it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use forkable_core::store::Kind;
+use forkable_crds::{Deployment, FORK_LABEL};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher::Event;
 
@@ -132,6 +133,9 @@ impl<K: Kind> Cache<K> {
     /// Keeps an object unless a newer state of it is held. Answers whether anything that matters is different.
     fn put(&mut self, mut object: K) -> bool {
         strip(object.meta_mut());
+        if K::KIND == Deployment::KIND {
+            object.meta_mut().labels = object.meta_mut().labels.take().and_then(unlabelled);
+        }
         let key = key(object.meta());
         let changed = match self.objects.get(&key) {
             Some(held) if version(held.meta()) > version(object.meta()) => return false,
@@ -151,6 +155,13 @@ pub(super) fn strip(meta: &mut ObjectMeta) {
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
+}
+
+/// Without the label that says for people whose Deployment it is. Its spec says so too, and a map of one entry has room
+/// for eleven.
+fn unlabelled(mut labels: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    labels.remove(FORK_LABEL);
+    (!labels.is_empty()).then_some(labels)
 }
 
 /// Whether anything but the bookkeeping of the apiserver is different. Another spec is another generation.
