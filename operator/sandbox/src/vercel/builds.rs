@@ -21,12 +21,16 @@ impl State {
     /// Applies everything that is due at `now`; true when something changed.
     pub fn advance(&mut self, github: &github::State, settings: &Settings, now: Millis) -> bool {
         let mut changed = !self.pushes.is_empty();
-        for project in self.projects.values_mut() {
-            if project.attack_mode.as_ref().and_then(|mode| mode.active_until).is_some_and(|until| until <= now) {
+        let Self { projects, challenged, .. } = self;
+        challenged.retain(|id| {
+            let Some(project) = projects.get_mut(id) else { return false };
+            let Some(until) = project.attack_mode.as_ref().and_then(|mode| mode.active_until) else { return false };
+            if until <= now {
                 project.attack_mode = None;
                 changed = true;
             }
-        }
+            until > now
+        });
         for push in std::mem::take(&mut self.pushes) {
             self.build_push(github, &push);
         }

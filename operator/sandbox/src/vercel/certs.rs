@@ -20,16 +20,16 @@ const RENEWAL: Millis = 60 * DAY;
 /// `GET /v8/certs`, newest first.
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let limit = call.limit(20, 100)?;
-    let page = call::page(all(call), |cert| cert.issued_at, limit, call.number("until")?);
-    let rows: Vec<Value> = page.items.iter().map(|cert| view(cert, call.now)).collect();
+    let page = call::page(all(call).collect(), |cert| cert.issued_at, limit, call.number("until")?);
+    let rows: Vec<Value> = page.items.iter().map(|cert| cert.view(call.now)).collect();
     Ok(json!({ "certs": rows, "pagination": page.pagination }).into())
 }
 
 /// `GET /v8/certs/{id}`.
 pub(super) fn get(call: &mut Call<'_>) -> Outcome {
-    let found = all(call).into_iter().find(|cert| cert.id == call.path("id"));
+    let found = all(call).find(|cert| cert.id() == call.path("id"));
     let found = found.ok_or_else(|| Problem::not_found("The certificate was not found."))?;
-    Ok(view(&found, call.now).into())
+    Ok(found.view(call.now).into())
 }
 
 /// `POST /v8/certs`: at once, if the DNS of every name leads here.
@@ -52,39 +52,64 @@ pub(super) fn issue(call: &mut Call<'_>) -> Outcome {
     }
     let issued_at = call.state.stamp(call.now);
     let cert = Certificate { id: ids::random("cert_", 24), team: call.team.clone(), cns, issued_at };
-    let view = view(&cert, call.now);
+    let view = Listed { team: &cert.team, of: Origin::Stored(&cert), issued_at }.view(call.now);
     call.state.certificates.insert(cert.id.clone(), cert);
     Ok(view.into())
 }
 
+/// A certificate that the list has. Its id is made when it is shown: of many there are pages.
+struct Listed<'a> {
+    team: &'a str,
+    of: Origin<'a>,
+    issued_at: Millis,
+}
+
+enum Origin<'a> {
+    Domain(&'a str),
+    Stored(&'a Certificate),
+}
+
+impl Listed<'_> {
+    fn id(&self) -> String {
+        match self.of {
+            Origin::Domain(name) => {
+                let digest = hex::encode(Sha256::digest(format!("{}\0{name}", self.team)));
+                format!("cert_{}", &digest[..24])
+            }
+            Origin::Stored(cert) => cert.id.clone(),
+        }
+    }
+
+    fn view(&self, now: Millis) -> Value {
+        let cns = match self.of {
+            Origin::Domain(name) => json!([name]),
+            Origin::Stored(cert) => json!(cert.cns),
+        };
+        let renewals = (now - self.issued_at) / RENEWAL;
+        let issued_at = self.issued_at + renewals * RENEWAL;
+        json!({
+            "id": self.id(),
+            "cns": cns,
+            "createdAt": issued_at,
+            "expiresAt": issued_at + LIFETIME,
+            "autoRenew": true,
+        })
+    }
+}
+
 /// The team's certificates as of now.
-fn all(call: &Call<'_>) -> Vec<Certificate> {
-    let own = call.state.projects.values().filter(|project| project.team == call.team);
+fn all<'a>(call: &'a Call<'_>) -> impl Iterator<Item = Listed<'a>> {
+    let team = call.team.as_str();
+    let own = call.state.projects.values().filter(move |project| project.team == team);
     let wait = builds::millis(call.settings.latencies.cert_ms);
-    let derived = own.flat_map(|project| &project.domains).filter_map(|domain| {
+    let derived = own.flat_map(|project| &project.domains).filter_map(move |domain| {
         let custom = domain.verified && !is_vercel(&domain.name);
         let dns = || domains::configured(call.dns, call.settings, &domain.name, domain.created_at, call.now);
         let (_, since) = custom.then(dns)??;
-        let digest = hex::encode(Sha256::digest(format!("{}\0{}", call.team, domain.name)));
-        Some(Certificate {
-            id: format!("cert_{}", &digest[..24]),
-            team: call.team.clone(),
-            cns: vec![domain.name.clone()],
-            issued_at: since.max(domain.updated_at.min(call.now)) + wait,
-        })
+        let issued_at = since.max(domain.updated_at.min(call.now)) + wait;
+        Some(Listed { team, of: Origin::Domain(&domain.name), issued_at })
     });
-    let stored = call.state.certificates.values().filter(|cert| cert.team == call.team).cloned();
-    derived.chain(stored).filter(|cert| cert.issued_at <= call.now).collect()
-}
-
-fn view(cert: &Certificate, now: Millis) -> Value {
-    let renewals = (now - cert.issued_at) / RENEWAL;
-    let issued_at = cert.issued_at + renewals * RENEWAL;
-    json!({
-        "id": cert.id,
-        "cns": cert.cns,
-        "createdAt": issued_at,
-        "expiresAt": issued_at + LIFETIME,
-        "autoRenew": true,
-    })
+    let stored = call.state.certificates.values().filter(move |cert| cert.team == team);
+    let stored = stored.map(|cert| Listed { team, of: Origin::Stored(cert), issued_at: cert.issued_at });
+    derived.chain(stored).filter(|cert| cert.issued_at <= call.now)
 }

@@ -269,6 +269,9 @@ pub struct State {
     pub github_installations: BTreeSet<String>,
     /// Ids of projects whose promotion or rollback is under way.
     pub promoting: Vec<String>,
+    /// Ids of projects whose visitors get a challenge for a while.
+    #[serde(default)]
+    pub challenged: BTreeSet<String>,
     /// How many visitors without a bucket came to the sites.
     pub visitors: u64,
     /// Pushes to look at on the next step of time.
@@ -309,6 +312,7 @@ impl State {
             webhooks: BTreeMap::new(),
             github_installations: BTreeSet::from(["acme-inc".to_owned()]),
             promoting: Vec::new(),
+            challenged: BTreeSet::new(),
             visitors: 0,
             pushes: Vec::new(),
             outbox: Vec::new(),

@@ -58,6 +58,7 @@ pub(super) fn attack_mode(call: &mut Call<'_>) -> Outcome {
     project.attack_mode =
         (body["attackModeEnabled"] == true).then_some(AttackMode { active_until: until, updated_at: call.now });
     let answer = json!({ "attackModeEnabled": body["attackModeEnabled"], "attackModeUpdatedAt": call.now });
+    call.state.challenged.insert(project.id.clone());
     call.save(project);
     Ok(answer.into())
 }
