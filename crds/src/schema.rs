@@ -16,17 +16,13 @@ fn prepare(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             strip_nullable(schema);
-            for part in schema.properties.iter_mut().flatten().filter(|(name, _)| *name == "status").flat_map(parts) {
+            let status = schema.properties.as_mut().and_then(|all| all.get_mut("status"));
+            for (_, part) in status.into_iter().flat_map(|status| status.properties.iter_mut().flatten()) {
                 written_whole(part);
             }
         }
     }
     crd
-}
-
-/// The properties of the status.
-fn parts<'a>((_, status): (&String, &'a mut JSONSchemaProps)) -> impl Iterator<Item = &'a mut JSONSchemaProps> {
-    status.properties.iter_mut().flatten().map(|(_, part)| part)
 }
 
 /// A part of a status, or an entry of a list in it, has one writer: the apiserver need not note who set each field in it.
@@ -56,5 +52,26 @@ fn strip_nullable(schema: &mut JSONSchemaProps) {
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         strip_nullable(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_status_has_one_writer_and_its_lists_and_the_spec_may_have_several() {
+        for crd in all() {
+            let schema = serde_json::to_value(&crd.spec.versions[0].schema).expect("JSON");
+            let [spec, status] =
+                ["spec", "status"].map(|half| &schema["openAPIV3Schema"]["properties"][half]["properties"]);
+            let conditions = &status["conditions"];
+            assert_eq!(conditions["x-kubernetes-list-type"], "map", "others may add conditions");
+            assert_eq!(conditions["items"]["x-kubernetes-map-type"], "atomic");
+            assert!(!spec.to_string().contains("x-kubernetes-map-type"), "people share a spec");
+            for (name, part) in status.as_object().expect("properties") {
+                assert!(part["type"] != "object" || part["x-kubernetes-map-type"] == "atomic", "{name}");
+            }
+        }
     }
 }

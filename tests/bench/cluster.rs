@@ -112,8 +112,10 @@ async fn restart(space: &Namespace<'_>, forks: usize, goal: u64) -> String {
 
 async fn is_listed(port: u16) {
     let url = format!("http://127.0.0.1:{port}/readyz");
-    eventually("it is ready", PATIENCE, || async { (CLIENT.get(&url).send().await.ok()?.status() == 200).then_some(()) })
-        .await;
+    eventually("it is ready", PATIENCE, || async {
+        (CLIENT.get(&url).send().await.ok()?.status() == 200).then_some(())
+    })
+    .await;
 }
 
 /// The sum of the samples of `/metrics` that begin so.

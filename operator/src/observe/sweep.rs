@@ -8,7 +8,7 @@ use forkable_core::{
     hosting::{ProjectAsk, ProjectFacts},
     store::{ObjectRef, Store},
 };
-use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use futures::future;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -18,10 +18,6 @@ use crate::{accounts::Account, clock::until, context::Context};
 
 /// Repositories in one query.
 const CHUNK: usize = 50;
-/// Queries on the way at once: one takes GitHub a second or more, which 10,000 Forks would wait for 200 times. It allows
-/// 100 calls at once, of which most are left to passes.
-/// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#secondary-rate-limits>
-const AT_ONCE: usize = 8;
 /// Projects on one page.
 const PAGE: usize = 100;
 /// Forks whose domains are read by single calls in one sweep, in rotation.
@@ -117,14 +113,14 @@ impl<S: Store> Sweeper<S> {
     }
 
     async fn repositories(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {
-        let look = async |chunk: &[Resting]| {
+        for chunk in forks.chunks(CHUNK) {
             let asks: Vec<RepositoryAsk> = chunk.iter().map(|fork| fork.ask.repository.clone()).collect();
-            for (fork, seen) in chunk.iter().zip(account.forge.observe(&asks).await?) {
+            let seen = account.forge.observe(&asks).await?;
+            for (fork, seen) in chunk.iter().zip(seen) {
                 self.install_repository(fork, seen);
             }
-            Ok(())
-        };
-        stream::iter(forks.chunks(CHUNK)).map(look).buffer_unordered(AT_ONCE).try_collect().await
+        }
+        Ok(())
     }
 
     async fn projects(&self, account: &Account, forks: &[Resting]) -> Result<(), PortError> {

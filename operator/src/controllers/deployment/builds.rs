@@ -150,4 +150,19 @@ mod tests {
         let build = builds.take(&release);
         assert_eq!((build.look_at, build.commit_at), (None, None));
     }
+
+    #[test]
+    fn a_release_of_which_nothing_is_known_is_not_kept() {
+        let release = ObjectRef { kind: "Deployment", namespace: "default".into(), name: "acme-1".into() };
+        let builds = Builds::default();
+        let mut build = builds.take(&release);
+        build.sight.build.head = Some(forkable_core::forge::Head::default());
+        builds.put(&release, build);
+        assert!(builds.slots().is_empty(), "each pass looks its commit up");
+        builds.made(&release);
+        let build = builds.take(&release);
+        assert!(build.is_untried);
+        builds.put(&release, build);
+        assert!(builds.take(&release).is_untried, "that nobody asked for it yet is known");
+    }
 }
