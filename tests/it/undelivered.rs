@@ -6,6 +6,7 @@ use forkable_tests::{
     World, eventually,
     people::{HOOK, HUSH, Receiver},
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -57,7 +58,10 @@ async fn what_was_given_up_is_shown_and_sent_again_when_a_person_wants_it() {
         assert!(!told.contains(HUSH), "the address is a secret: {told}");
     }
 
-    // Still refused: it is given up again.
+    // Still refused: it is given up again, in another second, as a status tells no more of a time.
+    let given_up: Timestamp = letter["givenUpAt"].as_str().and_then(|at| at.parse().ok()).expect("a time");
+    let is_past = || async { (Timestamp::now().as_second() > given_up.as_second()).then_some(()) };
+    eventually("a second goes by", PATIENCE, is_past).await;
     let resent = world.run(&["alert", "resend", "well"]).await;
     assert!(resent.code == Some(0) && resent.stdout.contains("webhook/hook: [WARNING]"), "{resent:?}");
     eventually("it is given up again", PATIENCE, || async {
