@@ -55,10 +55,6 @@ impl Slots {
     pub(super) fn ended(&mut self, object: &ObjectRef) -> Option<ObjectRef> {
         let (credential, _) = self.running.remove(object)?;
         let busy = self.credentials.get_mut(&credential)?;
-        if busy.waiting.len() == 1 {
-            // Its room for a whole fleet, which waits in it at a start.
-            busy.waiting.shrink_to_fit();
-        }
         if let Some(next) = busy.waiting.pop_front() {
             self.running.insert(next.clone(), (credential, CancellationToken::new()));
             return Some(next);

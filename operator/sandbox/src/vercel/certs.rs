@@ -52,28 +52,27 @@ pub(super) fn issue(call: &mut Call<'_>) -> Outcome {
     }
     let issued_at = call.state.stamp(call.now);
     let cert = Certificate { id: ids::random("cert_", 24), team: call.team.clone(), cns, issued_at };
-    let view = Listed { team: &cert.team, of: Origin::Stored(&cert), issued_at }.view(call.now);
+    let view = Listed { of: Origin::Stored(&cert), issued_at }.view(call.now);
     call.state.certificates.insert(cert.id.clone(), cert);
     Ok(view.into())
 }
 
 /// A certificate that the list has. Its id is made when it is shown: of many there are pages.
 struct Listed<'a> {
-    team: &'a str,
     of: Origin<'a>,
     issued_at: Millis,
 }
 
 enum Origin<'a> {
-    Domain(&'a str),
+    Domain { team: &'a str, name: &'a str },
     Stored(&'a Certificate),
 }
 
 impl Listed<'_> {
     fn id(&self) -> String {
         match self.of {
-            Origin::Domain(name) => {
-                let digest = hex::encode(Sha256::digest(format!("{}\0{name}", self.team)));
+            Origin::Domain { team, name } => {
+                let digest = hex::encode(Sha256::digest(format!("{team}\0{name}")));
                 format!("cert_{}", &digest[..24])
             }
             Origin::Stored(cert) => cert.id.clone(),
@@ -82,7 +81,7 @@ impl Listed<'_> {
 
     fn view(&self, now: Millis) -> Value {
         let cns = match self.of {
-            Origin::Domain(name) => json!([name]),
+            Origin::Domain { name, .. } => json!([name]),
             Origin::Stored(cert) => json!(cert.cns),
         };
         let renewals = (now - self.issued_at) / RENEWAL;
@@ -107,9 +106,9 @@ fn all<'a>(call: &'a Call<'_>) -> impl Iterator<Item = Listed<'a>> {
         let dns = || domains::configured(call.dns, call.settings, &domain.name, domain.created_at, call.now);
         let (_, since) = custom.then(dns)??;
         let issued_at = since.max(domain.updated_at.min(call.now)) + wait;
-        Some(Listed { team, of: Origin::Domain(&domain.name), issued_at })
+        Some(Listed { of: Origin::Domain { team, name: &domain.name }, issued_at })
     });
     let stored = call.state.certificates.values().filter(move |cert| cert.team == team);
-    let stored = stored.map(|cert| Listed { team, of: Origin::Stored(cert), issued_at: cert.issued_at });
+    let stored = stored.map(|cert| Listed { of: Origin::Stored(cert), issued_at: cert.issued_at });
     derived.chain(stored).filter(|cert| cert.issued_at <= call.now)
 }

@@ -132,9 +132,10 @@ impl<K: Kind> Cache<K> {
 
     /// Keeps an object unless a newer state of it is held. Answers whether anything that matters is different.
     fn put(&mut self, mut object: K) -> bool {
-        strip(object.meta_mut());
+        let meta = object.meta_mut();
+        strip(meta);
         if K::KIND == Deployment::KIND {
-            object.meta_mut().labels = object.meta_mut().labels.take().and_then(unlabelled);
+            meta.labels = meta.labels.take().and_then(unlabelled);
         }
         let key = key(object.meta());
         let changed = match self.objects.get(&key) {
