@@ -1,5 +1,7 @@
 //! Conditions in the shape of `metav1.Condition`, as a `list-type: map` keyed by type.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{self, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,7 @@ use smol_str::SmolStr;
 pub struct Condition {
     #[serde(rename = "type")]
     pub type_: SmolStr,
-    /// `True`, `False` or `Unknown`.
-    pub status: SmolStr,
+    pub status: ConditionStatus,
     /// CamelCase.
     #[serde(default)]
     pub reason: SmolStr,
@@ -23,6 +24,33 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
     /// When its status became another one.
     pub last_transition_time: Time,
+}
+
+/// Whether a condition holds. What somebody else wrote and is none of these counts as unknown.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionStatus {
+    True,
+    False,
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// The word of the Kubernetes API for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl fmt::Display for ConditionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Schema of `status.conditions`: at most 24 entries, one per type.

@@ -66,7 +66,7 @@ pub struct DeploymentSpec {
     pub gates: Option<Box<Gates>>,
     /// What changes the data for it before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub migration: Option<Migration>,
+    pub migration: Option<Box<Migration>>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Box<Analysis>>,
@@ -83,6 +83,10 @@ pub struct DeploymentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub env_revision: Option<String>,
+    /// Which release of its Fork it is, counted up from 1; set by the operator. One that a person made has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub revision: Option<i64>,
     /// The pull request that it is a preview of; set by the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequestRef>,
@@ -177,25 +181,25 @@ pub struct DeploymentStatus {
     pub approval: Option<Box<ApprovalStatus>>,
     /// The run that waits for the reviewers of `gates.approvalEnvironment`, from the intent to have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval_run: Option<WorkflowRun>,
+    pub approval_run: Option<Box<WorkflowRun>>,
     /// The freeze that it went live in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze_override: Option<Box<FreezeOverride>>,
     /// The run of its migration, from the intent to have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub migration: Option<WorkflowRun>,
+    pub migration: Option<Box<WorkflowRun>>,
     /// What served when it was to be promoted, and serves again after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollback_to: Option<RollbackTarget>,
+    pub rollback_to: Option<Box<RollbackTarget>>,
     /// What became of it in Git after a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revert: Option<RevertStatus>,
+    pub revert: Option<Box<RevertStatus>>,
     /// When its last promotion or rollback was to be asked for, by this program's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intended_at: Option<Time>,
     /// How far it is, with strategy.type Canary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<CanaryStatus>,
+    pub canary: Option<Box<CanaryStatus>>,
     /// Its analyses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 11))]

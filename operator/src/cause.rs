@@ -1,7 +1,7 @@
 //! Who must act on an object, by its conditions.
 
 use forkable_core::condition;
-use forkable_crds::condition::Condition;
+use forkable_crds::condition::{Condition, ConditionStatus};
 
 /// Reasons that pass by themselves.
 const PASSING: [&str; 6] = ["ProviderUnavailable", "RateLimited", "Stale", "NotFound", "Progressing", "Observing"];
@@ -14,7 +14,7 @@ pub(crate) fn passes(reason: &str) -> bool {
 /// Who must act.
 pub(crate) fn who(conditions: &[Condition]) -> &'static str {
     let Some(ready) = condition::find(conditions, "Ready") else { return "nobody yet" };
-    if ready.status != "False" || passes(&ready.reason) {
+    if ready.status != ConditionStatus::False || passes(&ready.reason) {
         return "nobody";
     }
     match ready.reason.as_str() {

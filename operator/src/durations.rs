@@ -1,7 +1,7 @@
 //! How long each phase of a release took.
 
 use forkable_core::condition;
-use forkable_crds::Deployment;
+use forkable_crds::{Deployment, condition::ConditionStatus};
 use jiff::{SignedDuration, Timestamp};
 
 /// What is told of the time between two conditions.
@@ -19,7 +19,8 @@ const SPANS: [(&str, &str); 7] = [
 pub(crate) fn of(release: &Deployment) -> Option<String> {
     let conditions = release.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let at = |type_| -> Option<Timestamp> {
-        let reached = condition::find(conditions, type_).filter(|condition| condition.status == "True")?;
+        let reached =
+            condition::find(conditions, type_).filter(|condition| condition.status == ConditionStatus::True)?;
         Some(reached.last_transition_time.0)
     };
     let mut before = at("Admitted").or_else(|| release.metadata.creation_timestamp.as_ref().map(|time| time.0));

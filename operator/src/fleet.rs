@@ -235,10 +235,11 @@ impl Fleet {
 }
 
 /// Which release of its Fork a Deployment is: 1 is the first. Deployments that people made have none and sort last.
-pub fn revision(release: &Deployment) -> u64 {
+pub fn revision(release: &Deployment) -> i64 {
     let annotations = release.metadata.annotations.as_ref();
-    annotations.and_then(|all| all.get(REVISION_ANNOTATION)).and_then(|text| text.parse().ok()).unwrap_or_default()
+    let annotated = || annotations?.get(REVISION_ANNOTATION)?.parse().ok();
+    release.spec.revision.or_else(annotated).unwrap_or_default()
 }
 
-/// Annotation on Deployments that the operator makes: the number of the release, counted up within its Fork.
-pub const REVISION_ANNOTATION: &str = "forkable.dev/revision";
+/// Where the number was before `spec.revision` was.
+const REVISION_ANNOTATION: &str = "forkable.dev/revision";

@@ -98,7 +98,7 @@ pub struct ForkSpec {
     pub deletion_policy: DeletionPolicy,
     /// Stops all changes outside until it is removed or its time has come; deletion still works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suspend: Option<Suspend>,
+    pub suspend: Option<Box<Suspend>>,
 }
 
 /// The name of an object in the same namespace.

@@ -40,7 +40,7 @@ pub struct Project {
     pub node_version: Option<NodeVersion>,
     /// Serverless functions; what is absent is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub functions: Option<Functions>,
+    pub functions: Option<Box<Functions>>,
     /// Custom environments that track a branch. On plans without them the branch's preview environment stands in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]

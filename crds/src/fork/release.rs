@@ -34,7 +34,7 @@ pub struct Release {
     pub gates: Option<Box<Gates>>,
     /// What changes the data for it before it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub migration: Option<Migration>,
+    pub migration: Option<Box<Migration>>,
     /// How it is judged, before and after it goes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Box<Analysis>>,

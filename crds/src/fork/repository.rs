@@ -52,7 +52,7 @@ pub struct Repository {
     pub files: Vec<File>,
     /// Rules of the default branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protection: Option<BranchProtection>,
+    pub protection: Option<Box<BranchProtection>>,
     /// Deployment environments of the repository; one that is taken out of the manifest is left in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

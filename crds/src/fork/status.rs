@@ -61,7 +61,7 @@ pub struct ForkStatus {
     pub domains: Vec<DomainStatus>,
     /// The release that serves the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current_release: Option<ReleaseStatus>,
+    pub current_release: Option<Box<ReleaseStatus>>,
     /// Previews of pull requests, and comments on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
@@ -137,7 +137,7 @@ pub struct ProjectStatus {
     pub holds_domains: Option<bool>,
     /// The last time that something other than a person at Vercel wanted the project paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pause: Option<PauseStatus>,
+    pub pause: Option<Box<PauseStatus>>,
     /// The last wish to challenge visitors that was fulfilled, as in the annotation `forkable.dev/challenge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkable_crds::condition::Condition;
+use forkable_crds::condition::{Condition, ConditionStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -42,30 +42,30 @@ pub fn summarize(previous: &[Condition], reports: &[Report], generation: i64, no
     let mut conditions: Vec<Condition> = reports
         .iter()
         .map(|report| {
-            let status = if report.state == State::Ready { "True" } else { "False" };
+            let status = if report.state == State::Ready { ConditionStatus::True } else { ConditionStatus::False };
             condition(previous, report.condition, status, &report.reason, &report.message, generation, now)
         })
         .collect();
     let worst = |state: &State| reports.iter().find(|report| report.state == *state);
     let (status, reason, message, extra) = if let Some(report) = worst(&State::Stalled) {
-        ("False", report.reason.as_str(), report.message.as_str(), Some("Stalled"))
+        (ConditionStatus::False, report.reason.as_str(), report.message.as_str(), Some("Stalled"))
     } else if let Some(report) = worst(&State::Retrying) {
-        ("False", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+        (ConditionStatus::False, report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
     } else if let Some(report) = worst(&State::Progressing) {
-        ("Unknown", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+        (ConditionStatus::Unknown, report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
     } else if let Some(report) = worst(&State::PersonNeeded) {
-        ("False", report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
+        (ConditionStatus::False, report.reason.as_str(), report.message.as_str(), Some("Reconciling"))
     } else {
-        ("True", "Ready", "as the manifest says", None)
+        (ConditionStatus::True, "Ready", "as the manifest says", None)
     };
     conditions.push(condition(previous, "Ready", status, reason, message, generation, now));
     if let Some(extra) = extra {
         let reason = match (extra, status) {
             ("Stalled", _) => reason,
-            (_, "Unknown") => "Progressing",
+            (_, ConditionStatus::Unknown) => "Progressing",
             _ => "ProgressingWithRetry",
         };
-        conditions.push(condition(previous, extra, "True", reason, message, generation, now));
+        conditions.push(condition(previous, extra, ConditionStatus::True, reason, message, generation, now));
     }
     conditions
 }
@@ -74,7 +74,7 @@ pub fn summarize(previous: &[Condition], reports: &[Report], generation: i64, no
 pub(crate) fn condition(
     previous: &[Condition],
     type_: &str,
-    status: &str,
+    status: ConditionStatus,
     reason: &str,
     message: &str,
     generation: i64,
@@ -83,7 +83,7 @@ pub(crate) fn condition(
     let unchanged = previous.iter().find(|condition| condition.type_ == type_ && condition.status == status);
     Condition {
         type_: type_.into(),
-        status: status.into(),
+        status,
         reason: reason.into(),
         message: shortened(message),
         observed_generation: Some(generation),
@@ -101,7 +101,10 @@ fn shortened(message: &str) -> String {
 
 /// Says what is there, in `Ready` if it is `True`.
 pub fn say_ready(conditions: &mut [Condition], message: &str) {
-    for ready in conditions.iter_mut().filter(|condition| condition.type_ == "Ready" && condition.status == "True") {
+    for ready in conditions
+        .iter_mut()
+        .filter(|condition| condition.type_ == "Ready" && condition.status == ConditionStatus::True)
+    {
         ready.message = shortened(message);
     }
 }
@@ -114,7 +117,7 @@ pub fn add_aside(
     generation: i64,
     now: Timestamp,
 ) {
-    let status = if report.state == State::Ready { "True" } else { "False" };
+    let status = if report.state == State::Ready { ConditionStatus::True } else { ConditionStatus::False };
     conditions.push(condition(previous, report.condition, status, &report.reason, &report.message, generation, now));
 }
 
@@ -126,7 +129,7 @@ pub const GATHER: Duration = Duration::from_secs(15);
 pub fn gathers_until(before: &[Condition], after: &[Condition], now: Timestamp) -> Option<Timestamp> {
     let working = |conditions: &[Condition]| {
         let ready = find(conditions, "Ready")?;
-        (ready.status == "Unknown").then_some((ready.observed_generation, ready.last_transition_time.0))
+        (ready.status == ConditionStatus::Unknown).then_some((ready.observed_generation, ready.last_transition_time.0))
     };
     let ((said, since), (says, _)) = (working(before)?, working(after)?);
     let until = since.checked_add(GATHER).ok()?;
@@ -140,7 +143,7 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
 
 /// Whether a condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    find(conditions, type_).is_some_and(|condition| condition.status == "True")
+    find(conditions, type_).is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
 #[cfg(test)]

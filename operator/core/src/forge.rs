@@ -77,7 +77,7 @@ pub struct RepositoryAsk {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepositoryView {
     pub repository: Option<RepositoryFacts>,
-    pub template: Option<TemplateFacts>,
+    pub template: Option<Box<TemplateFacts>>,
 }
 
 /// A template repository.
@@ -138,7 +138,7 @@ pub struct RepositoryFacts {
     pub dependabot_alerts: Option<bool>,
     pub created_at: Option<Timestamp>,
     /// `None`: not asked for.
-    pub deep: Option<DeepFacts>,
+    pub deep: Option<Box<DeepFacts>>,
     /// `None`: not asked for.
     pub pull_requests: Option<PullRequests>,
 }

@@ -144,7 +144,7 @@ pub struct ProjectFacts {
     /// Whether what is built for production goes live by itself. `None`: not told.
     pub assigns_domains: Option<bool>,
     /// The last promotion or rollback. Lists do not tell it.
-    pub moved: Option<Move>,
+    pub moved: Option<Box<Move>>,
 }
 
 /// A promotion or rollback of a project: production's domains are led to another deployment.

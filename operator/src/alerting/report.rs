@@ -7,7 +7,11 @@ use forkable_core::{
     condition::{self, Report, State},
     store::{EventType, Kind as _, Store, StoreError},
 };
-use forkable_crds::{AlertRule, AlertRuleStatus, alert_rule::Undelivered, condition::Condition};
+use forkable_crds::{
+    AlertRule, AlertRuleStatus,
+    alert_rule::Undelivered,
+    condition::{Condition, ConditionStatus},
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -63,7 +67,10 @@ pub(super) async fn write<S: Store>(context: &Arc<Context<S>>, rule: &Arc<AlertR
 async fn tell<S: Store>(context: &Context<S>, before: &AlertRuleStatus, rule: &AlertRule) {
     for condition in rule.status.iter().flat_map(|status| &status.conditions) {
         let is_news = condition::find(&before.conditions, &condition.type_).is_none_or(|old| *old != *condition);
-        if [VALID, SELECTS, NOTIFIED].contains(&condition.type_.as_str()) && condition.status == "False" && is_news {
+        if [VALID, SELECTS, NOTIFIED].contains(&condition.type_.as_str())
+            && condition.status == ConditionStatus::False
+            && is_news
+        {
             let reference = rule.reference();
             tracing::warn!("{reference}: {}", condition.message);
             let reason = match condition.type_.as_str() {

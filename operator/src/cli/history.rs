@@ -5,7 +5,7 @@ use forkable_core::{
     release::rollout::{canary, phase},
     store::Kind as _,
 };
-use forkable_crds::{Deployment, DeploymentStatus};
+use forkable_crds::{Deployment, DeploymentStatus, condition::ConditionStatus};
 use jiff::Timestamp;
 
 use super::{
@@ -57,7 +57,7 @@ fn row(release: &Deployment) -> Vec<String> {
     let commit = status.commit.clone().unwrap_or_default();
     let none = || "-".to_owned();
     let standing = canary::standing(release, Timestamp::now());
-    let why = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != "True");
+    let why = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != ConditionStatus::True);
     let live = if is_true(release, "Live") { "yes" } else { "no" };
     vec![
         release.reference().name,

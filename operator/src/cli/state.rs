@@ -6,7 +6,7 @@ use std::{
 };
 
 use forkable_core::store::Kind as _;
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{Deployment, Fork, condition::ConditionStatus};
 use serde::Serialize;
 
 use super::world::World;
@@ -37,7 +37,7 @@ pub(super) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
 /// Whether a condition of a release is true.
 pub(super) fn is_true(release: &Deployment, type_: &str) -> bool {
     let conditions = release.status.iter().flat_map(|status| &status.conditions);
-    conditions.into_iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+    conditions.into_iter().any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
 }
 
 /// The releases of a Fork, newest first.

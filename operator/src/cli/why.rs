@@ -13,7 +13,7 @@ use forkable_core::{
 use forkable_crds::{
     AlertRule, Deployment, Fork,
     alert_rule::{AlertState, AlertStatus, Undelivered},
-    condition::Condition,
+    condition::{Condition, ConditionStatus},
     rollout::AnalysisRun,
 };
 use forkable_providers::journal::SqliteJournal;
@@ -283,10 +283,10 @@ fn tell_standing(told: &Told) {
         )),
         Some(ready) => {
             let stale = if told.current { "" } else { " (the manifest was changed since)" };
-            let (how, tone) = match ready.status.as_str() {
-                "True" => ("is ready", Tone::Good),
-                "Unknown" => ("is on its way", Tone::Working),
-                _ => ("is not ready", Tone::Bad),
+            let (how, tone) = match ready.status {
+                ConditionStatus::True => ("is ready", Tone::Good),
+                ConditionStatus::Unknown => ("is on its way", Tone::Working),
+                ConditionStatus::False => ("is not ready", Tone::Bad),
             };
             let reason = if tone == Tone::Good { String::new() } else { format!("{}: ", ready.reason) };
             super::say(format_args!("{object} {}{stale}: {reason}{}", paint(how, tone), ready.message));
@@ -304,9 +304,9 @@ fn tell_causes(conditions: &[Condition]) {
         .iter()
         .filter(|condition| !["Ready", "Reconciling", "Stalled"].contains(&condition.type_.as_str()))
         .collect();
-    causes.sort_by_key(|condition| condition.status == "True");
+    causes.sort_by_key(|condition| condition.status == ConditionStatus::True);
     for Condition { type_, status, reason, message, last_transition_time, .. } in causes {
-        let sign = if status == "True" { paint('✓', Tone::Good) } else { paint('✗', Tone::Bad) };
+        let sign = if *status == ConditionStatus::True { paint('✓', Tone::Good) } else { paint('✗', Tone::Bad) };
         let message = message.lines().collect::<Vec<_>>().join("\n      ");
         super::say(format_args!("  {sign} {type_}: {reason} since {}: {message}", when(last_transition_time.0)));
     }
@@ -325,7 +325,8 @@ fn next_try(next: Option<Timestamp>, now: Timestamp) -> String {
 
 /// Whether the status says all there is to say.
 fn is_settled(told: &Told) -> bool {
-    told.current && condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True")
+    told.current
+        && condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
 /// When the controller comes back, as far as the object tells.
@@ -344,8 +345,9 @@ fn foreseen(told: &Told, now: Timestamp) -> String {
 
 /// The newest thing that went wrong: by conditions, unless it is ready all the same, and else by events.
 fn last_error(told: &Told, events: &[Event]) -> Option<String> {
-    let ready = condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == "True");
-    let failed = |condition: &&Condition| !ready && condition.status == "False" && condition.type_ != "Ready";
+    let ready = condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+    let failed =
+        |condition: &&Condition| !ready && condition.status == ConditionStatus::False && condition.type_ != "Ready";
     let failed = told.conditions.iter().filter(failed).max_by_key(|condition| condition.last_transition_time.0);
     let condition =
         failed.map(|it| format!("{}: {}: {} ({})", it.type_, it.reason, it.message, when(it.last_transition_time.0)));

@@ -18,7 +18,10 @@ use forkable_core::{
     plan::Effect,
     store::{Kind, ObjectRef},
 };
-use forkable_crds::{AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity, condition::Condition};
+use forkable_crds::{
+    AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity, condition::Condition,
+    condition::ConditionStatus,
+};
 use jiff::Timestamp;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
@@ -298,18 +301,19 @@ impl Metrics {
     }
 
     fn count<'a>(&self, kind: &str, objects: impl Iterator<Item = Option<&'a [Condition]>>) {
-        let mut ready = BTreeMap::from([("True", 0), ("False", 0), ("Unknown", 0)]);
+        let mut ready =
+            BTreeMap::from([(ConditionStatus::True, 0), (ConditionStatus::False, 0), (ConditionStatus::Unknown, 0)]);
         let mut counts = BTreeMap::new();
         for conditions in objects {
             let conditions = conditions.unwrap_or_default();
             let found = condition::find(conditions, "Ready");
-            *ready.entry(found.map_or("Unknown", |found| &found.status)).or_default() += 1;
+            *ready.entry(found.map_or(ConditionStatus::Unknown, |found| found.status)).or_default() += 1;
             for Condition { type_, status, reason, .. } in conditions {
-                *counts.entry([type_, status, reason]).or_default() += 1;
+                *counts.entry([type_, status.as_str(), reason]).or_default() += 1;
             }
         }
         for (status, count) in ready {
-            self.objects.with_label_values(&[kind, status]).set(count);
+            self.objects.with_label_values(&[kind, status.as_str()]).set(count);
         }
         for ([of, status, reason], count) in counts {
             self.conditions.with_label_values(&[kind, of, status, reason]).set(count);

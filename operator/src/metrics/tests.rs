@@ -4,6 +4,7 @@ use std::{
 };
 
 use forkable_core::alerting::Budget;
+use forkable_crds::condition::ConditionStatus;
 use forkable_providers::metric;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -77,7 +78,7 @@ fn a_release_is_timed_once_for_each_stage() {
     let conditions = |types: &[&str]| -> Vec<Condition> {
         let condition = |of: &&str| Condition {
             type_: (*of).into(),
-            status: "True".into(),
+            status: ConditionStatus::True,
             reason: "Yes".into(),
             message: String::new(),
             last_transition_time: Time(made),

@@ -49,7 +49,7 @@ pub struct Scheduler {
     clock: Clock,
     prober: Arc<dyn Prober>,
     metrics: Metrics,
-    forks: HashMap<ObjectRef, Product>,
+    forks: HashMap<ObjectRef, Box<Product>>,
     /// Boxed: most of the map is room for more of them.
     probes: HashMap<u64, Box<Watched>>,
     due: BTreeSet<(Timestamp, u64)>,
@@ -114,7 +114,7 @@ impl Scheduler {
     /// Probes this of a Fork from now on, and nothing else. Probes that go on keep their time and what is known.
     pub fn put(&mut self, reference: ObjectRef, fork: Option<Arc<Fork>>, targets: Vec<Target>) {
         let known = self.forks.remove(&reference);
-        let (before, tally) = known.map_or((Vec::new(), None), |Product { probes, tally, .. }| (probes, Some(tally)));
+        let (before, tally) = known.map_or((Vec::new(), None), |known| (known.probes, Some(known.tally)));
         let mut before: HashMap<String, u64> =
             before.into_iter().filter_map(|id| Some((self.probes.get(&id)?.target.series.probe.clone(), id))).collect();
         let mut probes: Vec<_> =
@@ -128,7 +128,7 @@ impl Scheduler {
         }
         if let (Some(fork), false) = (fork, probes.is_empty()) {
             let tally = tally.unwrap_or_else(|| Tally::new(reference.clone()));
-            self.forks.insert(reference, Product { fork, probes, tally });
+            self.forks.insert(reference, Box::new(Product { fork, probes, tally }));
         }
     }
 

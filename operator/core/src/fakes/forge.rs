@@ -165,7 +165,7 @@ impl World {
             repository.ripen();
             repository.observed(ask)
         });
-        RepositoryView { repository, template }
+        RepositoryView { repository, template: template.map(Box::new) }
     }
 
     fn apply(&mut self, target: &RepositoryTarget, change: &ForgeChange) -> Result<ForgeDone, PortError> {

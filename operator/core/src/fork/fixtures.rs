@@ -127,7 +127,7 @@ pub(crate) fn repository_facts() -> RepositoryFacts {
 }
 
 pub(crate) fn observed() -> Observed {
-    Observed { template: Some(template_facts()), repository: Some(repository_facts()), ..Observed::default() }
+    Observed { template: Some(template_facts().into()), repository: Some(repository_facts()), ..Observed::default() }
 }
 
 /// The status in which that repository is on record.

@@ -39,7 +39,7 @@ pub const MARKER: &str = ".forkable.yaml";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// `None`: missing, or not to be seen with the credentials.
-    pub template: Option<TemplateFacts>,
+    pub template: Option<Box<TemplateFacts>>,
     pub repository: Option<RepositoryFacts>,
     pub project: Option<ProjectFacts>,
     /// Names and end of the team's certificates; empty until they were looked at.

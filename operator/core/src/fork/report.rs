@@ -34,10 +34,12 @@ pub fn status(input: Input<'_>, plan: &Plan, outcomes: &BTreeMap<Facet, Outcome>
     status.observed_generation = Some(generation);
     status.domains = domains(input, &status.domains);
     status.previews = previews::status(input);
-    status.current_release = revision::serving(input.desired, input.observed).map(|serving| ReleaseStatus {
-        name: serving.reference().name,
-        commit: commit(serving),
-        env_revision: serving.spec.env_revision.clone(),
+    status.current_release = revision::serving(input.desired, input.observed).map(|serving| {
+        Box::new(ReleaseStatus {
+            name: serving.reference().name,
+            commit: commit(serving),
+            env_revision: serving.spec.env_revision.clone(),
+        })
     });
     status.url = status.current_release.as_ref().and_then(|_| url(input));
     let reports: Vec<_> = plan.facets.iter().map(|(facet, left)| report(input, plan, outcomes, *facet, left)).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forkable_crds::{Deployment, fork::OnEnvChange};
+use forkable_crds::{Deployment, condition::ConditionStatus, fork::OnEnvChange};
 
 use super::{Desired, Observed};
 use crate::{
@@ -97,7 +97,7 @@ pub(super) fn rejected<'a>(observed: &'a Observed, commit: &str) -> Option<&'a D
     let is_of = |release: &&Deployment| release.spec.environment == "Production" && is_of(release, commit);
     releases.find(is_of).filter(|release| {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|one| one.type_ == "RollingBack" && one.status == "True")
+        conditions.into_iter().any(|one| one.type_ == "RollingBack" && one.status == ConditionStatus::True)
     })
 }
 

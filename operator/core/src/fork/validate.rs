@@ -114,7 +114,7 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
         },
         repository: repository::settings(&spec.repository),
         files,
-        protection: spec.repository.protection.as_ref().map(repository::rules),
+        protection: spec.repository.protection.as_deref().map(repository::rules),
         actions,
         security: spec.repository.security.clone(),
         project,

@@ -1,6 +1,6 @@
 //! The condition that says whether probes reach a product.
 
-use forkable_crds::condition::Condition;
+use forkable_crds::condition::{Condition, ConditionStatus};
 use jiff::Timestamp;
 
 use super::{Standing, Verdict};
@@ -18,15 +18,15 @@ pub fn available(previous: &[Condition], standings: &[Standing], generation: i64
     let (status, reason, message) = match (of(Verdict::Down).next(), of(Verdict::Unknown).next()) {
         (Some(_), _) => {
             let down: Vec<_> = of(Verdict::Down).map(told).collect();
-            ("False", "ProbeFailed", down.join("; "))
+            (ConditionStatus::False, "ProbeFailed", down.join("; "))
         }
         (None, unknown) => {
             // While a process starts, it goes on with what the one before has found.
             let known = known?;
             match unknown {
                 _ if standings.is_empty() => return Some(known.clone()),
-                Some(standing) => ("Unknown", "NotProbed", told(standing)),
-                None => ("True", "ProbesPass", "what is probed works".into()),
+                Some(standing) => (ConditionStatus::Unknown, "NotProbed", told(standing)),
+                None => (ConditionStatus::True, "ProbesPass", "what is probed works".into()),
             }
         }
     };

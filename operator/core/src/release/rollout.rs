@@ -294,7 +294,7 @@ fn moving(record: &DeploymentStatus, production: &Production, sight: &Sight) -> 
 }
 
 /// What is to serve again once this line of the table has come true.
-pub fn way_back(input: Input<'_>, row: &Row) -> Option<RollbackTarget> {
+pub fn way_back(input: Input<'_>, row: &Row) -> Option<Box<RollbackTarget>> {
     match row.event {
         _ if row.to != Phase::RollingBack => None,
         Event::RollbackAsked => input.rollback_target().ok().flatten(),
@@ -316,7 +316,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
         }
         Phase::Migrating => {
             approve(input, sight, &mut record);
-            record.migration = Some(migration::intent(input));
+            record.migration = Some(migration::intent(input).into());
         }
         Phase::Promoting => {
             record.intended_at.clone_from(&now);
@@ -329,7 +329,7 @@ pub fn record(input: Input<'_>, sight: &Sight, row: &Row) -> DeploymentStatus {
                     release.status.as_ref().and_then(|status| status.deployment_id.as_ref()) == Some(&deployment_id)
                 };
                 let release = input.siblings.iter().find(of).and_then(|release| release.metadata.name.clone());
-                RollbackTarget { deployment_id, release }
+                RollbackTarget { deployment_id, release }.into()
             });
         }
         Phase::RollingBack => {

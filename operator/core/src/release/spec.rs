@@ -20,6 +20,7 @@ pub fn immediate(fork: &str, commit: &str, environment: &str) -> DeploymentSpec 
         rollback: None,
         supersede: None,
         env_revision: None,
+        revision: None,
         pull_request: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The status of a Deployment, from its record and what was seen.
 
-use forkable_crds::{DeploymentStatus, deployment::CommitStatus};
+use forkable_crds::{DeploymentStatus, condition::ConditionStatus, deployment::CommitStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -93,7 +93,7 @@ fn finished(input: Input<'_>, mut status: DeploymentStatus, generation: i64) -> 
     };
     status.phase = Some("Superseded".into());
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == "Live") {
-        condition.status = "False".into();
+        condition.status = ConditionStatus::False;
         condition.reason = reason::SUPERSEDED.into();
         condition.message = format!("{by} serves in its place");
         condition.last_transition_time = whole_seconds(input.now);
@@ -130,7 +130,7 @@ pub(super) fn serves_again(input: Input<'_>) -> bool {
 fn live_again(input: Input<'_>, mut status: DeploymentStatus) -> DeploymentStatus {
     status.phase = Some("Live".into());
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == "Live") {
-        condition.status = "True".into();
+        condition.status = ConditionStatus::True;
         condition.reason = reason::LIVE.into();
         condition.message = "serves again, since a newer release was rolled back".into();
         condition.last_transition_time = whole_seconds(input.now);

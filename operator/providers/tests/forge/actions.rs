@@ -135,7 +135,7 @@ pub(super) async fn security_features_are_switched(world: &dyn World) -> Outcome
         dependabot_fixes: Some(true),
         ..DeepFacts::default()
     };
-    assert_eq!((seen.dependabot_alerts, seen.deep), (Some(true), Some(on)));
+    assert_eq!((seen.dependabot_alerts, seen.deep), (Some(true), Some(on.into())));
     apply(forge, &target, ForgeChange::SetDependabotAlerts(false)).await?;
     let seen = look(forge, &ask_of(&facts)).await?;
     let fixes = seen.deep.and_then(|deep| deep.dependabot_fixes);

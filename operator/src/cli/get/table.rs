@@ -1,7 +1,7 @@
 //! Objects as rows of a table.
 
 use forkable_core::{condition, forge, monitoring::AVAILABLE, store::Kind};
-use forkable_crds::{AlertRule, Deployment, Fork};
+use forkable_crds::{AlertRule, Deployment, Fork, condition::ConditionStatus};
 use jiff::Timestamp;
 
 use crate::{
@@ -77,7 +77,7 @@ impl Tabular for Fork {
         let status = self.status.clone().unwrap_or_default();
         let ready = condition::find(&status.conditions, "Ready");
         let available = condition::find(&status.conditions, AVAILABLE);
-        let is_down = if available.is_some_and(|it| it.status == "False") { " (down)" } else { "" };
+        let is_down = if available.is_some_and(|it| it.status == ConditionStatus::False) { " (down)" } else { "" };
         vec![
             self.reference().name,
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),

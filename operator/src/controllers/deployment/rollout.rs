@@ -18,7 +18,7 @@ use forkable_core::{
     sites::Visit,
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Deployment, DeploymentStatus, rollout::Analysis};
+use forkable_crds::{Deployment, DeploymentStatus, condition::ConditionStatus, rollout::Analysis};
 use futures::future::join_all;
 
 use super::{Pass, builds::Build, fingerprint, store, withheld};
@@ -242,8 +242,11 @@ impl<S: Store> Pass<'_, S> {
             };
             let split = if needs.split { self.account.hosting.split(&self.target).await? } else { None };
             let seen = self.account.hosting.observe(&[ask]).await?.into_iter().next().flatten();
-            build.sight.production =
-                seen.map(|project| Production { serving: project.production_deployment, moved: project.moved, split });
+            build.sight.production = seen.map(|project| Production {
+                serving: project.production_deployment,
+                moved: project.moved.map(|moved| *moved),
+                split,
+            });
         }
         Ok(())
     }
@@ -382,7 +385,8 @@ impl<S: Store> Pass<'_, S> {
         let conditions = release.status.iter().flat_map(|status| &status.conditions);
         let mut last = conditions.filter(|condition| !["Ready", "Reconciling"].contains(&condition.type_.as_str()));
         let is_bad = matches!(row.to, Phase::Failed | Phase::Frozen | Phase::RollingBack | Phase::RolledBack);
-        let message = last.rfind(|condition| condition.status == "True").map(|last| last.message.clone());
+        let message =
+            last.rfind(|condition| condition.status == ConditionStatus::True).map(|last| last.message.clone());
         let let_live = release.status.as_ref().filter(|_| row.to == Phase::Promoting).and_then(let_live);
         let in_freeze = release.status.as_ref().filter(|_| row.to == Phase::Advancing).and_then(overrode);
         let let_live = let_live.or(in_freeze);

@@ -20,13 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::Resource;
 use tracing::Instrument as _;
 
-use crate::{
-    accounts::Account,
-    context::Context,
-    fleet::{REVISION_ANNOTATION, revision},
-    progress::Progress,
-    spans,
-};
+use crate::{accounts::Account, context::Context, fleet::revision, progress::Progress, spans};
 
 /// Where changes go.
 #[derive(Clone, Debug)]
@@ -68,7 +62,7 @@ pub(super) async fn inside<S: Store>(
 ) -> Result<(), StoreError> {
     let reference = fork.reference();
     let releases = context.fleet.releases(&reference);
-    let made = match change {
+    let mut made = match change {
         StoreChange::CreateRelease { name, commit, env_revision } => {
             let spec = release::production(fork, commit);
             object(fork, name, DeploymentSpec { env_revision: env_revision.clone(), ..spec })
@@ -87,9 +81,9 @@ pub(super) async fn inside<S: Store>(
             return Ok(());
         }
     };
-    let number = releases.iter().map(|release| revision(release)).max().unwrap_or_default() + 1;
+    made.spec.revision = releases.iter().map(|release| revision(release) + 1).max().or(Some(1));
     let name = made.reference().name;
-    let release = match context.store.create(numbered(made, number)).await {
+    let release = match context.store.create(made).await {
         // Made by a pass that ended before it could take note: the name tells commit and variables.
         Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, &name).await?,
         created => {
@@ -106,11 +100,6 @@ pub(super) async fn inside<S: Store>(
         context.wake(release.reference());
     }
     Ok(())
-}
-
-fn numbered(mut release: Deployment, number: u64) -> Deployment {
-    release.metadata.annotations = Some(BTreeMap::from([(REVISION_ANNOTATION.into(), number.to_string())]));
-    release
 }
 
 fn object(fork: &Fork, name: &str, spec: DeploymentSpec) -> Deployment {

@@ -10,7 +10,11 @@ use forkable_core::{
     plan::{Outcome, Verdict},
     store::{EventType, Kind, ObjectRef, Store, StoreError},
 };
-use forkable_crds::{Fork, ForkStatus, condition::Condition, fork::ReleaseStatus};
+use forkable_crds::{
+    Fork, ForkStatus,
+    condition::{Condition, ConditionStatus},
+    fork::ReleaseStatus,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -185,20 +189,22 @@ fn available<S>(context: &Context<S>, fork: &Fork, known: &ForkStatus, now: Time
 /// What the releases of a Fork look at: they have a pass when it changes.
 fn what_releases_wait_for(status: &ForkStatus) -> (Option<&ReleaseStatus>, Option<&str>, Option<i64>) {
     let project = status.project.as_ref().map(|project| project.id.as_str());
-    (status.current_release.as_ref(), project, status.repository.as_ref().map(|repository| repository.id))
+    (status.current_release.as_deref(), project, status.repository.as_ref().map(|repository| repository.id))
 }
 
 /// Tells of becoming ready and of everything that is in the way of it, not of the way there.
 async fn tell_transition<S: Store>(context: &Context<S>, object: &ObjectRef, before: &[Condition], now: &[Condition]) {
     let (before, Some(now)) = (condition::find(before, "Ready"), condition::find(now, "Ready")) else { return };
-    let (event_type, reason) = match (now.status.as_str(), before) {
-        (status, Some(before)) if before.status == status && (status != "False" || before.reason == now.reason) => {
+    let (event_type, reason) = match (now.status, before) {
+        (status, Some(before))
+            if before.status == status && (status != ConditionStatus::False || before.reason == now.reason) =>
+        {
             return;
         }
-        ("True", _) => (EventType::Normal, "Ready"),
-        ("Unknown", None) => return,
-        ("Unknown", Some(_)) => (EventType::Normal, "Progressing"),
-        _ => (EventType::Warning, "NotReady"),
+        (ConditionStatus::True, _) => (EventType::Normal, "Ready"),
+        (ConditionStatus::Unknown, None) => return,
+        (ConditionStatus::Unknown, Some(_)) => (EventType::Normal, "Progressing"),
+        (ConditionStatus::False, _) => (EventType::Warning, "NotReady"),
     };
     context.store.event(object, event_type, reason, &format!("{}: {}", now.reason, now.message)).await;
 }

@@ -97,12 +97,12 @@ impl Repository {
             default_branch: Some("main".into()),
             dependabot_alerts: Some(false),
             created_at: Some(now),
-            deep: Some(DeepFacts {
+            deep: Some(Box::new(DeepFacts {
                 secret_scanning: Some(false),
                 push_protection: Some(false),
                 dependabot_fixes: Some(false),
                 ..DeepFacts::default()
-            }),
+            })),
             ..RepositoryFacts::default()
         };
         Self { facts: Facts { seen, is_template: false }, ..Self::default() }

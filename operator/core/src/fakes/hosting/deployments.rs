@@ -90,7 +90,7 @@ impl World {
         if project.facts.moved.as_ref().is_some_and(|moved| moved.succeeded.is_none()) {
             return Err(stale("Another promotion or rollback is in progress.".into()));
         }
-        project.facts.moved = Some(Move { to: id.into(), is_rollback, succeeded: None, requested_at });
+        project.facts.moved = Some(Move { to: id.into(), is_rollback, succeeded: None, requested_at }.into());
         Ok(HostingDone::Nothing)
     }
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
-use forkable_crds::fork::DnsRecord;
+use forkable_crds::{condition::ConditionStatus, fork::DnsRecord};
 
 use super::{Input, hosting_steps, without_project};
 use crate::{
@@ -124,7 +124,8 @@ fn list(items: &[DomainItem]) -> String {
 /// Often while a person is likely to be at it, more seldom as time goes by.
 fn recheck(input: Input<'_>) -> Duration {
     let condition = condition::find(&input.record.conditions, Facet::Domains.condition());
-    let since = condition.filter(|condition| condition.status == "False").map(|it| it.last_transition_time.0);
+    let since =
+        condition.filter(|condition| condition.status == ConditionStatus::False).map(|it| it.last_transition_time.0);
     let age = since.and_then(|since| Duration::try_from(input.now.duration_since(since)).ok()).unwrap_or_default();
     (age / 10).clamp(YOUNG, OLD)
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
-use forkable_crds::Deployment;
+use forkable_crds::{Deployment, condition::ConditionStatus};
 
 use super::{Input, ownership, without_project};
 use crate::{
@@ -70,7 +70,7 @@ fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
     let name = newest.reference().name;
     let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
     let condition = |type_: &str| condition::find(&newest.status.as_ref()?.conditions, type_);
-    let is_true = |type_| condition(type_).filter(|condition| condition.status == "True");
+    let is_true = |type_| condition(type_).filter(|condition| condition.status == ConditionStatus::True);
     if let Some(stalled) = is_true("Stalled") {
         let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
         return Verdict::Refused {

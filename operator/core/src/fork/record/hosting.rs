@@ -89,7 +89,7 @@ fn paused(status: &mut ForkStatus, desired: &Desired) {
     if let (Some(project), Some(wanted)) = (&mut status.project, &desired.project.pause)
         && project.pause.as_ref().is_none_or(|pause| pause.wish != wanted.wish)
     {
-        project.pause = Some(PauseStatus { wish: wanted.wish.clone(), resumed: false });
+        project.pause = Some(PauseStatus { wish: wanted.wish.clone(), resumed: false }.into());
     }
 }
 

@@ -6,6 +6,7 @@ mod tests;
 
 use forkable_crds::{
     APPROVE_ANNOTATION, Deployment, DeploymentStatus,
+    condition::ConditionStatus,
     deployment::StrategyType,
     rollout::{Approval, ApprovalStatus, CanaryStatus, CanaryStep, JobStage, RollbackTarget},
 };
@@ -239,7 +240,8 @@ impl Input<'_> {
 /// Whether a release may not be given its steps, so that nothing of it is built.
 pub fn is_refused(release: &Deployment) -> bool {
     let conditions = release.status.iter().flat_map(|status| &status.conditions);
-    let mut stalled = conditions.filter(|condition| condition.type_ == "Stalled" && condition.status == "True");
+    let mut stalled =
+        conditions.filter(|condition| condition.type_ == "Stalled" && condition.status == ConditionStatus::True);
     phase(release) == Phase::Gated
         && stalled.any(|stalled| [reason::STEPS_TAKEN, reason::PLAN_UNSUPPORTED].contains(&&*stalled.reason))
 }
@@ -260,10 +262,10 @@ pub(super) fn record(input: Input<'_>, sight: &Sight, to: Phase, record: &mut De
     let weight = |step| at(input.release, step).map_or(100, |step| step.weight);
     match (to, &mut record.canary) {
         (Phase::Shifting, None) => {
-            record.canary = Some(CanaryStatus { step: 1, weight: weight(1), reached_at: now });
+            record.canary = Some(CanaryStatus { step: 1, weight: weight(1), reached_at: now }.into());
             let base = sight.production.as_ref().and_then(|production| production.split.as_ref()?.base.clone());
             if record.rollback_to.is_none() {
-                record.rollback_to = base.map(|deployment_id| RollbackTarget { deployment_id, release: None });
+                record.rollback_to = base.map(|deployment_id| RollbackTarget { deployment_id, release: None }.into());
             }
         }
         (Phase::Advancing, Some(canary)) => {

@@ -163,14 +163,14 @@ fn short(text: &str, most: usize) -> String {
 fn recorded<'a>(record: &'a DeploymentStatus, purpose: &Purpose) -> Option<&'a WorkflowRun> {
     match purpose {
         Purpose::Job(stage) => record.analysis_runs.iter().find(|run| run.stage == *stage)?.job.as_ref(),
-        Purpose::Approval => record.approval_run.as_ref(),
+        Purpose::Approval => record.approval_run.as_deref(),
     }
 }
 
 fn put(record: &mut DeploymentStatus, purpose: &Purpose, run: WorkflowRun) {
     match purpose {
         Purpose::Job(stage) => stage_of(record, stage).job = Some(run),
-        Purpose::Approval => record.approval_run = Some(run),
+        Purpose::Approval => record.approval_run = Some(run.into()),
     }
 }
 
@@ -186,9 +186,10 @@ pub(super) fn stage_of<'a>(record: &'a mut DeploymentStatus, stage: &str) -> &'a
 
 /// A run that is on record, has not ended as far as is known, and that nobody waits for.
 fn left_over(record: &DeploymentStatus) -> Option<Purpose> {
-    let is_open = |run: &Option<WorkflowRun>| run.as_ref().is_some_and(|run| run.conclusion.is_none());
-    let job = record.analysis_runs.iter().find(|run| is_open(&run.job)).map(|run| Purpose::Job(run.stage.clone()));
-    job.or_else(|| is_open(&record.approval_run).then_some(Purpose::Approval))
+    let is_open = |run: Option<&WorkflowRun>| run.is_some_and(|run| run.conclusion.is_none());
+    let job =
+        record.analysis_runs.iter().find(|run| is_open(run.job.as_ref())).map(|run| Purpose::Job(run.stage.clone()));
+    job.or_else(|| is_open(record.approval_run.as_deref()).then_some(Purpose::Approval))
 }
 
 /// What is next. `None`: nothing.
@@ -349,7 +350,8 @@ pub fn found(input: Input<'_>, ask: &RunAsk, runs: Vec<RunFacts>) -> Found {
     }
     let record = input.record();
     let jobs = record.analysis_runs.iter().filter_map(|run| run.job.as_ref());
-    let known: Vec<_> = jobs.chain(&record.migration).chain(&record.approval_run).filter_map(|run| run.id).collect();
+    let known = jobs.chain(record.migration.as_deref()).chain(record.approval_run.as_deref());
+    let known: Vec<_> = known.filter_map(|run| run.id).collect();
     let fresh: Vec<_> = runs.into_iter().filter(|run| !known.contains(&run.id)).collect();
     let name = input.release.reference().name;
     workflows::find_own(&name, since.unwrap_or(input.now), &fresh).map_or(Found::Absent, Found::Run)
@@ -359,7 +361,7 @@ pub fn found(input: Input<'_>, ask: &RunAsk, runs: Vec<RunFacts>) -> Found {
 pub fn poll(input: Input<'_>) -> Duration {
     let record = input.record();
     let jobs = record.analysis_runs.iter().filter_map(|run| run.job.as_ref());
-    let open = jobs.chain(&record.approval_run).filter(|run| run.conclusion.is_none());
+    let open = jobs.chain(record.approval_run.as_deref()).filter(|run| run.conclusion.is_none());
     let newest = open.map(|run| run.intended_at.0).max();
     pause(newest.map_or(i64::MAX, |at| input.now.duration_since(at).as_secs()))
 }

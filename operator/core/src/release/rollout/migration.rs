@@ -120,7 +120,7 @@ pub fn dispatch(input: Input<'_>) -> Option<Dispatch> {
 /// The record with a new intent to run the migration.
 pub fn intends_run(input: Input<'_>) -> DeploymentStatus {
     let mut record = input.record();
-    record.migration = Some(intent(input));
+    record.migration = Some(intent(input).into());
     record
 }
 

@@ -64,12 +64,11 @@ pub fn due(input: Input<'_>) -> Option<Due> {
 /// The record with the pull request, or with why there is none.
 pub fn reverted(input: Input<'_>, outcome: Result<(i64, String), String>) -> DeploymentStatus {
     let mut record = input.record();
-    record.revert = Some(match outcome {
-        Ok((number, url)) => RevertStatus { number: Some(number), url: Some(url), reason: None },
-        Err(reason) => {
-            RevertStatus { number: None, url: None, reason: Some(reason.chars().take(MAX_REASON).collect()) }
-        }
-    });
+    let (number, url, reason) = match outcome {
+        Ok((number, url)) => (Some(number), Some(url), None),
+        Err(reason) => (None, None, Some(reason.chars().take(MAX_REASON).collect())),
+    };
+    record.revert = Some(RevertStatus { number, url, reason }.into());
     record
 }
 
@@ -85,7 +84,7 @@ pub(super) fn report(input: Input<'_>, status: &DeploymentStatus, phase: Phase) 
     }
     let report =
         |state, reason: &str, message| Report { condition: "RevertProposed", state, reason: reason.into(), message };
-    Some(match status.revert.clone() {
+    Some(match status.revert.as_deref().cloned() {
         None => report(State::Progressing, "Progressing", "a pull request is about to be opened".into()),
         Some(RevertStatus { url: Some(url), .. }) => {
             report(State::Ready, "PullRequestOpened", format!("merge {url} to take the commit back in Git, too"))

@@ -1,7 +1,8 @@
 //! The status of a release that is promoted: its marks as conditions, and in words how it stands.
 
 use forkable_crds::{
-    ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION, condition::Condition,
+    ABORT_ANNOTATION, DeploymentStatus, ROLLBACK_ANNOTATION, THAW_ANNOTATION,
+    condition::{Condition, ConditionStatus},
     rollout::RollbackTarget,
 };
 
@@ -119,7 +120,7 @@ fn asides(marks: Marks) -> [(&'static str, bool); 5] {
 
 /// A condition that is true, in the words that it came with.
 fn kept(before: &[Condition], condition: &'static str, state: State, news: Option<Told>) -> Report {
-    let old = before.iter().find(|old| old.type_ == condition && old.status == "True");
+    let old = before.iter().find(|old| old.type_ == condition && old.status == ConditionStatus::True);
     let (reason, message) = match (old, news) {
         (Some(old), _) => (old.reason.clone(), old.message.clone()),
         (None, Some(Told { reason, message })) => (reason.into(), message),
@@ -170,7 +171,7 @@ fn live(input: Input<'_>, status: &DeploymentStatus, marks: Marks, before: &[Con
         let message = format!("{} serves in its place", to.release.unwrap_or(to.deployment_id));
         return report(State::Stalled, reason::ROLLED_BACK, message);
     }
-    let was = before.iter().find(|condition| condition.type_ == "Live" && condition.status == "False");
+    let was = before.iter().find(|condition| condition.type_ == "Live" && condition.status == ConditionStatus::False);
     if let Some(was) = was.filter(|_| !serves_again(input)) {
         return report(State::Stalled, &was.reason, was.message.clone());
     }

@@ -19,7 +19,7 @@ impl Input<'_> {
     }
 
     /// What a person wants in place of this release. The error says why that cannot be.
-    pub fn rollback_target(&self) -> Result<Option<RollbackTarget>, String> {
+    pub fn rollback_target(&self) -> Result<Option<Box<RollbackTarget>>, String> {
         let Some(wanted) = self.annotation(ROLLBACK_ANNOTATION) else { return Ok(None) };
         if wanted == "previous" {
             let previous = self.record().rollback_to;
@@ -35,7 +35,7 @@ impl Input<'_> {
         let served = status.conditions.iter().any(|condition| condition.type_ == "Live");
         match status.deployment_id {
             Some(deployment_id) if served && target.spec.environment == self.release.spec.environment => {
-                Ok(Some(RollbackTarget { deployment_id, release: Some(wanted.into()) }))
+                Ok(Some(RollbackTarget { deployment_id, release: Some(wanted.into()) }.into()))
             }
             _ => Err(format!(
                 "{wanted} has never served {}, so that it is nothing to roll back to",

@@ -53,7 +53,7 @@ pub(super) async fn look(client: &Client, asks: &[RepositoryAsk]) -> Result<Vec<
                 return Err(errors::rejected("TooMany", what));
             }
             if let Some(repository) = view.repository.as_mut().filter(|_| ask.deep) {
-                repository.deep = Some(deep::look(client, repository, priority).await?);
+                repository.deep = Some(deep::look(client, repository, priority).await?.into());
             }
             views.push(view);
         }
@@ -127,7 +127,7 @@ async fn fleet(
             }
             None => (None, false),
         };
-        views.push((RepositoryView { repository, template }, is_cut));
+        views.push((RepositoryView { repository, template: template.map(Box::new) }, is_cut));
     }
     Ok(Ok(views))
 }

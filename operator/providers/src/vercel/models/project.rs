@@ -169,7 +169,7 @@ impl Project {
             domains: None,
             production_deployment,
             assigns_domains: self.auto_assign_custom_domains,
-            moved: self.last_alias_request.map(Into::into),
+            moved: self.last_alias_request.map(|request| Box::new(request.into())),
         }
     }
 

@@ -6,7 +6,7 @@ use forkable_core::{
     monitoring::{Standing, Uptime},
     store::{Kind as _, ObjectRef},
 };
-use forkable_crds::{Deployment, Fork};
+use forkable_crds::{Deployment, Fork, condition::ConditionStatus};
 use jiff::Timestamp;
 
 use super::{
@@ -314,7 +314,8 @@ impl Serving {
 
 /// When a release went live.
 pub(in crate::server) fn live_since(status: &forkable_crds::DeploymentStatus) -> Option<Timestamp> {
-    let live = forkable_core::condition::find(&status.conditions, "Live").filter(|live| live.status == "True");
+    let live =
+        forkable_core::condition::find(&status.conditions, "Live").filter(|live| live.status == ConditionStatus::True);
     live.map(|live| live.last_transition_time.0).or_else(|| status.finished_at.as_ref().map(|at| at.0))
 }
 

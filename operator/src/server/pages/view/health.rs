@@ -11,6 +11,7 @@ use forkable_core::{
 use forkable_crds::{
     AlertRule, Deployment, Fork,
     alert_rule::{AlertState, Severity},
+    condition::ConditionStatus,
 };
 use jiff::Timestamp;
 
@@ -203,9 +204,11 @@ impl<'a> Known<'a> {
         match ready {
             _ if withheld(self.fork, self.now).is_some() => Health::Paused,
             _ if self.approvals().next().is_some() => Health::Person,
-            Some(ready) if ready.status == "False" && cause::passes(&ready.reason) => Health::Retrying,
-            Some(ready) if ready.status == "False" => Health::Person,
-            Some(ready) if ready.status == "True" && observed == self.fork.metadata.generation => Health::Well,
+            Some(ready) if ready.status == ConditionStatus::False && cause::passes(&ready.reason) => Health::Retrying,
+            Some(ready) if ready.status == ConditionStatus::False => Health::Person,
+            Some(ready) if ready.status == ConditionStatus::True && observed == self.fork.metadata.generation => {
+                Health::Well
+            }
             _ => Health::Working,
         }
     }
@@ -224,7 +227,7 @@ impl<'a> Known<'a> {
             Health::Paused => withheld(self.fork, self.now).map_or_else(String::new, |withheld| withheld.message),
             _ => match (self.approvals().next(), ready) {
                 (Some(release), _) => format!("{} waits to be approved", release.reference().name),
-                (_, Some(ready)) if ready.status != "True" => ready.message.clone(),
+                (_, Some(ready)) if ready.status != ConditionStatus::True => ready.message.clone(),
                 (_, Some(_)) => "the manifest was changed".into(),
                 (_, None) => "was not looked at yet".into(),
             },

@@ -12,7 +12,7 @@ use forkable_core::{
     },
     store::{Event, EventType, Kind as _, ObjectRef},
 };
-use forkable_crds::{Deployment, Fork, fork::DnsRecord};
+use forkable_crds::{Deployment, Fork, condition::ConditionStatus, fork::DnsRecord};
 use jiff::Timestamp;
 
 use super::{
@@ -214,7 +214,7 @@ fn release(release: &Deployment, serving: Option<&str>, now: Timestamp) -> Relea
         let took = Duration::try_from(ended.unwrap_or(now).duration_since(began)).unwrap_or_default();
         if ended.is_some() { long(took) } else { format!("{} so far", short(took)) }
     };
-    let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != "True");
+    let ready = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != ConditionStatus::True);
     Release {
         environment: release.spec.environment.clone(),
         commit: sha.map(short_commit).unwrap_or_default(),
@@ -243,7 +243,7 @@ fn concerns(fork: &Fork, now: Timestamp) -> Vec<Concern> {
     let mut concerns: Vec<_> = facets
         .map(|it| Concern {
             name: it.type_.to_string(),
-            is_well: it.status == "True",
+            is_well: it.status == ConditionStatus::True,
             reason: it.reason.to_string(),
             message: it.message.clone(),
             since: Moment::new(it.last_transition_time.0, now),

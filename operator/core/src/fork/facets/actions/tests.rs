@@ -68,11 +68,13 @@ fn done(is_deep: bool) -> World {
         reviewers: vec!["user:Ada".into()],
         ..EnvironmentFacts::default()
     }];
-    facts.deep = is_deep.then(|| DeepFacts {
-        secrets: secrets.iter().map(|secret| stored(secret, true)).collect(),
-        variables: variables.iter().map(|variable| stored(variable, false)).collect(),
-        branch_patterns: [("Production".into(), vec!["v*".into(), "main".into()])].into(),
-        ..DeepFacts::default()
+    facts.deep = is_deep.then(|| {
+        Box::new(DeepFacts {
+            secrets: secrets.iter().map(|secret| stored(secret, true)).collect(),
+            variables: variables.iter().map(|variable| stored(variable, false)).collect(),
+            branch_patterns: [("Production".into(), vec!["v*".into(), "main".into()])].into(),
+            ..DeepFacts::default()
+        })
     });
     desired.actions = Actions { environments: vec![environment], secrets, variables };
     World { desired, observed, record }

@@ -182,7 +182,7 @@ fn what_is_missing_is_planned() {
             |world| {
                 world.desired.project.pause = pause("1970-01-01T00:00:00Z");
                 let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed: true };
-                world.record.project.as_mut().expect("a record").pause = Some(pause);
+                world.record.project.as_mut().expect("a record").pause = Some(pause.into());
             },
             &[],
             "Synced",
@@ -267,7 +267,7 @@ fn what_paused_a_project_is_told_until_a_person_resumed_it() {
         (true, "acme is paused: resume"),
     ] {
         let pause = PauseStatus { wish: "the AlertRule down at 1970-01-01T00:00:00Z".into(), resumed };
-        world.record.project.as_mut().expect("a record").pause = Some(pause);
+        world.record.project.as_mut().expect("a record").pause = Some(pause.into());
         let plan = plan_of(&world);
         assert!(plan.steps.is_empty() && message(&plan.verdict).contains(told), "{plan:?}");
     }

@@ -86,7 +86,7 @@ fn what_differs_is_set() {
         record.security = recorded;
         let facts = observed.repository.as_mut().expect("a repository");
         facts.dependabot_alerts = alerts;
-        facts.deep = deep;
+        facts.deep = deep.map(Box::new);
         let plan = plan(input(&desired, &observed, &record)).expect(why);
         assert_eq!(printed(&plan), expected, "{why}");
     }

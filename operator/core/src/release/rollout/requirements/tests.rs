@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use forkable_crds::{APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, condition::Condition};
+use forkable_crds::{
+    APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION,
+    condition::{Condition, ConditionStatus},
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -25,7 +28,7 @@ fn waiting(gates: Value, marks: &[&str]) -> Deployment {
     release.spec.gates = serde_json::from_value(gates).expect("gates");
     let condition = |type_: &&str| Condition {
         type_: (*type_).into(),
-        status: "True".into(),
+        status: ConditionStatus::True,
         reason: (*type_).into(),
         message: String::new(),
         last_transition_time: Time(at("2026-01-14T11:00:00Z")),
