@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
 
-use forkable_crds::{AlertRule, AlertRuleStatus, Deployment, DeploymentStatus, Fork, ForkStatus};
+use forkable_crds::{
+    AlertRule, AlertRuleSpec, AlertRuleStatus, Deployment, DeploymentSpec, DeploymentStatus, Fork, ForkSpec, ForkStatus,
+};
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -12,10 +14,13 @@ use crate::{DigestKey, Secret};
 
 /// A kind of object that the driver works on.
 pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What people ask for.
+    type Spec: DeserializeOwned;
     /// Its status subresource.
     type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync;
     /// Name of the kind.
     const KIND: &'static str;
+    fn of(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
     fn meta(&self) -> &ObjectMeta;
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     fn status(&self) -> Option<&Self::Status>;
@@ -44,10 +49,14 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
 }
 
 macro_rules! kind {
-    ($object:ident, $status:ident) => {
+    ($object:ident, $spec:ident, $status:ident) => {
         impl Kind for $object {
+            type Spec = $spec;
             type Status = $status;
             const KIND: &'static str = stringify!($object);
+            fn of(metadata: ObjectMeta, spec: $spec, status: Option<$status>) -> Self {
+                Self { metadata, spec, status }
+            }
             fn meta(&self) -> &ObjectMeta {
                 &self.metadata
             }
@@ -64,9 +73,9 @@ macro_rules! kind {
     };
 }
 
-kind!(Fork, ForkStatus);
-kind!(Deployment, DeploymentStatus);
-kind!(AlertRule, AlertRuleStatus);
+kind!(Fork, ForkSpec, ForkStatus);
+kind!(Deployment, DeploymentSpec, DeploymentStatus);
+kind!(AlertRule, AlertRuleSpec, AlertRuleStatus);
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static str> {

@@ -126,7 +126,8 @@ impl<K: Kind> Cache<K> {
             // The watch is ahead: it may have told that the object is gone by now.
             return Arc::new(object);
         }
-        self.put(object);
+        // A copy has no room to spare, as those of the watches.
+        self.put(object.clone());
         self.objects[&key].clone()
     }
 
@@ -144,8 +145,7 @@ impl<K: Kind> Cache<K> {
             Some(held) => differs(&**held, &object),
             None => true,
         };
-        // A copy: lists that were read entry by entry have room for up to three times as many, copies have none.
-        self.objects.insert(key, Arc::new(object.clone()));
+        self.objects.insert(key, Arc::new(object));
         changed
     }
 }

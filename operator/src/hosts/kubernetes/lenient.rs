@@ -1,13 +1,11 @@
 //! Objects as a list or a watch tells them: one that cannot be read does not hide the others.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Resource, core::PartialObjectMeta};
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _},
-};
+use forkable_core::store::Kind;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::cache::strip;
@@ -24,20 +22,68 @@ pub(super) struct Unreadable {
     pub(super) metadata: ObjectMeta,
 }
 
-impl<'de, K: Resource + DeserializeOwned> Deserialize<'de> for Lenient<K> {
+#[derive(Deserialize)]
+struct Parts {
+    metadata: Metadata,
+    spec: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+}
+
+/// What of [`ObjectMeta`] anything here reads. Who wrote which field is a third of an object's text, and would take as
+/// long to read as all the rest.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    deletion_grace_period_seconds: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    finalizers: Option<Vec<String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(told: Metadata) -> Self {
+        let mut meta = Self {
+            name: told.name,
+            namespace: told.namespace,
+            uid: told.uid,
+            resource_version: told.resource_version,
+            generation: told.generation,
+            creation_timestamp: told.creation_timestamp,
+            deletion_timestamp: told.deletion_timestamp,
+            deletion_grace_period_seconds: told.deletion_grace_period_seconds,
+            labels: told.labels,
+            annotations: told.annotations,
+            finalizers: told.finalizers,
+            owner_references: told.owner_references,
+            ..Self::default()
+        };
+        strip(&mut meta);
+        meta
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Lenient<K> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(from)?;
-        match serde_json::from_str::<K>(text.get()) {
-            Ok(mut object) => {
-                // Here, so that of a page of a list only one object is ever held whole.
-                strip(object.meta_mut());
-                Ok(Self(Ok(object)))
-            }
-            Err(error) => {
-                let known = serde_json::from_str::<PartialObjectMeta<K>>(text.get()).map_err(D::Error::custom)?;
-                Ok(Self(Err(Unreadable { error: error.to_string(), metadata: known.metadata })))
-            }
-        }
+        let Parts { metadata, spec, status } = Parts::deserialize(from)?;
+        let metadata = ObjectMeta::from(metadata);
+        let read = || -> Result<_, serde_json::Error> {
+            let spec = spec.ok_or_else(|| serde_json::Error::missing_field("spec"))?;
+            let status = status.map(|status| serde_json::from_str(status.get())).transpose()?;
+            Ok((serde_json::from_str(spec.get())?, status))
+        };
+        Ok(Self(match read() {
+            // A copy: lists that were read entry by entry have room for up to three times as many, copies have none.
+            Ok((spec, status)) => Ok(K::of(metadata, spec, status).clone()),
+            Err(error) => Err(Unreadable { error: error.to_string(), metadata }),
+        }))
     }
 }
 
@@ -93,7 +139,10 @@ mod tests {
             r#"{"template":{"owner":"o","repo":"t"},"repository":{"owner":"o","name":"r"},"project":{"name":"p"}}"#;
         let read = event(spec).0.expect("a Fork");
         assert_eq!((read.metadata.name.as_deref(), read.metadata.managed_fields), (Some("acme"), None));
-        let broken = event(r#"{"template":7}"#).0.expect_err("no Fork");
-        assert_eq!(broken.metadata.name.as_deref(), Some("acme"), "it is known which one cannot be read");
+        for (spec, why) in [(r#"{"template":7}"#, "invalid type: integer `7`"), ("null", "missing field `spec`")] {
+            let broken = event(spec).0.expect_err("no Fork");
+            assert_eq!(broken.metadata.name.as_deref(), Some("acme"), "it is known which one cannot be read");
+            assert!(broken.error.starts_with(why), "{}", broken.error);
+        }
     }
 }
