@@ -1,7 +1,8 @@
 //! All Forks and their Deployments as last read from the store, so that no pass has to list them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -26,8 +27,8 @@ struct Objects {
     index: HashMap<ObjectRef, usize>,
     releases: HashMap<ObjectRef, Vec<Arc<Deployment>>>,
     rules: HashMap<ObjectRef, Arc<AlertRule>>,
-    /// The Fork of each Deployment, which is asked for when the Deployment is gone.
-    owners: HashMap<ObjectRef, ObjectRef>,
+    /// Name of the Fork of each Deployment, which is asked for when the Deployment is gone.
+    owners: HashMap<ObjectRef, Box<str>>,
     /// Forks that other processes work on; only what they claim matters.
     others: HashMap<ObjectRef, Arc<Fork>>,
     /// All Forks by what they claim.
@@ -48,7 +49,7 @@ impl Objects {
             }
         }
         for (key, fork) in now.into_iter().flat_map(|fork| claims::keys(fork).into_iter().map(move |key| (key, fork))) {
-            self.holders.entry(key).or_default().push(fork.clone());
+            add(&mut self.holders, key, fork.clone());
         }
         let claims = |fork: &Arc<Fork>| (fork.uid().to_owned(), fork.generation(), fork.is_deleting());
         if before.map(claims) == now.map(claims) {
@@ -70,7 +71,21 @@ pub enum Change {
 
 /// The Fork that a Deployment is of.
 pub fn fork_of(release: &Deployment) -> ObjectRef {
-    ObjectRef { kind: Fork::KIND, name: release.spec.fork_ref.name.clone(), ..release.reference() }
+    owner(&release.reference(), &release.spec.fork_ref.name)
+}
+
+fn owner(release: &ObjectRef, fork: &str) -> ObjectRef {
+    ObjectRef { kind: Fork::KIND, namespace: release.namespace.clone(), name: fork.into() }
+}
+
+/// Adds one of several. Mostly it is the only one, and then has no room to spare.
+fn add<K: Eq + Hash, V>(all: &mut HashMap<K, Vec<V>>, key: K, value: V) {
+    match all.entry(key) {
+        Entry::Vacant(free) => {
+            free.insert(vec![value]);
+        }
+        Entry::Occupied(mut held) => held.get_mut().push(value),
+    }
 }
 
 impl Fleet {
@@ -137,7 +152,7 @@ impl Fleet {
     /// Which credentials calls for an object are made with: namespace and name of a Secret, `None` for the process's own.
     pub fn credential_of(&self, object: &ObjectRef) -> Option<(String, String)> {
         let objects = self.read();
-        let fork = if object.kind == Fork::KIND { object } else { objects.owners.get(object)? };
+        let fork = if object.kind == Fork::KIND { object } else { &owner(object, objects.owners.get(object)?) };
         let fork = &objects.forks[*objects.index.get(fork)?];
         let secret = fork.spec.credentials_ref.as_ref()?;
         Some((fork.metadata.namespace.clone().unwrap_or_default(), secret.name.clone()))
@@ -146,18 +161,18 @@ impl Fleet {
     pub fn put_release(&self, release: Arc<Deployment>) {
         let (reference, fork) = (release.reference(), fork_of(&release));
         let mut objects = self.write();
-        objects.owners.insert(reference, fork.clone());
-        let releases = objects.releases.entry(fork).or_default();
-        match releases.iter_mut().find(|known| known.metadata.name == release.metadata.name) {
+        objects.owners.insert(reference, fork.name.clone().into());
+        let releases = objects.releases.get_mut(&fork);
+        match releases.into_iter().flatten().find(|known| known.metadata.name == release.metadata.name) {
             Some(known) => *known = release,
-            None => releases.push(release),
+            None => add(&mut objects.releases, fork, release),
         }
     }
 
     /// Forgets a Deployment and answers the Fork that it was of.
     pub fn remove_release(&self, release: &ObjectRef) -> Option<ObjectRef> {
         let mut objects = self.write();
-        let fork = objects.owners.remove(release)?;
+        let fork = owner(release, &objects.owners.remove(release)?);
         if let Some(releases) = objects.releases.get_mut(&fork) {
             releases.retain(|known| known.metadata.name.as_ref() != Some(&release.name));
         }

@@ -31,7 +31,7 @@ pub struct Tally {
 
 impl Tally {
     pub fn new(fork: ObjectRef) -> Self {
-        Self { fork, probes: LiteMap::new(), told: Timestamp::MIN, current: None }
+        Self { fork, probes: LiteMap::with_capacity(1), told: Timestamp::MIN, current: None }
     }
 
     /// Takes in a run that began then. It stands for the time until the next run of its probe, which comes before

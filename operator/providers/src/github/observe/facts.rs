@@ -22,11 +22,14 @@ pub(in crate::github) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Po
 
 /// Blobs under the aliases `b0`, `b1`, … by their paths.
 pub(super) fn blobs(repository: &Value, paths: &[&str]) -> Blobs {
-    let blob = |(i, path): (usize, &&str)| {
-        let oid = repository.get(format!("b{i}"))?.get("oid")?.as_str()?;
-        Some(((*path).to_owned(), oid.to_owned()))
-    };
-    paths.iter().enumerate().filter_map(blob).collect()
+    // They are kept, and have no room to spare.
+    let mut blobs = Blobs::with_capacity(paths.len());
+    for (i, path) in paths.iter().enumerate() {
+        if let Some(oid) = repository.get(format!("b{i}")).and_then(|blob| blob.get("oid")?.as_str()) {
+            blobs.insert((*path).to_owned(), oid.to_owned());
+        }
+    }
+    blobs
 }
 
 #[derive(Deserialize)]
