@@ -22,6 +22,7 @@ mod data;
 mod events;
 mod lease;
 mod lenient;
+mod list;
 mod scopes;
 mod secrets;
 mod shard;

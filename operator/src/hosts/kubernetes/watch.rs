@@ -1,26 +1,28 @@
 //! The watches that fill the caches. Each has its own connection, errors and back-off, so that none waits for another.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use kube::{
-    Api, Resource,
-    core::Status,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    Api, Resource, ResourceExt as _,
+    api::{ListParams, WatchEvent, WatchParams},
+    core::{Request, Status},
+    runtime::watcher::{DefaultBackoff, Event},
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
+use super::list;
 use crate::metrics::Metrics;
 
 /// Seconds that one watch call lasts: shorter than what load balancers between here and the apiserver cut silently.
 const CALL: u32 = 200;
-/// Objects in one answer to a list. Few lists are longer: an apiserver has the first page in its cache, but may have to
-/// read all further ones from etcd, which costs it several times as much.
-const PAGE: u32 = 10_000;
+/// The longest time without a word in a call of the watch.
+const SILENCE: Duration = Duration::from_secs(CALL as u64 + 30);
+/// The shortest time between two calls of a watch.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// What a watch begins from is not known any more.
+const GONE: u16 = 410;
 
 /// Why the objects cannot be watched, for a person to mend: nothing here does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,67 +130,122 @@ pub(super) async fn follow<K>(
 ) where
     K: Resource + Clone + DeserializeOwned + fmt::Debug + Send + 'static,
 {
-    let config = watcher::Config { label_selector: labels, ..watcher::Config::default() };
-    let config = config.timeout(CALL).page_size(PAGE);
     let mut was_listed = false;
     loop {
         let generation = readiness.generation();
-        let events = watcher(api.clone(), config.clone()).default_backoff();
         let mut is_listed = false;
         let mut complained = String::new();
-        let take_in = events.for_each(|event| {
-            match event {
-                Ok(event) => {
-                    let is_whole = matches!(event, Event::InitDone);
-                    told(event);
+        // Where the next call of the watch begins. `None`: there is nothing to begin from but a list.
+        let mut version = None;
+        let mut pauses = DefaultBackoff::default();
+        let watched = async {
+            loop {
+                let result = match &mut version {
+                    None => {
+                        told(Event::Init);
+                        list(&api, labels.as_deref(), |item| told(Event::InitApply(item))).await.map(|listed| {
+                            told(Event::InitDone);
+                            version = Some(listed);
+                            if !is_listed {
+                                (is_listed, was_listed) = (true, true);
+                                readiness.is_listed(generation);
+                            }
+                        })
+                    }
+                    Some(version) => watch(&api, labels.as_deref(), version, &mut told).await,
+                };
+                let Err(error) = result else {
                     complained.clear();
-                    if is_whole && !is_listed {
-                        (is_listed, was_listed) = (true, true);
-                        readiness.is_listed(generation);
-                    }
+                    continue;
+                };
+                metrics.watch_broke(scope.resource);
+                let message = explained(&scope, &error);
+                // Once, however often it is tried.
+                if complained != message {
+                    tracing::warn!(watch = %scope, "{message}");
+                    complained = message;
                 }
-                Err(error) => {
-                    metrics.watch_broke(scope.resource);
-                    let message = explained(&scope, &error);
-                    // Once, however often it is tried.
-                    if complained != message {
-                        tracing::warn!(watch = %scope, "{message}");
-                        complained = message;
-                    }
-                    if let Some(status) = refusal(&error).filter(|status| status.is_forbidden() && !was_listed) {
+                if let Some(status) = refusal(&error) {
+                    if status.is_forbidden() && !was_listed {
                         readiness.is_forbidden(Forbidden::new(&scope, status));
                     }
+                    if status.code == GONE {
+                        version = None;
+                    }
                 }
+                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
-            std::future::ready(())
-        });
+        };
         tokio::select! {
-            () = take_in => return,
+            () = watched => return,
             () = readiness.beyond(generation) => {}
         }
     }
 }
 
-fn explained(scope: &Scope, error: &watcher::Error) -> String {
+/// Tells all objects as they are now, and answers the version of that.
+async fn list<K>(api: &Api<K>, labels: Option<&str>, told: impl FnMut(K)) -> kube::Result<String>
+where
+    K: Resource + Clone + DeserializeOwned + fmt::Debug,
+{
+    let params = ListParams { label_selector: labels.map(str::to_owned), ..ListParams::default() };
+    let request = Request::new(api.resource_url());
+    let request = if K::metadata_api() { request.list_metadata(&params) } else { request.list(&params) };
+    let text = api.clone().into_client().request_stream(request.map_err(kube::Error::BuildRequest)?).await?;
+    list::read(text, told).await
+}
+
+/// Tells changes after `version`, and moves that along, until the call ends.
+async fn watch<K>(
+    api: &Api<K>,
+    labels: Option<&str>,
+    version: &mut String,
+    mut told: impl FnMut(Event<K>),
+) -> kube::Result<()>
+where
+    K: Resource + Clone + DeserializeOwned + fmt::Debug + Send + 'static,
+{
+    let params = WatchParams { label_selector: labels.map(str::to_owned), ..WatchParams::default() }.timeout(CALL);
+    let began = Instant::now();
+    let mut events = pin!(api.watch(&params, version).await?);
+    // One that is silent for longer than it was to last is a connection that is dead.
+    while let Ok(Some(event)) = tokio::time::timeout(SILENCE, events.next()).await {
+        let (object, event): (_, fn(K) -> Event<K>) = match event? {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, Event::Apply),
+            WatchEvent::Deleted(object) => (object, Event::Delete),
+            WatchEvent::Bookmark(mark) => {
+                *version = mark.metadata.resource_version;
+                continue;
+            }
+            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+        };
+        if let Some(newer) = object.resource_version() {
+            *version = newer;
+        }
+        told(event(object));
+    }
+    // What ends each call at once is not asked again at once.
+    tokio::time::sleep_until(began + SHORTEST).await;
+    Ok(())
+}
+
+fn explained(scope: &Scope, error: &kube::Error) -> String {
     match refusal(error) {
         Some(status) if status.is_not_found() => format!(
             "the kind {}.{} does not exist yet; waiting for it: install the CRDs with the chart, or with \
              `forkable crds | kubectl apply --server-side -f -`",
             scope.resource, scope.group
         ),
-        Some(status) if status.code == 410 => "the watch fell behind; listing anew".into(),
+        Some(status) if status.code == GONE => "the watch fell behind; listing anew".into(),
         Some(status) => format!("{}; trying again", status.message),
         None => format!("{error}; trying again"),
     }
 }
 
 /// What the apiserver says, if it was reached.
-fn refusal(error: &watcher::Error) -> Option<&Status> {
+fn refusal(error: &kube::Error) -> Option<&Status> {
     match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
+        kube::Error::Api(status) => Some(status),
         _ => None,
     }
 }
