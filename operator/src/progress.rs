@@ -74,7 +74,7 @@ impl Progress {
     }
 }
 
-/// Where progress is told, and how every object stood last. Nobody has to listen.
+/// Where progress is told, and how every object stood last since somebody listened first. Nobody has to.
 #[derive(Clone, Debug, Default)]
 pub struct Teller {
     /// Made for the first listener: room for thousands of news is worth nothing where nobody listens.
@@ -85,14 +85,13 @@ pub struct Teller {
 
 impl Teller {
     pub fn tell(&self, progress: Progress) {
+        let Some(listeners) = self.listeners.get() else { return };
         if let Progress::PassEnded { object, standing, .. } = &progress {
             let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
             standings.insert(object.clone(), *standing);
         }
-        if let Some(listeners) = self.listeners.get() {
-            // No listener is no error.
-            let _ = listeners.send(progress);
-        }
+        // No listener is no error.
+        let _ = listeners.send(progress);
     }
 
     pub fn listen(&self) -> broadcast::Receiver<Progress> {
@@ -109,7 +108,7 @@ impl Teller {
         self.rests.load(Ordering::Relaxed)
     }
 
-    /// How an object stood after its last pass in this process.
+    /// How an object stood after its last pass since somebody listened first.
     pub fn standing(&self, object: &ObjectRef) -> Option<Standing> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).get(object).copied()
     }

@@ -152,7 +152,7 @@ impl<K: Kind> Cache<K> {
 
 /// Removes what nothing here reads and what may be larger than the object itself.
 pub(super) fn strip(meta: &mut ObjectMeta) {
-    meta.managed_fields = None;
+    (meta.managed_fields, meta.owner_references) = (None, None);
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }

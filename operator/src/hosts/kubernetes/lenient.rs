@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use forkable_core::store::Kind;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
@@ -45,7 +45,6 @@ struct Metadata {
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
     finalizers: Option<Vec<String>>,
-    owner_references: Option<Vec<OwnerReference>>,
 }
 
 impl From<Metadata> for ObjectMeta {
@@ -62,7 +61,6 @@ impl From<Metadata> for ObjectMeta {
             labels: told.labels,
             annotations: told.annotations,
             finalizers: told.finalizers,
-            owner_references: told.owner_references,
             ..Self::default()
         };
         strip(&mut meta);
