@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use forkable_core::store::Kind as _;
-use forkable_crds::{Deployment, Fork, condition::ConditionStatus};
+use forkable_core::{condition, store::Kind as _};
+use forkable_crds::{Deployment, Fork};
 use serde::Serialize;
 
 use super::world::World;
@@ -36,8 +36,7 @@ pub(super) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
 
 /// Whether a condition of a release is true.
 pub(super) fn is_true(release: &Deployment, type_: &str) -> bool {
-    let conditions = release.status.iter().flat_map(|status| &status.conditions);
-    conditions.into_iter().any(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
+    release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, type_))
 }
 
 /// The releases of a Fork, newest first.

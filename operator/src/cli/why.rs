@@ -325,8 +325,7 @@ fn next_try(next: Option<Timestamp>, now: Timestamp) -> String {
 
 /// Whether the status says all there is to say.
 fn is_settled(told: &Told) -> bool {
-    told.current
-        && condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == ConditionStatus::True)
+    told.current && condition::is_true(&told.conditions, "Ready")
 }
 
 /// When the controller comes back, as far as the object tells.
@@ -345,7 +344,7 @@ fn foreseen(told: &Told, now: Timestamp) -> String {
 
 /// The newest thing that went wrong: by conditions, unless it is ready all the same, and else by events.
 fn last_error(told: &Told, events: &[Event]) -> Option<String> {
-    let ready = condition::find(&told.conditions, "Ready").is_some_and(|ready| ready.status == ConditionStatus::True);
+    let ready = condition::is_true(&told.conditions, "Ready");
     let failed =
         |condition: &&Condition| !ready && condition.status == ConditionStatus::False && condition.type_ != "Ready";
     let failed = told.conditions.iter().filter(failed).max_by_key(|condition| condition.last_transition_time.0);

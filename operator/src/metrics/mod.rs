@@ -19,8 +19,9 @@ use forkable_core::{
     store::{Kind, ObjectRef},
 };
 use forkable_crds::{
-    AlertRule, Deployment, DeploymentStatus, Fork, alert_rule::Severity, condition::Condition,
-    condition::ConditionStatus,
+    AlertRule, Deployment, DeploymentStatus, Fork,
+    alert_rule::Severity,
+    condition::{Condition, ConditionStatus},
 };
 use jiff::Timestamp;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use forkable_crds::{Deployment, condition::ConditionStatus, fork::OnEnvChange};
+use forkable_crds::{Deployment, fork::OnEnvChange};
 
 use super::{Desired, Observed};
 use crate::{
+    condition,
     hosting::ProjectFacts,
     release::rollout::{canary, is_live},
 };
@@ -96,8 +97,7 @@ pub(super) fn rejected<'a>(observed: &'a Observed, commit: &str) -> Option<&'a D
     let mut releases = observed.releases.iter().map(Arc::as_ref);
     let is_of = |release: &&Deployment| release.spec.environment == "Production" && is_of(release, commit);
     releases.find(is_of).filter(|release| {
-        let conditions = release.status.iter().flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|one| one.type_ == "RollingBack" && one.status == ConditionStatus::True)
+        release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, "RollingBack"))
     })
 }
 
