@@ -197,7 +197,7 @@ file-size:
 .PHONY: bench
 bench: need-cargo need-go tools ## Print figures of time and memory beside their goals
 	$(CARGO) build --locked --release -p forkable --features jemalloc
-	$(CARGO) run --locked --release -q -p forkable-tests --bin bench -- $(ONLY)
+	$(CARGO) run --locked --release -q -p forkable-tests --features jemalloc --bin bench -- $(ONLY)
 
 .PHONY: need-cargo need-node need-go
 need-cargo:

@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 use forkable_sandbox::{Latencies, Options, Settings, WebhookTarget};
 use forkable_tests::{Running, World, install_crypto, reference_fork, reference_secret};
 
+/// That of the program.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ROUNDS: usize = 11;
 const SECRET: &str = "bench-webhook-secret";
 /// Calls that wait for each other on the way to a live product: look, generate, look, commit, create the project,
