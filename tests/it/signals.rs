@@ -223,7 +223,6 @@ async fn errors_and_new_issues_come_from_sentry_which_is_left_alone_when_it_asks
 async fn error_budgets_are_measured_and_go_with_the_fork_or_the_rule() {
     let world = done().await;
     let probes = "spec:\n  monitoring:\n    probes: [{ name: home, intervalSeconds: 5, http: { path: / } }]\n";
-    world.edit("acme.yaml", "spec:\n", probes);
     let slo = "  signal: { probe: { metric: Up } }\n  slo: { objectivePercent: 99.5, windowDays: 7 }\n";
     world.write("rule.yaml", &rule("available", slo));
     let running = world.up();
@@ -234,6 +233,8 @@ async fn error_budgets_are_measured_and_go_with_the_fork_or_the_rule() {
         .await;
     };
     measured(r#"forkable_slo_objective_ratio{name="acme",namespace="default",rule="available"} 0.995"#).await;
+    // It was judged before there was anything to be seen.
+    world.edit("acme.yaml", "spec:\n", probes);
     measured(r#"forkable_slo_error_budget_remaining_ratio{name="acme",namespace="default",rule="available"} 1"#).await;
     measured(r#"forkable_slo_burn_rate{name="acme",namespace="default",rule="available",window="5m"} 0"#).await;
     let commit = world.fork("acme").await["status"]["currentRelease"]["commit"].clone();

@@ -64,8 +64,9 @@ pub(super) async fn objective<S: Store>(
     for length in alerting::windows(slo) {
         windows.push(Window::of(&seen(context, probe, fork, (now, length)).await?));
     }
-    // A long window changes little in a short time.
-    let fresh = before.map(|before| before.whole).filter(|(at, _)| until(*at, now) < WHOLE);
+    // A long window changes little in a short time, unless nothing was in it yet.
+    let kept = |(at, seen): &(Timestamp, Window)| seen.ratio().is_some() && until(*at, now) < WHOLE;
+    let fresh = before.map(|before| before.whole).filter(kept);
     let whole = match fresh {
         Some(whole) => whole,
         None => (now, Window::of(&seen(context, probe, fork, (now, alerting::whole(slo))).await?)),
