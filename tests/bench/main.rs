@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use forkable_sandbox::{Latencies, Options, Settings, WebhookTarget};
 use forkable_tests::{Running, World, install_crypto, reference_fork, reference_secret};
+use futures::future::{FutureExt as _, LocalBoxFuture};
 
 /// That of the program.
 #[cfg(feature = "jemalloc")]
@@ -32,17 +33,26 @@ fn latencies() -> Latencies {
 fn main() {
     install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let run = |bench| runtime.block_on(until_stopped(bench));
     match std::env::args().nth(1).as_deref() {
         Some(probes::SITES) => runtime.block_on(probes::sites()),
         Some("probes") => probes::probes(),
-        Some("alerts") => runtime.block_on(alerts::evaluated()),
-        Some("messages") => runtime.block_on(messages::told()),
-        Some("releases") => runtime.block_on(releases()),
-        Some("fleets") => runtime.block_on(cluster::fleets()),
+        Some("alerts") => run(alerts::evaluated().boxed_local()),
+        Some("messages") => run(messages::told().boxed_local()),
+        Some("releases") => run(releases().boxed_local()),
+        Some("fleets") => run(cluster::fleets().boxed_local()),
         _ => {
-            runtime.block_on(all());
+            run(all().boxed_local());
             probes::probes();
         }
+    }
+}
+
+/// Ends with Ctrl-C too, and with it what was started: controllers whose clock is fast would ask without end.
+async fn until_stopped(bench: LocalBoxFuture<'_, ()>) {
+    tokio::select! {
+        () = bench => {}
+        _ = tokio::signal::ctrl_c() => std::process::exit(130),
     }
 }
 
