@@ -49,7 +49,7 @@ struct Metadata {
 
 impl From<Metadata> for ObjectMeta {
     fn from(told: Metadata) -> Self {
-        let mut meta = Self {
+        Self {
             name: told.name,
             namespace: told.namespace,
             uid: told.uid,
@@ -62,16 +62,15 @@ impl From<Metadata> for ObjectMeta {
             annotations: told.annotations,
             finalizers: told.finalizers,
             ..Self::default()
-        };
-        strip(&mut meta);
-        meta
+        }
     }
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Lenient<K> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Parts { metadata, spec, status } = Parts::deserialize(from)?;
-        let metadata = ObjectMeta::from(metadata);
+        let mut metadata = ObjectMeta::from(metadata);
+        strip::<K>(&mut metadata);
         let read = || -> Result<_, serde_json::Error> {
             let spec = spec.ok_or_else(|| serde_json::Error::missing_field("spec"))?;
             let status = status.map(|status| serde_json::from_str(status.get())).transpose()?;
