@@ -75,7 +75,7 @@ pub fn fork_of(release: &Deployment) -> ObjectRef {
 }
 
 fn owner(release: &ObjectRef, fork: &str) -> ObjectRef {
-    ObjectRef { kind: Fork::KIND, namespace: release.namespace.clone(), name: fork.into() }
+    ObjectRef::new(Fork::KIND, release.namespace.clone(), fork)
 }
 
 /// Adds one of several. Mostly it is the only one, and then has no room to spare.

@@ -20,7 +20,7 @@ pub struct Schedule(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    next: BTreeMap<String, Timestamp>,
+    next: BTreeMap<ObjectRef, Timestamp>,
     dirty: bool,
 }
 
@@ -28,8 +28,8 @@ impl Schedule {
     pub(crate) fn note(&self, object: &ObjectRef, next: Option<Timestamp>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match next {
-            Some(at) => state.next.insert(object.to_string(), at),
-            None => state.next.remove(&object.to_string()),
+            Some(at) => state.next.insert(object.clone(), at),
+            None => state.next.remove(object),
         };
         state.dirty |= before != next;
     }
@@ -48,7 +48,8 @@ impl Schedule {
             if !std::mem::take(&mut state.dirty) {
                 return;
             }
-            serde_json::to_vec(&state.next)
+            let next: BTreeMap<_, _> = state.next.iter().map(|(object, at)| (object.to_string(), at)).collect();
+            serde_json::to_vec(&next)
         };
         let draft = file.with_extension("tmp");
         let written = text.map_err(std::io::Error::other).and_then(|text| {
@@ -75,7 +76,7 @@ mod tests {
     async fn the_file_says_what_was_noted_last() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("schedule.json");
-        let object = |name: &str| ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() };
+        let object = |name: &str| ObjectRef::new("Fork", "default", name);
         let schedule = Schedule::default();
         schedule.note(&object("a"), Some(Timestamp::UNIX_EPOCH));
         schedule.note(&object("b"), Some(Timestamp::UNIX_EPOCH));

@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use forkable_core::store::ObjectRef;
+use forkable_core::store::{Named, ObjectRef};
 use opentelemetry::trace::TraceContextExt as _;
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The root: one pass of one object.
 pub(crate) fn pass(object: &ObjectRef) -> Span {
-    let ObjectRef { kind, namespace, name } = object;
+    let Named { kind, namespace, name } = &**object;
     let span = tracing::error_span!(
         parent: None,
         "pass",

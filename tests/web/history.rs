@@ -21,7 +21,7 @@ async fn main() {
     let state = Path::new(folder).join(".forkable");
     std::fs::create_dir_all(&state).expect("the folder can be made");
     let journal = SqliteJournal::open(&state.join("journal.db")).await.expect("a journal");
-    let fork = ObjectRef { kind: "Fork", namespace: "default".into(), name: name.clone() };
+    let fork = ObjectRef::new("Fork", "default", name.clone());
     let now = Timestamp::now();
     let ago = |duration: SignedDuration| now.checked_sub(duration).expect("a time");
 

@@ -1,6 +1,6 @@
 //! The port to where objects live: the folder and SQLite of one machine, or the Kubernetes API.
 
-use std::{collections::BTreeMap, fmt::Debug, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, future::Future, ops::Deref, sync::Arc};
 
 use forkable_crds::{
     AlertRule, AlertRuleSpec, AlertRuleStatus, Deployment, DeploymentSpec, DeploymentStatus, Fork, ForkSpec, ForkStatus,
@@ -27,12 +27,15 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     fn set_status(&mut self, status: Self::Status);
 
     fn reference(&self) -> ObjectRef {
-        let meta = self.meta();
-        ObjectRef {
-            kind: Self::KIND,
-            namespace: meta.namespace.clone().unwrap_or_else(|| "default".into()),
-            name: meta.name.clone().unwrap_or_default(),
-        }
+        ObjectRef::new(Self::KIND, self.namespace(), self.name())
+    }
+
+    fn namespace(&self) -> &str {
+        self.meta().namespace.as_deref().unwrap_or("default")
+    }
+
+    fn name(&self) -> &str {
+        self.meta().name.as_deref().unwrap_or_default()
     }
 
     fn uid(&self) -> &str {
@@ -82,12 +85,30 @@ pub fn kind(name: &str) -> Option<&'static str> {
     [Fork::KIND, Deployment::KIND, AlertRule::KIND].into_iter().find(|kind| *kind == name)
 }
 
-/// Which object.
+/// Which object. It is a key in many places; they share one copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectRef {
+pub struct ObjectRef(Arc<Named>);
+
+/// What an [`ObjectRef`] is made of.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Named {
     pub kind: &'static str,
     pub namespace: String,
     pub name: String,
+}
+
+impl ObjectRef {
+    pub fn new(kind: &'static str, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self(Arc::new(Named { kind, namespace: namespace.into(), name: name.into() }))
+    }
+}
+
+impl Deref for ObjectRef {
+    type Target = Named;
+
+    fn deref(&self) -> &Named {
+        &self.0
+    }
 }
 
 impl std::fmt::Display for ObjectRef {

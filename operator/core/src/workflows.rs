@@ -145,7 +145,7 @@ pub fn since(asked_at: Timestamp) -> Timestamp {
 
 /// The run that was dispatched for `name` at `asked_at` or later: the oldest whose title has the name as a word of its
 /// own. A run whose title has no such name at all may be anybody's, ours too.
-pub fn find(name: &str, known: &[String], asked_at: Timestamp, runs: &[RunFacts]) -> Found {
+pub fn find(name: &str, known: &[&str], asked_at: Timestamp, runs: &[RunFacts]) -> Found {
     let since = since(asked_at);
     if let Some(run) = find_own(name, since, runs) {
         return Found::Run(run);
@@ -228,7 +228,7 @@ mod tests {
             ("ours beside others", vec![run(3, "Migrate", 1001), ours.clone()], Found::Run(ours)),
         ];
         for (why, runs, expected) in cases {
-            assert_eq!(find("acme-2", &["acme-1".into()], at, &runs), expected, "{why}");
+            assert_eq!(find("acme-2", &["acme-1"], at, &runs), expected, "{why}");
         }
     }
 }

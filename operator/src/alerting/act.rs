@@ -124,10 +124,10 @@ async fn pause<S: Store>(
     if let Some(earlier) = earlier.filter(is_in_force) {
         return Ok(format!("the project {} is paused already, by {}", project.name, earlier.wish));
     }
-    let rule = rule.reference().name;
+    let rule = rule.name();
     let wish = format!("the AlertRule {rule} at {now:.0}");
     let text = format!("the project {} is being paused: resume it in its settings at Vercel", project.name);
-    ask(context, &current, (PAUSE_ANNOTATION, &wish), (&rule, ("pause", "PausedByAlert"), &text), now).await?;
+    ask(context, &current, (PAUSE_ANNOTATION, &wish), (rule, ("pause", "PausedByAlert"), &text), now).await?;
     Ok(text)
 }
 
@@ -147,10 +147,10 @@ async fn challenge<S: Store>(
     let length = SignedDuration::from_secs(action.duration_seconds.unwrap_or(CHALLENGE.as_secs()));
     let until = now.checked_add(length).unwrap_or(Timestamp::MAX);
     let until = format!("{until:.0}");
-    let rule = rule.reference().name;
+    let rule = rule.name();
     let wish = format!("the AlertRule {rule} until {until}");
     let text = format!("visitors of {} are challenged until {until}", project.name);
-    ask(context, &current, (CHALLENGE_ANNOTATION, &wish), (&rule, ("challenge", "ChallengedByAlert"), &text), now)
+    ask(context, &current, (CHALLENGE_ANNOTATION, &wish), (rule, ("challenge", "ChallengedByAlert"), &text), now)
         .await?;
     Ok(text)
 }
@@ -165,8 +165,8 @@ async fn subject<S: Store>(
     fork: &Fork,
     now: Timestamp,
 ) -> Result<(Arc<Fork>, ProjectStatus), String> {
-    let ObjectRef { namespace, name, .. } = fork.reference();
-    let current = context.store.get::<Fork>(&namespace, &name).await.map_err(|error| error.to_string())?;
+    let (namespace, name) = (fork.namespace(), fork.name());
+    let current = context.store.get::<Fork>(namespace, name).await.map_err(|error| error.to_string())?;
     let current = current.filter(|fork| !fork.is_deleting()).ok_or("the Fork is gone")?;
     if let Some(withheld) = withheld(&current, now) {
         return Err(withheld.message);
@@ -219,7 +219,7 @@ async fn roll_back<S: Store>(
     let releases = context.fleet.releases(&reference);
     let serves = |release: &&Arc<Deployment>| release.spec.environment == "Production" && is_live(release);
     let serving = releases.iter().find(serves).ok_or("no release is known to serve")?;
-    let name = serving.reference().name;
+    let name = serving.name();
     if !is_promoted(serving) {
         return Err(format!(
             "{name} went live by itself (strategy Immediate), and only what was promoted is rolled back"
@@ -239,17 +239,17 @@ async fn roll_back<S: Store>(
         return Err(format!("{name} has served for more than a day, so that it is hardly behind this"));
     }
     let began = std::time::Instant::now();
-    let object = ObjectRef { kind: Deployment::KIND, ..serving.reference() };
-    let current = context.store.get::<Deployment>(&object.namespace, &object.name).await;
+    let object = serving.reference();
+    let current = context.store.get::<Deployment>(&object.namespace, name).await;
     let current = current.map_err(|error| error.to_string())?.ok_or_else(|| format!("{name} is gone"))?;
     let wish = context.store.annotate(&current, ROLLBACK_ANNOTATION, "previous").await;
     let to = to.release.unwrap_or(to.deployment_id);
     let text = format!("{name} is being rolled back to {to}");
-    let step = format!("rollback for the alert {}", rule.reference().name);
+    let step = format!("rollback for the alert {}", rule.name());
     note(context, &object, ("release", step), &wish, began, now).await;
     wish.map_err(|error| error.to_string())?;
     context.wake(object);
-    let message = format!("{text}, since the AlertRule {} fires", rule.reference().name);
+    let message = format!("{text}, since the AlertRule {} fires", rule.name());
     context.store.event(&reference, EventType::Warning, "RollbackByAlert", &message).await;
     Ok(text)
 }

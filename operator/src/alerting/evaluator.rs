@@ -173,8 +173,8 @@ impl<S: Store> Evaluator<S> {
             }
             // What is given up after the wish needs another one, also of a process that carries it out once more.
             let Some(until) = wish.and_then(|wish| wish.parse::<Timestamp>().ok()) else { continue };
-            let ObjectRef { namespace, name, .. } = rule.reference();
-            match self.context.outbox.resend(&namespace, &name, until, self.context.clock.now()).await {
+            let (namespace, name) = (rule.namespace(), rule.name());
+            match self.context.outbox.resend(namespace, name, until, self.context.clock.now()).await {
                 Ok(count) => {
                     known.resent = wish.cloned();
                     if count > 0 {
@@ -397,7 +397,7 @@ impl<S: Store> Evaluator<S> {
 
     /// As an event of the Fork.
     async fn tell(&self, alert: &Alert) {
-        let fork = ObjectRef { kind: Fork::KIND, namespace: alert.namespace.clone(), name: alert.fork.clone() };
+        let fork = ObjectRef::new(Fork::KIND, alert.namespace.clone(), alert.fork.clone());
         let (kind, reason, text) = if alert.is_firing() {
             (EventType::Warning, "AlertFiring", format!("{}: {}", alert.rule, alert.value))
         } else {
@@ -418,7 +418,7 @@ impl<S: Store> Evaluator<S> {
             if rule.spec.actions.iter().any(freeze) {
                 for alert in known.alerts.values().filter(|it| is_firing(it) && it.suppressed.is_none()) {
                     let namespace = reference.namespace.clone();
-                    let fork = ObjectRef { kind: Fork::KIND, namespace, name: alert.fork.clone() };
+                    let fork = ObjectRef::new(Fork::KIND, namespace, alert.fork.clone());
                     freezes.entry(fork).or_insert_with(|| reference.name.clone());
                 }
             }

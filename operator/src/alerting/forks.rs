@@ -102,12 +102,11 @@ impl Lately {
         let mut all = Forks::default();
         let mut deleted = HashSet::new();
         fleet.with_all_forks(|fork, is_ours| {
-            let reference = fork.reference();
             if fork.is_deleting() {
-                deleted.insert(reference);
+                deleted.insert(fork.reference());
                 return;
             }
-            let ObjectRef { namespace, name, .. } = reference;
+            let (namespace, name) = (fork.namespace().to_owned(), fork.name().to_owned());
             if is_ours {
                 all.ours.entry(namespace).or_default().insert(name, Seen::new(fork.clone()));
             } else {
@@ -122,8 +121,8 @@ impl Lately {
         self.left.retain(|fork, (at, _)| {
             all.is_gone(&fork.namespace, &fork.name) && !deleted.contains(fork) && now.duration_since(*at) < ON_THE_WAY
         });
-        for (ObjectRef { namespace, name, .. }, (_, fork)) in &self.left {
-            all.on_the_way.entry(namespace.clone()).or_default().insert(name.clone(), fork.clone());
+        for (left, (_, fork)) in &self.left {
+            all.on_the_way.entry(left.namespace.clone()).or_default().insert(left.name.clone(), fork.clone());
         }
         all
     }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use forkable_core::{
-    alerting::Alert,
-    store::{Kind as _, ObjectRef},
-};
+use forkable_core::{alerting::Alert, store::Kind as _};
 use forkable_crds::{
     AlertRule, Fork,
     alert_rule::{AlertState, AlertStatus},
@@ -26,15 +23,15 @@ impl Rule {
     /// Takes in the alerts that are on record of a rule that is new to this process, and of a Fork that another one worked
     /// on before. `told`: what the outbox has of before this process began, which was on its way to the record then.
     pub(super) fn take_in(&mut self, rule: &AlertRule, forks: &Forks, lately: &Lately, told: &[Alert]) {
-        let ObjectRef { namespace, name, .. } = rule.reference();
+        let (namespace, name) = (rule.namespace(), rule.name());
         let is_new = self.uid != rule.uid();
         if is_new {
             *self = Self::default();
             self.uid = rule.uid().into();
         }
-        let is_ours = |fork: &str| forks.get(&namespace, fork).is_some();
+        let is_ours = |fork: &str| forks.get(namespace, fork).is_some();
         for alert in rule.status.iter().flat_map(|status| &status.alerts).filter(|alert| is_ours(&alert.fork)) {
-            if is_new || lately.had(&namespace, &alert.fork).is_none() {
+            if is_new || lately.had(namespace, &alert.fork).is_none() {
                 if alert.notified && is_firing(alert) {
                     self.adopted.push(alert.fork.clone());
                 }
@@ -81,8 +78,8 @@ impl Rule {
     pub(super) fn look_for_strangers(&mut self, rule: &AlertRule, forks: &Forks, lately: &Lately, now: Timestamp) {
         self.strangers.clear();
         if lately.is_settling(now) {
-            let namespace = rule.reference().namespace;
-            let is_stranger = |fork: &&String| forks.whereabouts(&namespace, fork) == Whereabouts::Gone;
+            let namespace = rule.namespace();
+            let is_stranger = |fork: &&String| forks.whereabouts(namespace, fork) == Whereabouts::Gone;
             let all = rule.status.iter().flat_map(|status| &status.alerts).map(|alert| &alert.fork);
             self.strangers = all.filter(is_stranger).cloned().collect();
         }

@@ -131,12 +131,12 @@ fn conditions<S: Store>(
     let selects = if selects {
         report(SELECTS, State::Ready, "Selects", "the selector fits at least one Fork".into())
     } else {
-        let message = nothing(context, &rule.reference().namespace);
+        let message = nothing(context, rule.namespace());
         report(SELECTS, State::PersonNeeded, "NoForks", message)
     };
     condition::add_aside(&mut conditions, &before.conditions, &selects, generation, now);
     if !rule.spec.notify.is_empty() {
-        let name = rule.reference().name;
+        let name = rule.name();
         let notified = match &known.undelivered[..] {
             _ if !known.failing.is_empty() => {
                 report(NOTIFIED, State::PersonNeeded, "ChannelFails", known.failing.join("; "))
@@ -179,7 +179,7 @@ fn nothing<S: Store>(context: &Context<S>, namespace: &str) -> String {
     let mut labels: BTreeMap<String, usize> = BTreeMap::new();
     let mut forks = 0;
     context.fleet.with_forks(|all| {
-        for fork in all.iter().filter(|fork| fork.reference().namespace == namespace) {
+        for fork in all.iter().filter(|fork| fork.namespace() == namespace) {
             forks += 1;
             for (name, value) in fork.metadata.labels.iter().flatten() {
                 *labels.entry(format!("{name}={value}")).or_default() += 1;

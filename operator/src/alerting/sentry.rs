@@ -48,9 +48,9 @@ pub(super) async fn ask<S: Store>(
     if let Some(until) = holds.until(&of, now) {
         return Err(held(until));
     }
-    let namespace = fork.reference().namespace;
+    let namespace = fork.namespace();
     let reference = &signal.token_secret_ref;
-    let secrets = resolve::secrets(&context.store, &namespace, &[reference.name.as_str()].into()).await;
+    let secrets = resolve::secrets(&context.store, namespace, &[reference.name.as_str()].into()).await;
     let secrets = secrets.map_err(|error| error.to_string())?;
     let token = secrets.get(&reference.name).and_then(|data| data.get(&reference.key)).ok_or_else(|| {
         format!(

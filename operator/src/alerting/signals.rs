@@ -166,7 +166,7 @@ impl Signals {
             let (context, holds) = (context.clone(), self.holds.clone());
             self.asks.spawn(async move {
                 let (reading, objective) = ask(&context, &rule, &fork, (&holds, before)).await;
-                Answered::Fork((rule.reference(), rule.generation(), fork.reference().name), reading, objective)
+                Answered::Fork((rule.reference(), rule.generation(), fork.name().to_owned()), reading, objective)
             });
         }
     }
@@ -363,9 +363,9 @@ async fn prometheus<S: Store>(
     };
     let names =
         query.request_headers.iter().filter_map(|header| Some(&*header.value_from.as_ref()?.secret_key_ref.name));
-    let namespace = fork.reference().namespace;
+    let namespace = fork.namespace();
     let secrets =
-        resolve::secrets(&context.store, &namespace, &names.collect()).await.map_err(|error| error.to_string())?;
+        resolve::secrets(&context.store, namespace, &names.collect()).await.map_err(|error| error.to_string())?;
     let request = ask_prometheus(&query, &subject(fork), &secrets, context.services.prometheus.as_deref())
         .map_err(|why| format!("signal.prometheus: {why}"))?;
     let account = account(context, fork).await?;
@@ -386,7 +386,7 @@ fn subject(fork: &Fork) -> Subject {
     Subject {
         host: host(fork).unwrap_or_default(),
         commit: status.and_then(|status| Some(status.current_release.as_ref()?.commit.clone())).unwrap_or_default(),
-        fork: fork.reference().name,
+        fork: fork.name().to_owned(),
     }
 }
 
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_of_a_fork_that_is_gone() {
-        let rule = ObjectRef { kind: AlertRule::KIND, namespace: "default".into(), name: "slow".into() };
+        let rule = ObjectRef::new(AlertRule::KIND, "default", "slow");
         let mut signals = Signals::default();
         for (fork, second) in [("gone", 1), ("acme", 2)] {
             let due = Timestamp::from_second(second).expect("a time");

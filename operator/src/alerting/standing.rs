@@ -61,8 +61,8 @@ impl Alerts {
         let Some(found) = all.get(&rule.reference()).filter(|found| found.generation == Some(rule.generation())) else {
             return RuleStanding::NoData("it was not looked at yet".into());
         };
-        let name = fork.reference().name;
-        match (&found.problem, found.firing.get(&name), found.unread.get(&name)) {
+        let name = fork.name();
+        match (&found.problem, found.firing.get(name), found.unread.get(name)) {
             (_, Some((since, value)), _) => RuleStanding::Fires { since: *since, value: value.clone() },
             (Some(why), ..) | (_, _, Some(why)) => RuleStanding::NoData(why.clone()),
             _ => RuleStanding::Quiet,

@@ -2,7 +2,7 @@
 
 use forkable_core::{
     alerting::{self, Alert, Facts},
-    store::{Kind as _, ObjectRef, Store},
+    store::{Kind as _, Store},
 };
 use forkable_crds::{AlertRule, Fork, alert_rule::AlertStatus};
 use jiff::Timestamp;
@@ -18,10 +18,10 @@ pub(super) fn told<S: Store>(
     (alert, fork): (&AlertStatus, &Fork),
     resolved_at: Option<Timestamp>,
 ) -> Alert {
-    let ObjectRef { namespace, name, .. } = rule.reference();
+    let (namespace, name) = (rule.namespace(), rule.name());
     let provider_incident = signals.pages.behind(&rule.spec.signal, alert.since.0);
     let facts = Facts { fork, release: serving(context, fork), host: signals::host(fork), provider_incident };
-    alerting::tell((&namespace, &name, rule.uid()), &rule.spec, alert, &facts, resolved_at)
+    alerting::tell((namespace, name, rule.uid()), &rule.spec, alert, &facts, resolved_at)
 }
 
 /// The release that serves.

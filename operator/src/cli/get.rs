@@ -173,7 +173,7 @@ fn tidy<K: Listed>(object: &K) -> serde_json::Result<Value> {
 }
 
 fn name<K: Listed>(object: &K) -> String {
-    format!("{}.forkable.dev/{}", word::<K>(), object.reference().name)
+    format!("{}.forkable.dev/{}", word::<K>(), object.name())
 }
 
 fn word<K: Kind>() -> String {

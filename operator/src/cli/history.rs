@@ -2,18 +2,16 @@
 
 use forkable_core::{
     condition,
-    release::rollout::{canary, phase},
+    release::{
+        is_true,
+        rollout::{canary, phase},
+    },
     store::Kind as _,
 };
 use forkable_crds::{Deployment, DeploymentStatus, condition::ConditionStatus};
 use jiff::Timestamp;
 
-use super::{
-    measurements,
-    place::Place,
-    state::{is_true, releases},
-    target::Target,
-};
+use super::{measurements, place::Place, state::releases, target::Target};
 use crate::durations;
 
 /// Show the releases of a Fork, newest first: commit, who approved, how long each phase took, what became of it and why.
@@ -60,7 +58,7 @@ fn row(release: &Deployment) -> Vec<String> {
     let why = condition::find(&status.conditions, "Ready").filter(|ready| ready.status != ConditionStatus::True);
     let live = if is_true(release, "Live") { "yes" } else { "no" };
     vec![
-        release.reference().name,
+        release.name().to_owned(),
         commit.sha.get(..7).map_or_else(none, str::to_owned),
         commit.author.unwrap_or_else(none),
         approval(&status).unwrap_or_else(none),

@@ -31,11 +31,12 @@ impl Arguments {
         let world = self.place.open().await?;
         let fork = world.fork(&self.name).await?;
         ensure!(!fork.is_deleting(), "{} is being deleted", fork.reference());
-        let taken: Vec<_> = releases(&world, &fork).await?.iter().map(|release| release.reference().name).collect();
-        let base = format!("{}-{}-by-hand", fork.reference().name, &self.commit[..7]);
+        let releases = releases(&world, &fork).await?;
+        let taken: Vec<_> = releases.iter().map(|release| release.name()).collect();
+        let base = format!("{}-{}-by-hand", fork.name(), &self.commit[..7]);
         let numbered = (2..).map(|number| format!("{base}-{number}"));
         let mut names = std::iter::once(base.clone()).chain(numbered);
-        let name = names.find(|name| !taken.contains(name)).unwrap_or(base);
+        let name = names.find(|name| !taken.contains(&name.as_str())).unwrap_or(base);
         let release = release(&fork, name, &self.commit);
         let how = world.create(&release).await?;
         super::say(format_args!("{} is to be released; {how}", release.reference()));
@@ -48,7 +49,7 @@ fn release(fork: &Fork, name: String, commit: &str) -> Deployment {
     let metadata = ObjectMeta {
         name: Some(name),
         namespace: fork.metadata.namespace.clone(),
-        labels: Some([(FORK_LABEL.to_owned(), fork.reference().name)].into()),
+        labels: Some([(FORK_LABEL.to_owned(), fork.name().to_owned())].into()),
         ..ObjectMeta::default()
     };
     Deployment { metadata, spec, status: None }

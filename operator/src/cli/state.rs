@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use forkable_core::{condition, store::Kind as _};
+use forkable_core::store::Kind as _;
 use forkable_crds::{Deployment, Fork};
 use serde::Serialize;
 
@@ -32,11 +32,6 @@ pub(super) fn folder(dir: &Path) -> PathBuf {
 /// As YAML.
 pub(super) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(serde_saphyr::to_string(&serde_json::to_value(value)?)?)
-}
-
-/// Whether a condition of a release is true.
-pub(super) fn is_true(release: &Deployment, type_: &str) -> bool {
-    release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, type_))
 }
 
 /// The releases of a Fork, newest first.

@@ -183,10 +183,9 @@ async fn alerts(world: &World, fork: &Fork) -> Vec<(String, AlertStatus)> {
     let reference = fork.reference();
     let rules = world.list::<AlertRule>().await.unwrap_or_default();
     let of = |rule: &std::sync::Arc<AlertRule>| {
-        let ObjectRef { namespace, name, .. } = rule.reference();
         let mut alerts = rule.status.iter().flat_map(|status| &status.alerts);
-        let alert = alerts.find(|alert| namespace == reference.namespace && alert.fork == reference.name)?;
-        Some((name, alert.clone()))
+        let alert = alerts.find(|alert| rule.namespace() == reference.namespace && alert.fork == reference.name)?;
+        Some((rule.name().to_owned(), alert.clone()))
     };
     rules.iter().filter_map(of).collect()
 }
@@ -377,7 +376,7 @@ mod tests {
             .expect("a condition")
         };
         Told {
-            object: ObjectRef { kind: Fork::KIND, namespace: "default".into(), name: "acme".into() },
+            object: ObjectRef::new(Fork::KIND, "default", "acme"),
             conditions: conditions.iter().map(condition).collect(),
             current: true,
             resumes_at: None,

@@ -6,6 +6,7 @@ use anyhow::{bail, ensure};
 use forkable_core::{
     forge,
     release::{
+        is_true,
         machine::Phase,
         rollout::{canary, is_promoted, phase},
     },
@@ -15,12 +16,7 @@ use forkable_crds::{
     ABORT_ANNOTATION, APPROVE_ANNOTATION, Deployment, OVERRIDE_FREEZE_ANNOTATION, ROLLBACK_ANNOTATION,
 };
 
-use super::{
-    place::Place,
-    state::{is_true, releases},
-    target::Target,
-    world::World,
-};
+use super::{place::Place, state::releases, target::Target, world::World};
 
 /// Let the release of a Fork go live that waits for approval.
 ///
@@ -175,12 +171,12 @@ impl Abort {
         let under_way: Vec<_> = releases.iter().filter(is_under_way).collect();
         ensure!(!under_way.is_empty(), "no release of {} is under way that can be stopped", self.name);
         let release = match &self.release {
-            Some(name) => under_way.iter().find(|release| release.reference().name == *name),
+            Some(name) => under_way.iter().find(|release| release.name() == *name),
             // The one that is at work rather than one that waits for its turn.
             None => under_way.iter().max_by_key(|release| phase(release) != Phase::Pending),
         };
         let Some(release) = release else {
-            let names: Vec<_> = under_way.iter().map(|release| release.reference().name).collect();
+            let names: Vec<_> = under_way.iter().map(|release| release.name()).collect();
             let wanted = self.release.unwrap_or_default();
             bail!("{wanted} is no release of {} that is under way: there are {}", self.name, names.join(", "));
         };
@@ -210,7 +206,7 @@ impl Rollback {
             let production = || releases.iter().filter(|release| release.spec.environment == "Production");
             let target = production().find(|release| release.metadata.name.as_deref() == Some(to.as_str()));
             let Some(target) = target else {
-                let names: Vec<_> = production().map(|release| release.reference().name).collect();
+                let names: Vec<_> = production().map(|release| release.name()).collect();
                 bail!("there is no release {to} of {}: there are {}", self.name, names.join(", "));
             };
             let status = target.status.clone().unwrap_or_default();

@@ -149,8 +149,9 @@ impl<S: Store> Driver<S> {
         }
         controllers::fork::begin(&self.context, &forks).await;
         for fork in forks {
-            self.context.monitor.touch(&fork.reference());
-            self.queue.add(fork.reference(), now);
+            let reference = fork.reference();
+            self.context.monitor.touch(&reference);
+            self.queue.add(reference, now);
         }
         self.context.loaded();
         Ok(())

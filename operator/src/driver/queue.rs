@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn object(name: &str) -> ObjectRef {
-        ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() }
+        ObjectRef::new("Fork", "default", name)
     }
 
     fn at(second: i64) -> Timestamp {

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn object(name: &str) -> ObjectRef {
-        ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() }
+        ObjectRef::new("Fork", "default", name)
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn probes_have_series_of_their_own_up_to_a_bound() {
     let monitor = Monitor::default();
     let at = Timestamp::UNIX_EPOCH;
     for number in 0..1500 {
-        let fork = ObjectRef { kind: Fork::KIND, namespace: "team".into(), name: format!("f{number:04}") };
+        let fork = ObjectRef::new(Fork::KIND, "team", format!("f{number:04}"));
         let verdict = [Verdict::Up, Verdict::Down, Verdict::Unknown][number % 3];
         monitor.put(Standing {
             series: Series { fork, probe: "home".into() },

@@ -162,10 +162,10 @@ impl<S: Store> Watch<S> {
 
     /// The Secrets that probes need; what is missing is absent.
     async fn secrets(&self, fork: &Fork) -> Secrets {
-        let namespace = fork.reference().namespace;
+        let namespace = fork.namespace();
         let mut found = Secrets::new();
         for name in monitoring::secrets(&fork.spec) {
-            match self.context.store.secret(&namespace, name).await {
+            match self.context.store.secret(namespace, name).await {
                 Ok(data) => found.extend(data.map(|data| (name.to_owned(), data))),
                 Err(error) => tracing::warn!(%error, secret = name, "a Secret of a probe cannot be read"),
             }

@@ -49,7 +49,7 @@ impl Prober for Puppet {
 }
 
 fn object() -> ObjectRef {
-    ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() }
+    ObjectRef::new("Fork", "default", "acme")
 }
 
 fn target(probe: &str) -> Target {

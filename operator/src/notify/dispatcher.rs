@@ -118,7 +118,7 @@ impl<S: Store> Dispatcher<S> {
 
     fn rule(&self, namespace: &str, name: &str) -> Option<Arc<AlertRule>> {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        self.context.fleet.rule(&ObjectRef { kind: AlertRule::KIND, namespace, name })
+        self.context.fleet.rule(&ObjectRef::new(AlertRule::KIND, namespace, name))
     }
 
     /// Whether its rule is gone, so that nobody will say that its alerts are over.

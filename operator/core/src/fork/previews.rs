@@ -9,8 +9,8 @@ use forkable_crds::{
 
 use super::{Input, Observed, blob};
 use crate::{
-    condition,
     forge::{self, PullRequest, PullRequests},
+    release::{is_finished, is_true},
 };
 
 /// Most pull requests in the status.
@@ -78,20 +78,12 @@ fn number_of(release: &Deployment) -> Option<i64> {
 
 /// Whether it can be looked at.
 pub(super) fn is_live(release: &Deployment) -> bool {
-    is_finished(release) && has(release, "Ready")
+    is_finished(release) && is_true(release, "Ready")
 }
 
 /// Whether it came to an end without being built.
 pub(super) fn has_failed(release: &Deployment) -> bool {
-    (is_finished(release) && !has(release, "Ready")) || has(release, "Stalled")
-}
-
-fn is_finished(release: &Deployment) -> bool {
-    release.status.as_ref().is_some_and(|status| status.finished_at.is_some())
-}
-
-fn has(release: &Deployment, type_: &str) -> bool {
-    release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, type_))
+    (is_finished(release) && !is_true(release, "Ready")) || is_true(release, "Stalled")
 }
 
 /// Line of a comment that nobody sees, by which it is found again.

@@ -36,7 +36,7 @@ pub fn status(input: Input<'_>, plan: &Plan, outcomes: &BTreeMap<Facet, Outcome>
     status.previews = previews::status(input);
     status.current_release = revision::serving(input.desired, input.observed).map(|serving| {
         Box::new(ReleaseStatus {
-            name: serving.reference().name,
+            name: serving.name().to_owned(),
             commit: commit(serving),
             env_revision: serving.spec.env_revision.clone(),
         })

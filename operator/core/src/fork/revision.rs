@@ -6,9 +6,11 @@ use forkable_crds::{Deployment, fork::OnEnvChange};
 
 use super::{Desired, Observed};
 use crate::{
-    condition,
     hosting::ProjectFacts,
-    release::rollout::{canary, is_live},
+    release::{
+        is_finished, is_true,
+        rollout::{canary, is_live},
+    },
 };
 
 /// Revision of the variables (names, environments, values), and of the project that they are in. A release that was
@@ -79,11 +81,7 @@ pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &st
     let revision = newest.spec.env_revision.as_deref().unwrap_or_default();
     let moved = !is_same_project(revision, current);
     // What a person or an analysis has stopped is not tried again by itself.
-    let stopped = newest.status.as_ref().is_some_and(|status| {
-        ["RolledBack", "Aborted", "RollingBack"]
-            .iter()
-            .any(|type_| crate::condition::is_true(&status.conditions, type_))
-    });
+    let stopped = ["RolledBack", "Aborted", "RollingBack"].iter().any(|type_| is_true(newest, type_));
     // What could not be built may well be built with other variables, and replaces nothing that serves.
     let again = desired.on_env_change == OnEnvChange::Redeploy || has_failed(newest);
     // What its plan does not allow is released in another way once the manifest says so.
@@ -96,18 +94,12 @@ pub(super) fn is_due(desired: &Desired, newest: Option<&Deployment>, commit: &st
 pub(super) fn rejected<'a>(observed: &'a Observed, commit: &str) -> Option<&'a Deployment> {
     let mut releases = observed.releases.iter().map(Arc::as_ref);
     let is_of = |release: &&Deployment| release.spec.environment == "Production" && is_of(release, commit);
-    releases.find(is_of).filter(|release| {
-        release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, "RollingBack"))
-    })
+    releases.find(is_of).filter(|release| is_true(release, "RollingBack"))
 }
 
 /// Whether it has come to an end without being live.
 pub(super) fn has_failed(release: &Deployment) -> bool {
-    release.status.as_ref().is_some_and(|status| status.finished_at.is_some() && !is_ready(release))
-}
-
-fn is_ready(release: &Deployment) -> bool {
-    release.status.as_ref().is_some_and(|status| crate::condition::is_true(&status.conditions, "Ready"))
+    is_finished(release) && !is_true(release, "Ready")
 }
 
 /// The release that serves production: the newest that is live, whoever made it, but not in a project that is gone.

@@ -89,8 +89,7 @@ pub fn references(spec: &ForkSpec) -> References {
 /// What the Fork asks for, or every field that cannot be honoured.
 pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Desired, Vec<Invalid>> {
     let Fork { metadata, spec, .. } = fork;
-    let reference = fork.reference();
-    let mut lookup = Lookup::new(&reference.namespace, resolved);
+    let mut lookup = Lookup::new(fork.namespace(), resolved);
     let files = repository::files(fork, &mut lookup);
     let actions = repository::actions(&spec.repository, &mut lookup, key);
     let project = project(&spec.project, &spec.release, metadata.annotations.as_ref(), &mut lookup);
@@ -103,8 +102,8 @@ pub fn validate(fork: &Fork, resolved: &Resolved, key: &DigestKey) -> Result<Des
     let annotations = metadata.annotations.as_ref();
     Ok(Desired {
         uid: fork.uid().into(),
-        namespace: reference.namespace,
-        name: reference.name,
+        namespace: fork.namespace().into(),
+        name: fork.name().into(),
         generation: fork.generation(),
         template: desired::Template {
             owner: spec.template.owner.clone(),

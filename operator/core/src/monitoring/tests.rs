@@ -13,7 +13,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn object() -> ObjectRef {
-    ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() }
+    ObjectRef::new("Fork", "default", "acme")
 }
 
 /// A Fork with this in its spec, whose release serves.

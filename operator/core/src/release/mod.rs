@@ -15,10 +15,23 @@ use std::{sync::Arc, time::Duration};
 use forkable_crds::{Deployment, DeploymentStatus, Fork};
 use jiff::Timestamp;
 
-use crate::hosting::{BuildState, DeploymentFacts, DeploymentRequest};
+use crate::{
+    condition,
+    hosting::{BuildState, DeploymentFacts, DeploymentRequest},
+};
 pub use spec::{immediate, production};
 pub use status::status;
 pub(crate) use status::whole_seconds;
+
+/// Whether a condition of a release is `True`.
+pub fn is_true(release: &Deployment, type_: &str) -> bool {
+    release.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, type_))
+}
+
+/// Whether a release came to its end, well or not.
+pub fn is_finished(release: &Deployment) -> bool {
+    release.status.as_ref().is_some_and(|status| status.finished_at.is_some())
+}
 
 /// All that a release is planned from, beside what was seen of its build.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +51,7 @@ impl<'a> Input<'a> {
     }
 
     fn is_finished(&self) -> bool {
-        self.release.status.as_ref().is_some_and(|status| status.finished_at.is_some())
+        is_finished(self.release)
     }
 
     fn is_production(&self) -> bool {

@@ -112,7 +112,7 @@ pub(super) fn replaced(input: Input<'_>) -> Option<String> {
     if serves_again(input) {
         return None;
     }
-    newer.find(|newer| newer.status.as_ref().is_some_and(is_live)).map(|by| by.reference().name)
+    newer.find(|newer| newer.status.as_ref().is_some_and(is_live)).map(|by| by.name().to_owned())
 }
 
 /// Whether the newest release that went live was rolled back to this one.

@@ -124,7 +124,7 @@ impl SqliteJournal {
         .fetch_all(&self.0)
         .await?;
         let read = |row: sqlx::sqlite::SqliteRow| -> sqlx::Result<Standing> {
-            let fork = ObjectRef { kind: FORK, namespace: row.try_get("namespace")?, name: row.try_get("fork")? };
+            let fork = ObjectRef::new(FORK, row.try_get::<&str, _>("namespace")?, row.try_get::<&str, _>("fork")?);
             let since = Timestamp::from_millisecond(row.try_get("since_ms")?).unwrap_or_default();
             let verdict = packed::verdict(row.try_get("verdict")?);
             let (start, data): (Option<i64>, Option<Vec<u8>>) = (row.try_get("start")?, row.try_get("data")?);

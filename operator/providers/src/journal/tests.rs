@@ -5,7 +5,7 @@ use super::*;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn object(name: &str) -> ObjectRef {
-    ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() }
+    ObjectRef::new("Fork", "default", name)
 }
 
 fn step(name: &str, second: i64) -> Entry {

@@ -225,10 +225,7 @@ mod tests {
             serde_json::json!({"url": "https://acme.dev", "currentRelease": {"name": "acme-1", "commit": "a"}});
         fork.status = Some(serde_json::from_value(status).expect("a status"));
         let targets = forkable_core::monitoring::targets(&fork, &std::collections::BTreeMap::new());
-        assert_eq!(
-            targets[0].series.fork,
-            ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() }
-        );
+        assert_eq!(targets[0].series.fork, ObjectRef::new("Fork", "default", "acme"));
         let ask = targets[0].ask.as_ref().expect("it can be asked");
         NetworkProber::new(None, &[]).expect("a prober").probe(ask, Duration::from_secs(5)).await
     }

@@ -66,7 +66,7 @@ impl Arguments {
         let journal = SqliteJournal::open_read_only(&file).await?;
         let to = Timestamp::now();
         let from = to.checked_sub(SignedDuration::try_from(self.since)?)?;
-        let ObjectRef { namespace, name, .. } = rule.reference();
+        let (namespace, name) = (rule.namespace(), rule.name());
         let series: Vec<Series> = journal.standings().await?.into_iter().map(|standing| standing.series).collect();
         let (mut forks, mut found) = (0, Vec::new());
         for fork in world.list::<Fork>().await? {
@@ -80,7 +80,7 @@ impl Arguments {
                 series.iter().filter(|series| series.fork == reference && asked(&probe, series)).collect();
             let readings = readings(&journal, &rule, &probe, (&reference, &own), (from, to)).await?;
             let maintenance = fork.spec.monitoring.as_ref().map_or(&[][..], |monitoring| &monitoring.maintenance);
-            found.extend(rehearse((&namespace, &name), &rule.spec, &reference.name, maintenance, readings));
+            found.extend(rehearse((namespace, name), &rule.spec, &reference.name, maintenance, readings));
         }
         found.sort_by_key(|it| it.fired_at);
         tell(&rule, forks, &found, self.since);
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_gap_between_spells_is_no_data() {
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let fork = ObjectRef { kind: Fork::KIND, namespace: "default".into(), name: "acme".into() };
+        let fork = ObjectRef::new(Fork::KIND, "default", "acme");
         let spell = |from, to, is_down| Spell { fork: fork.clone(), from: at(from), to: at(to), is_down };
         let spells = [spell(0, 60, false), spell(60, 90, true), spell(200, 210, false)];
         let told: Vec<_> = ups(&spells, at(300))

@@ -47,7 +47,7 @@ impl Table {
     }
 
     fn cells<K: Tabular>(&self, object: &K, now: Timestamp) -> Vec<String> {
-        let namespace = self.namespaces.then(|| object.reference().namespace);
+        let namespace = self.namespaces.then(|| object.namespace().to_owned());
         namespace.into_iter().chain(object.row(now).into_iter().take(self.columns)).collect()
     }
 
@@ -79,7 +79,7 @@ impl Tabular for Fork {
         let available = condition::find(&status.conditions, AVAILABLE);
         let is_down = if available.is_some_and(|it| it.status == ConditionStatus::False) { " (down)" } else { "" };
         vec![
-            self.reference().name,
+            self.name().to_owned(),
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             status.url.map_or_else(none, |url| url + is_down),
             status.repository.map_or_else(none, |repository| repository.full_name),
@@ -102,7 +102,7 @@ impl Tabular for Deployment {
         let commit = status.commit.unwrap_or_default();
         let sha = self.spec.source.commit.clone().unwrap_or(commit.sha);
         vec![
-            self.reference().name,
+            self.name().to_owned(),
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             status.phase.unwrap_or_else(none),
             self.spec.fork_ref.name.clone(),
@@ -129,7 +129,7 @@ impl Tabular for AlertRule {
             [first, ..] => format!("{} ({}, …)", status.firing, first.fork),
         };
         vec![
-            self.reference().name,
+            self.name().to_owned(),
             ready.map_or_else(|| "Unknown".into(), |ready| ready.status.to_string()),
             format!("{:?}", self.spec.severity),
             status.selected.to_string(),

@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn step_of_a_pass() {
-        let object = forkable_core::store::ObjectRef { kind: "Fork", namespace: "team".into(), name: "acme".into() };
+        let object = forkable_core::store::ObjectRef::new("Fork", "team", "acme");
         crate::spans::pass(&object).in_scope(|| {
             crate::spans::generation(7);
             let step = crate::spans::step("env", "~ env set A");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use forkable_core::{
     DigestKey, Secret,
-    store::{Kind as _, ObjectRef, StoreError},
+    store::{Kind as _, StoreError},
 };
 use forkable_crds::Fork;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -41,8 +41,8 @@ impl Beside for Kept {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let ObjectRef { namespace, name, .. } = fork.reference();
-        let values = self.cluster.secret(&namespace, &kubernetes::generated_name(&name)).await;
+        let (namespace, name) = (fork.namespace(), fork.name());
+        let values = self.cluster.secret(namespace, &kubernetes::generated_name(name)).await;
         let mut values = values.map_err(|error| unavailable(&error))?.unwrap_or_default();
         values.retain(|name, _| names.contains(name));
         Ok(values)

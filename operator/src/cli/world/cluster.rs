@@ -3,7 +3,7 @@
 use std::{error::Error as _, fmt::Debug, path::Path, sync::Arc};
 
 use anyhow::anyhow;
-use forkable_core::store::{Kind, ObjectRef};
+use forkable_core::store::{Kind, Named, ObjectRef};
 use forkable_crds::{ADOPT_ANNOTATION, Deployment, Fork};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     pub(super) async fn events(&self, object: &ObjectRef) -> anyhow::Result<Vec<Event>> {
-        let ObjectRef { kind, namespace, name } = object;
+        let Named { kind, namespace, name } = &**object;
         let events: Api<core_v1::Event> = Api::namespaced(self.client.clone(), namespace);
         let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let list = events.list(&ListParams::default().fields(&about)).await.map_err(|error| self.explain(error))?;
@@ -146,8 +146,8 @@ impl Cluster {
         };
         // Another object that has the name by now is refused.
         patch["metadata"]["uid"] = fork.uid().into();
-        let ObjectRef { namespace, name, .. } = fork.reference();
-        self.patch(self.api::<Fork>(&namespace), &name, &patch).await?;
+        let (namespace, name) = (fork.namespace(), fork.name());
+        self.patch(self.api::<Fork>(namespace), name, &patch).await?;
         Ok("if the manifest is kept in Git, change it there too, or it may be undone from there".into())
     }
 
@@ -161,7 +161,7 @@ impl Cluster {
     /// Makes a release; answers what a person should know.
     pub(super) async fn create(&self, release: &Deployment) -> anyhow::Result<String> {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-        let api = self.api::<Deployment>(&release.reference().namespace);
+        let api = self.api::<Deployment>(release.namespace());
         api.create(&params, release).await.map_err(|error| self.explain(error))?;
         Ok("see `forkable history`".into())
     }
@@ -169,8 +169,8 @@ impl Cluster {
     /// Notes a wish of a person on a release or a rule.
     pub(super) async fn annotate<K: Listed>(&self, object: &Arc<K>, name: &str, value: &str) -> anyhow::Result<()> {
         let patch = json!({ "metadata": { "uid": object.uid(), "annotations": { name: value } } });
-        let ObjectRef { namespace, name, .. } = object.reference();
-        self.patch(self.api::<K>(&namespace), &name, &patch).await
+        let (namespace, name) = (object.namespace(), object.name());
+        self.patch(self.api::<K>(namespace), name, &patch).await
     }
 
     pub(super) async fn patch<K>(&self, api: Api<K>, name: &str, patch: &Value) -> anyhow::Result<()>
@@ -183,10 +183,10 @@ impl Cluster {
 
     /// Asks for the deletion of exactly this object.
     pub(in crate::cli) async fn delete(&self, fork: &Fork) -> anyhow::Result<()> {
-        let ObjectRef { namespace, name, .. } = fork.reference();
+        let (namespace, name) = (fork.namespace(), fork.name());
         let preconditions = Preconditions { uid: fork.metadata.uid.clone(), ..Preconditions::default() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        self.api::<Fork>(&namespace).delete(&name, &params).await.map(drop).map_err(|error| self.explain(error))
+        self.api::<Fork>(namespace).delete(name, &params).await.map(drop).map_err(|error| self.explain(error))
     }
 }
 

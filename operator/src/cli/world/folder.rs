@@ -63,7 +63,7 @@ impl Folder {
     }
 
     pub(super) fn shows_namespaces<K: Kind>(&self, objects: &[Arc<K>]) -> bool {
-        self.namespace.is_none() && objects.iter().any(|object| object.reference().namespace != "default")
+        self.namespace.is_none() && objects.iter().any(|object| object.namespace() != "default")
     }
 
     pub(super) async fn get<K: Listed>(&self, namespace: &str, name: &str) -> anyhow::Result<Option<Arc<K>>> {
@@ -95,7 +95,7 @@ impl Folder {
 
     pub(super) async fn list<K: Listed>(&self) -> anyhow::Result<Vec<Arc<K>>> {
         let objects = Reader::open(&self.dir).await?.list::<K>().await?;
-        let asked = |object: &K| self.namespace.as_ref().is_none_or(|name| *name == object.reference().namespace);
+        let asked = |object: &K| self.namespace.as_ref().is_none_or(|name| *name == object.namespace());
         Ok(objects.into_iter().filter(asked).map(Arc::new).collect())
     }
 
@@ -128,7 +128,7 @@ impl Folder {
 
     /// Writes the manifest of a release; answers what a person should know.
     pub(super) fn create(&self, release: &Deployment) -> anyhow::Result<String> {
-        let path = self.dir.join(format!("{}.yaml", release.reference().name));
+        let path = self.dir.join(format!("{}.yaml", release.name()));
         let text = crate::cli::state::yaml(release)?;
         ensure!(!path.exists(), "{} is there already", path.display());
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -137,8 +137,7 @@ impl Folder {
 
     /// Edits the manifest in place where that is sure to change nothing else; else says what to write.
     pub(super) fn edit(&self, fork: &ObjectRef, edit: &Edit) -> anyhow::Result<Edited> {
-        let ObjectRef { kind, namespace, name } = fork;
-        let id = Id { kind: (*kind).to_owned(), namespace: namespace.clone(), name: name.clone() };
+        let id = Id { kind: fork.kind.to_owned(), namespace: fork.namespace.clone(), name: fork.name.clone() };
         let found = declaration(&self.dir, &id).with_context(|| format!("reading {}", self.dir.display()))?;
         let Some((path, document)) = found else {
             bail!("no readable manifest in {} declares {fork}", self.dir.display())

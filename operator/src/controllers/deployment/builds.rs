@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_hint_is_heard_while_a_pass_is_at_work() {
-        let release = ObjectRef { kind: "Deployment", namespace: "default".into(), name: "acme-1".into() };
+        let release = ObjectRef::new("Deployment", "default", "acme-1");
         let builds = Builds::default();
         let looked = || Build { look_at: Some(Timestamp::MAX), commit_at: Some(Timestamp::MIN), ..Build::default() };
         drop(builds.take(&release));
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_release_of_which_nothing_is_known_is_not_kept() {
-        let release = ObjectRef { kind: "Deployment", namespace: "default".into(), name: "acme-1".into() };
+        let release = ObjectRef::new("Deployment", "default", "acme-1");
         let builds = Builds::default();
         let mut build = builds.take(&release);
         build.sight.build.head = Some(forkable_core::forge::Head::default());

@@ -254,9 +254,9 @@ impl<S: Store> Pass<'_, S> {
     ) -> Result<Passed, StoreError> {
         let now = self.context.clock.now();
         let status = release::status(self.input(&release, now), &build.sight.build, error.as_ref());
-        let was_under_way = release.status.as_ref().is_none_or(|status| status.finished_at.is_none());
+        let was_finished = release::is_finished(&release);
         let written = write(self.context, release, status).await?;
-        if was_under_way && written.status.as_ref().is_some_and(|status| status.finished_at.is_some()) {
+        if !was_finished && release::is_finished(&written) {
             // Those of another environment may have waited for it.
             for sibling in self.siblings.iter().filter(|sibling| sibling.metadata.name != written.metadata.name) {
                 self.context.wake(sibling.reference());

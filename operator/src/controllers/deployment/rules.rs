@@ -13,7 +13,7 @@ const NAMED: usize = 20;
 
 impl<S: Store> Pass<'_, S> {
     fn reference(&self, rule: &str) -> ObjectRef {
-        ObjectRef { kind: AlertRule::KIND, namespace: self.object.namespace.clone(), name: rule.into() }
+        ObjectRef::new(AlertRule::KIND, self.object.namespace.clone(), rule)
     }
 
     /// How these rules stand about the Fork.
@@ -31,7 +31,7 @@ impl<S: Store> Pass<'_, S> {
     fn unknown(&self, name: &str) -> String {
         let all = self.context.fleet.rules().into_iter().map(|rule| rule.reference());
         let mut there: Vec<_> =
-            all.filter(|rule| rule.namespace == self.object.namespace).map(|rule| rule.name).collect();
+            all.filter(|rule| rule.namespace == self.object.namespace).map(|rule| rule.name.clone()).collect();
         there.sort_unstable();
         there.truncate(NAMED);
         let there = if there.is_empty() { "none".into() } else { there.join(", ") };

@@ -231,7 +231,7 @@ impl<'a, S: Store> Apply<'a, S> {
     }
 
     async fn take_away(&self, step: &Step, name: &str) -> Result<Result<(), PortError>, StoreError> {
-        let preview = ObjectRef { kind: Deployment::KIND, name: name.into(), namespace: self.object.namespace.clone() };
+        let preview = ObjectRef::new(Deployment::KIND, self.object.namespace.clone(), name);
         perform::tell_began(self.context, self.object, step);
         let (began, target) = (Instant::now(), targets::project(self.input()));
         let result = takedown::take_away(self.context, self.account, &target, &preview).await?;

@@ -82,7 +82,7 @@ pub(super) async fn inside<S: Store>(
         }
     };
     made.spec.revision = releases.iter().map(|release| revision(release) + 1).max().or(Some(1));
-    let name = made.reference().name;
+    let name = made.name().to_owned();
     let release = match context.store.create(made).await {
         // Made by a pass that ended before it could take note: the name tells commit and variables.
         Err(StoreError::AlreadyExists(_)) => context.store.get(&reference.namespace, &name).await?,
@@ -96,7 +96,7 @@ pub(super) async fn inside<S: Store>(
         context.fleet.put_release(release);
     }
     // One of them may give way to it.
-    for release in releases.iter().filter(|it| it.status.as_ref().is_none_or(|status| status.finished_at.is_none())) {
+    for release in releases.iter().filter(|release| !release::is_finished(release)) {
         context.wake(release.reference());
     }
     Ok(())

@@ -19,12 +19,12 @@ use crate::{accounts::Account, context::Context};
 
 /// Everything that the spec refers to, as it is now; what is missing is absent.
 pub(crate) async fn references<S: Store>(store: &S, fork: &Fork) -> Result<Resolved, StoreError> {
-    let namespace = fork.reference().namespace;
+    let namespace = fork.namespace();
     let validate::References { secrets, config_maps, generated } = validate::references(&fork.spec);
-    let secrets = self::secrets(store, &namespace, &secrets.iter().map(String::as_str).collect()).await?;
+    let secrets = self::secrets(store, namespace, &secrets.iter().map(String::as_str).collect()).await?;
     let mut resolved = Resolved { secrets, ..Resolved::default() };
     for name in config_maps {
-        if let Some(data) = store.config_map(&namespace, &name).await? {
+        if let Some(data) = store.config_map(namespace, &name).await? {
             resolved.config_maps.insert(name, data);
         }
     }
@@ -62,8 +62,8 @@ pub(crate) async fn account<S: Store>(
         return Ok(context.accounts.own().or_else(|error| invalid("CredentialsInvalid", error)));
     };
     let name = &reference.name;
-    let namespace = fork.reference().namespace;
-    let Some(data) = context.store.secret(&namespace, name).await? else {
+    let namespace = fork.namespace();
+    let Some(data) = context.store.secret(namespace, name).await? else {
         let message = format!(
             "Secret {name} is missing: create it with the keys githubToken and vercelToken, in the folder or with \
              `kubectl create secret generic {name} -n {namespace} --from-literal=githubToken=… --from-literal=vercelToken=…`"

@@ -204,7 +204,7 @@ impl Running {
     /// Makes one more pass of a Fork and waits for its end.
     pub(super) async fn touch(&self, name: &str) {
         let mut progress = self.context.progress.listen();
-        let fork = ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() };
+        let fork = ObjectRef::new("Fork", "default", name);
         self.context.wake(fork.clone());
         let passed = async {
             loop {

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn told(reason: &'static str, note: &str) -> Told {
-        let about = ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() };
+        let about = ObjectRef::new("Fork", "default", "acme");
         Told { about, uid: None, type_: "Normal", reason, note: note.into() }
     }
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_long_note_is_cut_between_characters() {
         let (queue, mut told) = mpsc::channel(1);
-        let about = ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() };
+        let about = ObjectRef::new("Fork", "default", "acme");
         let recorder = Recorder { queue, newest: Mutex::default() };
         recorder.record(&about, None, EventType::Normal, "Ready", &"ü".repeat(LONGEST_NOTE));
         assert_eq!(told.try_recv().expect("told").note, "ü".repeat(LONGEST_NOTE / 2));
@@ -205,7 +205,7 @@ mod tests {
     fn what_was_told_last_can_be_looked_at() {
         let (queue, _told) = mpsc::channel(1);
         let recorder = Recorder { queue, newest: Mutex::default() };
-        let about = |name: &str| ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() };
+        let about = |name: &str| ObjectRef::new("Fork", "default", name);
         for (name, note) in [("acme", "a"), ("acme", "b"), ("other", "c"), ("acme", "a")] {
             recorder.record(&about(name), None, EventType::Warning, "Down", note);
         }

@@ -36,11 +36,11 @@ pub(crate) fn generated_name(fork: &str) -> String {
 
 /// The Secrets and ConfigMaps that a Fork refers to, that of its generated values included.
 pub(super) fn references(fork: &Fork) -> impl Iterator<Item = DataKey> + use<> {
-    let ObjectRef { namespace, name, .. } = fork.reference();
+    let namespace = fork.namespace().to_owned();
     let validate::References { mut secrets, config_maps, generated } = validate::references(&fork.spec);
     secrets.extend(fork.spec.credentials_ref.iter().map(|credentials| credentials.name.clone()));
     if !generated.is_empty() {
-        secrets.insert(generated_name(&name));
+        secrets.insert(generated_name(fork.name()));
     }
     let secrets = secrets.into_iter().map(|name| (DataKind::Secret, name));
     let config_maps = config_maps.into_iter().map(|name| (DataKind::ConfigMap, name));
@@ -184,5 +184,5 @@ fn described((kind, namespace, name): &DataKey) -> ObjectRef {
         DataKind::Secret => "Secret",
         DataKind::ConfigMap => "ConfigMap",
     };
-    ObjectRef { kind, namespace: namespace.clone(), name: name.clone() }
+    ObjectRef::new(kind, namespace.clone(), name.clone())
 }

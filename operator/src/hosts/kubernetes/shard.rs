@@ -108,8 +108,8 @@ impl Owner {
     }
 
     /// Whether it writes the status of a rule. Every shard follows all rules, for its own Forks.
-    pub(super) fn reports(&self, ObjectRef { namespace, name, .. }: &ObjectRef) -> bool {
-        self.is_at(namespace, name)
+    pub(super) fn reports(&self, rule: &ObjectRef) -> bool {
+        self.is_at(&rule.namespace, &rule.name)
     }
 
     fn is_at(&self, namespace: &str, name: &str) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use forkable_core::{
     DigestKey, Secret,
-    store::{Event, EventType, Kind, ObjectRef, Store, StoreError},
+    store::{Event, EventType, Kind, Named, ObjectRef, Store, StoreError},
 };
 use forkable_crds::{AlertRule, Deployment, FINALIZER, Fork, GROUP, SHARD_LABEL, VERSION};
 use futures::{StreamExt as _, stream::BoxStream};
@@ -312,7 +312,7 @@ impl Store for KubernetesStore {
     }
 
     async fn write_status<K: Kind>(&self, object: &Arc<K>, status: K::Status) -> Result<Arc<K>, StoreError> {
-        let ObjectRef { namespace, name, .. } = object.reference();
+        let (namespace, name) = (object.namespace(), object.name());
         let patch = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": K::KIND,
@@ -321,12 +321,12 @@ impl Store for KubernetesStore {
         });
         // Fields that we no longer send are gone; nobody else writes here.
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let request = requests::<K>(&namespace).patch_subresource("status", &name, &parameters, &Patch::Apply(patch));
+        let request = requests::<K>(namespace).patch_subresource("status", name, &parameters, &Patch::Apply(patch));
         self.change(&**object, built(request)?).await
     }
 
     async fn set_finalizer<K: Kind>(&self, object: &Arc<K>, present: bool) -> Result<Arc<K>, StoreError> {
-        let ObjectRef { namespace, name, .. } = object.reference();
+        let (namespace, name) = (object.namespace(), object.name());
         let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
         if finalizers.iter().any(|finalizer| finalizer == FINALIZER) == present {
             return Ok(object.clone());
@@ -338,7 +338,7 @@ impl Store for KubernetesStore {
         let version = &object.meta().resource_version;
         let patch = json!({ "metadata": { "resourceVersion": version, "finalizers": finalizers } });
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let request = requests::<K>(&namespace).patch(&name, &parameters, &Patch::Merge(patch));
+        let request = requests::<K>(namespace).patch(name, &parameters, &Patch::Merge(patch));
         self.change(&**object, built(request)?).await
     }
 
@@ -376,7 +376,7 @@ impl Store for KubernetesStore {
 
     async fn event(&self, about: &ObjectRef, event_type: EventType, reason: &'static str, message: &str) {
         let uid = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| meta.uid.clone();
-        let ObjectRef { kind, namespace, name } = about;
+        let Named { kind, namespace, name } = &**about;
         let uid = match *kind {
             Fork::KIND => read(&self.0.forks.ours).get(namespace, name).and_then(|fork| uid(&fork.metadata)),
             AlertRule::KIND => read(&self.0.rules.ours).get(namespace, name).and_then(|rule| uid(&rule.metadata)),
@@ -400,7 +400,7 @@ pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 fn reference<K: Kind>((namespace, name): Key) -> ObjectRef {
-    ObjectRef { kind: K::KIND, namespace, name }
+    ObjectRef::new(K::KIND, namespace, name)
 }
 
 /// Requests for objects of a kind in a namespace.

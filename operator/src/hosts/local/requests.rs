@@ -46,7 +46,7 @@ pub async fn request_delete(root: &Path, forks: &[(String, String)]) -> Result<(
         .load(&Admission::new(), &known)
         .map_err(|problem| RequestError::UnreadableFolder(problem.to_string()))?;
     for (namespace, name) in forks {
-        let fork = ObjectRef { kind: Fork::KIND, namespace: namespace.clone(), name: name.clone() };
+        let fork = ObjectRef::new(Fork::KIND, namespace.clone(), name.clone());
         let id = Id { kind: Fork::KIND.to_owned(), namespace: namespace.clone(), name: name.clone() };
         let declared = load.held.contains(&id) || load.manifests.iter().any(|manifest| manifest.id == id);
         match known.get(&id) {

@@ -114,11 +114,7 @@ impl Row {
     }
 
     pub(super) fn reference(&self) -> ObjectRef {
-        ObjectRef {
-            kind: store::kind(&self.kind).unwrap_or_default(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-        }
+        ObjectRef::new(store::kind(&self.kind).unwrap_or_default(), self.namespace.clone(), self.name.clone())
     }
 
     /// The object as the API shows it.

@@ -133,8 +133,10 @@ impl LocalStore {
     pub(super) async fn delete_all(&self, objects: &[(ObjectRef, String)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let mut rows = Vec::new();
-        for (ObjectRef { kind, namespace, name }, uid) in objects {
-            let row = rows::find(&mut transaction, kind, namespace, name).await.map_err(unavailable)?;
+        for (object, uid) in objects {
+            let row = rows::find(&mut transaction, object.kind, &object.namespace, &object.name)
+                .await
+                .map_err(unavailable)?;
             rows.extend(row.filter(|row| row.uid == *uid));
         }
         let changed = rows::delete(&mut transaction, rows).await.map_err(unavailable)?;
@@ -250,17 +252,17 @@ impl Store for LocalStore {
     ) -> Result<BTreeMap<String, Secret>, StoreError> {
         let mut transaction = self.begin().await?;
         let mut values = stored(&mut transaction, &self.0.vault, fork, candidates.keys()).await?;
-        let ObjectRef { namespace, name: fork, .. } = fork.reference();
+        let (namespace, fork) = (fork.namespace(), fork.name());
         for (name, candidate) in candidates {
             if values.contains_key(&name) {
                 continue;
             }
-            let sealed = self.0.vault.seal(&identity(&namespace, &fork, &name), &candidate);
+            let sealed = self.0.vault.seal(&identity(namespace, fork, &name), &candidate);
             sqlx::query(
                 "INSERT INTO generated (namespace, fork, name, key_id, nonce, sealed) VALUES (?, ?, ?, ?, ?, ?)",
             )
-            .bind(&namespace)
-            .bind(&fork)
+            .bind(namespace)
+            .bind(fork)
             .bind(&name)
             .bind(sealed.key_id)
             .bind(sealed.nonce)
@@ -302,19 +304,19 @@ pub(super) async fn stored(
     fork: &Fork,
     names: impl Iterator<Item = &String>,
 ) -> Result<BTreeMap<String, Secret>, StoreError> {
-    let ObjectRef { namespace, name: fork, .. } = fork.reference();
+    let (namespace, fork) = (fork.namespace(), fork.name());
     let mut values = BTreeMap::new();
     for name in names {
         let row: Option<(String, Vec<u8>, Vec<u8>)> =
             sqlx::query_as("SELECT key_id, nonce, sealed FROM generated WHERE namespace = ? AND fork = ? AND name = ?")
-                .bind(&namespace)
-                .bind(&fork)
+                .bind(namespace)
+                .bind(fork)
                 .bind(name)
                 .fetch_optional(&mut *connection)
                 .await
                 .map_err(unavailable)?;
         let Some((key_id, nonce, bytes)) = row else { continue };
-        let value = vault.unseal(&identity(&namespace, &fork, name), &Sealed { key_id, nonce, bytes });
+        let value = vault.unseal(&identity(namespace, fork, name), &Sealed { key_id, nonce, bytes });
         let value = value.map_err(|error| {
             StoreError::Unavailable(format!("the value {name} of {fork} cannot be decrypted: {error}"))
         })?;

@@ -285,14 +285,13 @@ fn is_deleting(rows: &BTreeMap<Id, Row>, id: &Id) -> bool {
 }
 
 pub(super) fn id_of(reference: &ObjectRef) -> Id {
-    let ObjectRef { kind, namespace, name } = reference;
-    Id { kind: (*kind).to_owned(), namespace: namespace.clone(), name: name.clone() }
+    Id { kind: reference.kind.to_owned(), namespace: reference.namespace.clone(), name: reference.name.clone() }
 }
 
 /// The stored object of that name; Secrets and ConfigMaps are not stored.
 fn reference(id: &Id) -> Option<ObjectRef> {
     let kind = store::kind(&id.kind)?;
-    Some(ObjectRef { kind, namespace: id.namespace.clone(), name: id.name.clone() })
+    Some(ObjectRef::new(kind, id.namespace.clone(), id.name.clone()))
 }
 
 pub(super) fn data_key(id: &Id) -> Option<DataKey> {

@@ -336,7 +336,7 @@ async fn overview<S: Store>(State(server): State<Arc<Server<S>>>, query: Query<f
 }
 
 fn reference((namespace, name): (String, String)) -> ObjectRef {
-    ObjectRef { kind: Fork::KIND, namespace, name }
+    ObjectRef::new(Fork::KIND, namespace, name)
 }
 
 async fn product<S: Store>(State(server): State<Arc<Server<S>>>, Path(path): Path<(String, String)>) -> Response {

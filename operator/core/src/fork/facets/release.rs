@@ -12,7 +12,7 @@ use crate::{
     condition,
     fork::{ownership::Stand, project, revision},
     plan::{Change, Facet, FacetPlan, Step, StoreChange, UNKNOWN_COMMIT, Verdict},
-    release::reason,
+    release::{is_finished, reason},
     store::Kind,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
             env_revision: Some(current),
         });
     }
-    changes.extend(history(input).map(|release| StoreChange::DeleteRelease { name: release.reference().name }));
+    changes.extend(history(input).map(|release| StoreChange::DeleteRelease { name: release.name().to_owned() }));
     let verdict = match by_hand.or(newest) {
         Some(_) if let Some(rejected) = rejected => quarantined(input, rejected, commit),
         Some(newest) if !is_due => verdict(input, newest),
@@ -53,9 +53,9 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
 
 /// The head of the branch is a commit that was rolled back before.
 fn quarantined(input: Input<'_>, rejected: &Deployment, commit: &str) -> Verdict {
-    let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
+    let serving = revision::serving(input.desired, input.observed).map(crate::store::Kind::name);
     let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
-    let (by, fork) = (rejected.reference().name, &input.desired.name);
+    let (by, fork) = (rejected.name(), &input.desired.name);
     Verdict::Refused {
         reason: reason::known("RolledBack"),
         message: format!(
@@ -67,8 +67,8 @@ fn quarantined(input: Input<'_>, rejected: &Deployment, commit: &str) -> Verdict
 
 /// As the newest release stands.
 fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
-    let name = newest.reference().name;
-    let serving = revision::serving(input.desired, input.observed).map(|serving| serving.reference().name);
+    let name = newest.name();
+    let serving = revision::serving(input.desired, input.observed).map(crate::store::Kind::name);
     let condition = |type_: &str| condition::find(&newest.status.as_ref()?.conditions, type_);
     let is_true = |type_| condition(type_).filter(|condition| condition.status == ConditionStatus::True);
     if let Some(stalled) = is_true("Stalled") {
@@ -114,11 +114,9 @@ fn name(input: Input<'_>, commit: &str, revision: &str) -> String {
 /// Finished releases beyond the limit, oldest first; never the newest nor the one that serves.
 fn history(input: Input<'_>) -> impl Iterator<Item = &Deployment> {
     let serving = revision::serving(input.desired, input.observed).map(|serving| &serving.metadata.name);
-    let is_finished =
-        |release: &&Deployment| release.status.as_ref().is_some_and(|status| status.finished_at.is_some());
     let finished: Vec<_> = revision::made(input.observed)
         .skip(1)
-        .filter(is_finished)
+        .filter(|release| is_finished(release))
         .filter(|release| Some(&release.metadata.name) != serving)
         .skip(input.desired.revision_history_limit)
         .collect();

@@ -128,19 +128,19 @@ impl Input<'_> {
         let default = || default.unwrap_or_else(|| "main".into());
         let record = self.record();
         let commit = record.commit.map(|commit| commit.sha).or_else(|| self.release.spec.source.commit.clone())?;
-        let release = self.release.reference().name;
+        let release = self.release.name();
         let own = host_of(record.url.as_deref()?).to_owned();
         match purpose {
             Purpose::Job(stage) => {
                 let job = self.release.spec.analysis.as_ref()?.job.as_ref()?;
                 let host = if stage == LIVE { self.live_host()? } else { own };
                 let subject = Subject { host, commit, fork: self.release.spec.fork_ref.name.clone() };
-                let inputs = analysis::fill_job(job, &subject, &release, stage).ok()?;
+                let inputs = analysis::fill_job(job, &subject, release, stage).ok()?;
                 let git_ref = job.git_ref.clone().unwrap_or_else(default);
                 Some(Dispatch { workflow: job.workflow.clone(), git_ref, inputs })
             }
             Purpose::Approval => {
-                let inputs = [("release", release), ("commit", commit), ("url", format!("https://{own}"))];
+                let inputs = [("release", release.to_owned()), ("commit", commit), ("url", format!("https://{own}"))];
                 let inputs: BTreeMap<_, _> = inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
                 Some(Dispatch { workflow: self.reviewers()?.workflow.clone(), git_ref: default(), inputs })
             }
@@ -353,8 +353,8 @@ pub fn found(input: Input<'_>, ask: &RunAsk, runs: Vec<RunFacts>) -> Found {
     let known = jobs.chain(record.migration.as_deref()).chain(record.approval_run.as_deref());
     let known: Vec<_> = known.filter_map(|run| run.id).collect();
     let fresh: Vec<_> = runs.into_iter().filter(|run| !known.contains(&run.id)).collect();
-    let name = input.release.reference().name;
-    workflows::find_own(&name, since.unwrap_or(input.now), &fresh).map_or(Found::Absent, Found::Run)
+    let name = input.release.name();
+    workflows::find_own(name, since.unwrap_or(input.now), &fresh).map_or(Found::Absent, Found::Run)
 }
 
 /// Time until the next look.

@@ -99,10 +99,10 @@ pub fn found_run(input: Input<'_>, ask: &RunAsk, runs: &[workflows::RunFacts]) -
         return own.map_or(Found::Absent, Found::Run);
     }
     let Some(record) = input.record().migration else { return Found::Absent };
-    let own = input.release.reference().name;
-    let names = input.siblings.iter().map(|release| release.reference().name);
+    let own = input.release.name();
+    let names = input.siblings.iter().map(|release| release.name());
     let others: Vec<_> = names.filter(|name| *name != own).collect();
-    workflows::find(&own, &others, record.intended_at.0, runs)
+    workflows::find(own, &others, record.intended_at.0, runs)
 }
 
 /// The run to begin; `None` as long as the repository is not known.
@@ -113,7 +113,7 @@ pub fn dispatch(input: Input<'_>) -> Option<Dispatch> {
     Some(Dispatch {
         workflow: migration.workflow.clone(),
         git_ref: repository.default_branch.clone().unwrap_or_else(|| "main".into()),
-        inputs: BTreeMap::from([("commit".into(), sha), ("release".into(), input.release.reference().name)]),
+        inputs: BTreeMap::from([("commit".into(), sha), ("release".into(), input.release.name().into())]),
     })
 }
 

@@ -155,7 +155,7 @@ impl Input<'_> {
                 ),
             ),
             Some(release) => {
-                let (phase, name) = (phase(release), release.reference().name);
+                let (phase, name) = (phase(release), release.name());
                 let (state, reason) = if phase.is_over() {
                     (State::PersonNeeded, reason::ENVIRONMENT_ORDER)
                 } else {

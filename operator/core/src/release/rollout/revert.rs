@@ -50,7 +50,7 @@ pub fn due(input: Input<'_>) -> Option<Due> {
         body: format!(
             "The release {} of {} was rolled back, and {} serves again.\n\n{}\n\nMerging this makes Git say so, too; \
              the merge is released like any other commit.",
-            input.release.reference().name,
+            input.release.name(),
             bad.sha,
             good,
             because.map_or("", |because| because.message.as_str())

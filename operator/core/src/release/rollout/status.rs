@@ -256,7 +256,7 @@ fn awaited(
 /// An older release is bad, serves, and holds this one up.
 fn frozen(input: Input<'_>) -> Option<(State, String, String)> {
     let frozen = input.older().iter().find(|older| phase(older) == Phase::Frozen)?;
-    let (by, name) = (frozen.reference().name, &input.release.spec.fork_ref.name);
+    let (by, name) = (frozen.name(), &input.release.spec.fork_ref.name);
     let message = format!(
         "waits, as {by} is bad and serves: let newer releases go on with forkable resume {name}, or lead back with \
          forkable rollback {name} --yes"

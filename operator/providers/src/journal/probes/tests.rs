@@ -8,7 +8,7 @@ use super::*;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn fork(name: &str) -> ObjectRef {
-    ObjectRef { kind: FORK, namespace: "default".into(), name: name.into() }
+    ObjectRef::new(FORK, "default", name)
 }
 
 fn series(probe: &str) -> Series {

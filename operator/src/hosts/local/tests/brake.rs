@@ -94,7 +94,7 @@ async fn too_many_at_once_are_not_deleted() {
 }
 
 fn problem_object(name: &str) -> forkable_core::store::ObjectRef {
-    forkable_core::store::ObjectRef { kind: "Fork", namespace: "default".into(), name: name.into() }
+    forkable_core::store::ObjectRef::new("Fork", "default", name)
 }
 
 #[tokio::test]

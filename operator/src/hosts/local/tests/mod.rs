@@ -71,7 +71,7 @@ impl World {
 
     async fn forks(&self) -> Vec<String> {
         let forks = self.store().list::<Fork>().await.expect("the store works");
-        forks.iter().map(|fork| fork.reference().name).collect()
+        forks.iter().map(|fork| fork.name().to_owned()).collect()
     }
 
     async fn fork(&self, name: &str) -> Arc<Fork> {

@@ -70,7 +70,7 @@ async fn finalizers_hold_an_object_and_its_releases_go_with_it() {
     store.set_finalizer(&deleting, false).await.expect("current");
     assert_eq!(world.forks().await, ["keep"]);
     let left = store.list::<Deployment>().await.expect("listed");
-    assert_eq!(left.iter().map(|d| d.reference().name).collect::<Vec<_>>(), ["keep-1"]);
+    assert_eq!(left.iter().map(|d| d.name()).collect::<Vec<_>>(), ["keep-1"]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn eventually<F: Future<Output = bool>>(what: &str, mut look: impl FnMut()
 }
 
 async fn names(store: &LocalStore) -> Vec<String> {
-    store.list::<Fork>().await.expect("listed").iter().map(|fork| fork.reference().name).collect()
+    store.list::<Fork>().await.expect("listed").iter().map(|fork| fork.name().to_owned()).collect()
 }
 
 #[tokio::test]

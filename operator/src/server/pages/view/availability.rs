@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn spell(from: i64, to: i64, is_down: bool) -> Spell {
-        let fork = ObjectRef { kind: "Fork", namespace: "default".into(), name: "acme".into() };
+        let fork = ObjectRef::new("Fork", "default", "acme");
         Spell { fork, from: at(from), to: at(to), is_down }
     }
 

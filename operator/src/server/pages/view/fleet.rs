@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use forkable_core::{
     monitoring::{Standing, Uptime},
-    store::{Kind as _, ObjectRef},
+    store::Kind as _,
 };
 use forkable_crds::{Deployment, Fork, condition::ConditionStatus};
 use jiff::Timestamp;
@@ -61,7 +61,7 @@ pub(in crate::server) struct Entry {
 
 impl Entry {
     pub(in crate::server) fn new(known: &Known<'_>, fork: Arc<Fork>) -> Self {
-        let ObjectRef { namespace, name, .. } = fork.reference();
+        let (namespace, name) = (fork.namespace(), fork.name());
         let status = fork.status.as_ref();
         let url = status.and_then(|status| status.url.as_deref()).unwrap_or_default();
         let commit = status.and_then(|status| status.current_release.as_ref()).map_or("", |it| it.commit.as_str());
@@ -223,7 +223,7 @@ pub(in crate::server) struct Row {
 impl Row {
     pub(in crate::server) fn new(known: &Known<'_>, skew: Skew, days: &[Uptime]) -> Self {
         let fork = known.fork;
-        let ObjectRef { namespace, name, .. } = fork.reference();
+        let (namespace, name) = (fork.namespace(), fork.name());
         let health = known.health();
         Self {
             href: format!("/forks/{namespace}/{name}"),
@@ -244,7 +244,7 @@ impl Row {
 
 /// Name of the product for people.
 pub(in crate::server) fn title(fork: &Fork) -> String {
-    fork.spec.display_name.clone().unwrap_or_else(|| fork.reference().name)
+    fork.spec.display_name.clone().unwrap_or_else(|| fork.name().to_owned())
 }
 
 /// Uptime of all the days; empty if nothing is known of any.

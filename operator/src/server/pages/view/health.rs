@@ -100,14 +100,14 @@ impl Firing {
 pub(in crate::server) fn firing(rules: &[Arc<AlertRule>]) -> HashMap<ObjectRef, Vec<Firing>> {
     let mut by_fork: HashMap<ObjectRef, Vec<Firing>> = HashMap::new();
     for rule in rules {
-        let ObjectRef { namespace, name, .. } = rule.reference();
+        let (namespace, name) = (rule.namespace(), rule.name());
         for alert in rule.status.iter().flat_map(|status| &status.alerts) {
             if alert.state != AlertState::Firing {
                 continue;
             }
-            let fork = ObjectRef { kind: Fork::KIND, namespace: namespace.clone(), name: alert.fork.clone() };
+            let fork = ObjectRef::new(Fork::KIND, namespace, alert.fork.clone());
             by_fork.entry(fork).or_default().push(Firing {
-                rule: name.clone(),
+                rule: name.to_owned(),
                 severity: rule.spec.severity,
                 since: alert.fired_at.as_ref().unwrap_or(&alert.since).0,
                 value: alert.value.clone().unwrap_or_default(),
@@ -141,11 +141,11 @@ pub(in crate::server) fn given_up(rules: &[Arc<AlertRule>], now: Timestamp) -> V
         .collect();
     all.sort_by_key(|(_, letter)| std::cmp::Reverse(letter.given_up_at.0));
     let shown = all.into_iter().take(GIVEN_UP).map(|(rule, letter)| {
-        let ObjectRef { namespace, name, .. } = rule.reference();
+        let (namespace, name) = (rule.namespace(), rule.name());
         let of = if namespace == "default" { String::new() } else { format!(" -n {namespace}") };
         GivenUp {
             arguments: format!("{name}{of}"),
-            rule: name,
+            rule: name.to_owned(),
             channel: letter.channel.clone(),
             headline: letter.headline.clone(),
             error: letter.error.clone(),
@@ -226,7 +226,7 @@ impl<'a> Known<'a> {
             _ if self.fork.is_deleting() => "is being deleted".into(),
             Health::Paused => withheld(self.fork, self.now).map_or_else(String::new, |withheld| withheld.message),
             _ => match (self.approvals().next(), ready) {
-                (Some(release), _) => format!("{} waits to be approved", release.reference().name),
+                (Some(release), _) => format!("{} waits to be approved", release.name()),
                 (_, Some(ready)) if ready.status != ConditionStatus::True => ready.message.clone(),
                 (_, Some(_)) => "the manifest was changed".into(),
                 (_, None) => "was not looked at yet".into(),
@@ -248,8 +248,8 @@ impl<'a> Known<'a> {
 
     /// What a person can do about it.
     pub(in crate::server) fn commands(&self, health: Health, shell: &Shell) -> Vec<Command> {
-        let ObjectRef { namespace, name, .. } = self.fork.reference();
-        let command = |does: &str, verb: &str| Command { does: does.into(), line: shell.line(verb, &namespace, &name) };
+        let (namespace, name) = (self.fork.namespace(), self.fork.name());
+        let command = |does: &str, verb: &str| Command { does: does.into(), line: shell.line(verb, namespace, name) };
         let ready = condition::find(self.conditions(), "Ready").map_or("", |ready| ready.reason.as_str());
         let mut commands = Vec::new();
         if self.fork.spec.suspend.is_some() && health == Health::Paused {

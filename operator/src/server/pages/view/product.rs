@@ -10,7 +10,7 @@ use forkable_core::{
         machine::Phase,
         rollout::{canary, phase},
     },
-    store::{Event, EventType, Kind as _, ObjectRef},
+    store::{Event, EventType, Kind as _},
 };
 use forkable_crds::{Deployment, Fork, condition::ConditionStatus, fork::DnsRecord};
 use jiff::Timestamp;
@@ -134,7 +134,7 @@ impl Product {
     pub(in crate::server) fn new(known: &Known<'_>, read: Read, shell: &Shell) -> Self {
         let Known { fork, releases, standings, alerts, now } = *known;
         let Read { skew, days, points, events, steps } = read;
-        let ObjectRef { namespace, name, .. } = fork.reference();
+        let (namespace, name) = (fork.namespace(), fork.name());
         let status = fork.status.clone().unwrap_or_default();
         let health = known.health();
         let serving = status.current_release.as_ref().map(|current| current.name.as_str());
@@ -197,8 +197,8 @@ fn probe(standing: &Standing, points: &[Point], now: Timestamp) -> Probe {
 
 fn release(release: &Deployment, serving: Option<&str>, now: Timestamp) -> Release {
     let status = release.status.clone().unwrap_or_default();
-    let name = release.reference().name;
-    let serves = serving == Some(name.as_str());
+    let name = release.name();
+    let serves = serving == Some(name);
     let commit = status.commit.clone().unwrap_or_default();
     let sha = if commit.sha.is_empty() { release.spec.source.commit.as_deref() } else { Some(commit.sha.as_str()) };
     let began = release.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -232,7 +232,7 @@ fn release(release: &Deployment, serving: Option<&str>, now: Timestamp) -> Relea
             .unwrap_or_default(),
         approved_by: status.approval.and_then(|approval| approval.by).unwrap_or_default(),
         url: status.url.filter(|url| url.starts_with("https://")),
-        name,
+        name: name.to_owned(),
     }
 }
 

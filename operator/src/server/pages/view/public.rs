@@ -90,7 +90,7 @@ impl Public {
         now: Timestamp,
     ) -> Self {
         let title = page.title.clone().or_else(|| fork.spec.display_name.clone());
-        let title = title.unwrap_or_else(|| fork.reference().name);
+        let title = title.unwrap_or_else(|| fork.name().to_owned());
         let state = State::of(standings.iter());
         let of = |probe: &str| State::of(standings.iter().filter(|standing| standing.series.probe == probe));
         let components = page.components.iter().map(|it| (it.name.clone(), of(&it.probe))).collect();

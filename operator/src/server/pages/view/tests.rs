@@ -71,7 +71,7 @@ fn release(name: &str, phase: &str, ready: &Value) -> Arc<Deployment> {
 }
 
 fn standing(verdict: Verdict) -> Standing {
-    let fork = ObjectRef { kind: Fork::KIND, namespace: "team".into(), name: "acme".into() };
+    let fork = ObjectRef::new(Fork::KIND, "team", "acme");
     Standing {
         series: Series { fork, probe: "acme.example.com".into() },
         verdict,
@@ -98,7 +98,7 @@ fn alert(severity: &str, state: &str, suppressed: Option<&str>) -> Vec<Firing> {
         }] },
     }))
     .expect("an AlertRule");
-    let acme = ObjectRef { kind: Fork::KIND, namespace: "team".into(), name: "acme".into() };
+    let acme = ObjectRef::new(Fork::KIND, "team", "acme");
     firing(&[Arc::new(rule)]).remove(&acme).unwrap_or_default()
 }
 
@@ -234,7 +234,7 @@ fn the_fleet_is_in_the_order_of_need_and_can_be_searched() {
     ]);
     let names = |query: Query| {
         let selection = survey.select(&query);
-        selection.shown.iter().map(|entry| entry.fork.reference().name).collect::<Vec<_>>()
+        selection.shown.iter().map(|entry| entry.fork.name()).collect::<Vec<_>>()
     };
     assert_eq!(names(Query::default()), ["acme", "zoo", "audit", "well"]);
     let q = |q: &str| Query { q: q.into(), ..Query::default() };
@@ -256,7 +256,7 @@ fn ten_thousand_forks_are_paged() {
     let forks: Vec<_> = (0..10_000).map(|n| fork(&format!("f{n:05}"), |_| ())).collect();
     let survey = survey(&forks);
     let page = |page| survey.select(&Query { page, ..Query::default() });
-    let first = |page: Selection<'_>| page.shown[0].fork.reference().name;
+    let first = |page: Selection<'_>| page.shown[0].fork.name().to_owned();
     let last = page(200);
     assert_eq!((last.first, last.total, last.page, last.pages, last.shown.len()), (9950, 10_000, 200, 200, 50));
     assert_eq!(first(last), "f09950");
