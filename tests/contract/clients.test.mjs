@@ -221,6 +221,13 @@ test("the Vercel SDK walks through the neighbours of a project", async () => {
   const promoted = async () => (await projects.getProject(at)).lastAliasRequest?.jobStatus === "succeeded";
   while (!(await promoted())) await new Promise((later) => setTimeout(later, 20));
   assert.ok((await aliases.listDeploymentAliases({ id: first, teamId })).aliases.some(({ alias }) => alias === "around.example.com"));
+  // The SDK takes the log for one row, which is told when the log has ended.
+  const log = vercel.logs.getRuntimeLogs({ projectId: project.id, deploymentId: first, teamId });
+  while (!(await world.admin("GET", "inventory")).runtimeLogFollowers) await new Promise((later) => setTimeout(later, 20));
+  await fetch(`${world.url}/_sites/around.example.com/`);
+  await world.admin("PUT", "clock", { advanceSeconds: 301 });
+  const { requestPath, responseStatusCode, domain } = await log;
+  assert.deepEqual({ requestPath, responseStatusCode, domain }, { requestPath: "/", responseStatusCode: 200, domain: "around.example.com" });
   await assert.rejects(deployments.cancelDeployment({ id: second, teamId }), { statusCode: 400 });
   await deployments.deleteDeployment({ id: second, teamId });
 
