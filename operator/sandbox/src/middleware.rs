@@ -9,8 +9,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use http::header::DATE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
 
 use crate::connection::Connection;
 use crate::faults::{Effect, Limit, Phase};
@@ -45,6 +47,17 @@ pub(crate) struct NotCommitted;
 /// Put on an answer that goes on after its head: it is passed on as it comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GoesOn;
+
+/// Says what the clock is, as every server on the way does.
+pub(crate) async fn dated(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    let now = sandbox.read(|_, now| now);
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::from_str(&date).ok()) {
+        answer.headers_mut().insert(DATE, date);
+    }
+    answer
+}
 
 pub(crate) async fn provider_call(
     State(sandbox): State<Arc<Sandbox>>,

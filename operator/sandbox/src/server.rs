@@ -137,7 +137,8 @@ fn router(sandbox: &Arc<Sandbox>) -> Router {
         .nest("/pagerduty", pagerduty::router())
         .nest("/statuspage", statuspage::router())
         .nest("/sentry", sentry::router())
-        .layer(from_fn_with_state(Arc::clone(sandbox), middleware::provider_call));
+        .layer(from_fn_with_state(Arc::clone(sandbox), middleware::provider_call))
+        .layer(from_fn_with_state(Arc::clone(sandbox), middleware::dated));
     let all = Router::new().nest("/_sandbox", admin::router()).merge(providers).with_state(Arc::clone(sandbox));
     // Around the whole router, because a site may own any path.
     Router::new().fallback_service(all).layer(from_fn_with_state(Arc::clone(sandbox), by_host))

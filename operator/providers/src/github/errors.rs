@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::client::GraphError;
-use crate::transport::{Answer, message_of, shortened};
+use crate::transport::{self, Answer, message_of, shortened};
 
 const PROVIDER: Provider = Provider::GitHub;
 
@@ -82,8 +82,7 @@ pub(super) fn conflict(message: impl Into<String>) -> PortError {
 
 /// When the quota that an answer tells of is full again.
 pub(super) fn reset(answer: &Answer, now: Timestamp) -> Timestamp {
-    let header = answer.headers().get("x-ratelimit-reset").and_then(|reset| reset.to_str().ok()?.parse().ok());
-    let told = header.and_then(|second| Timestamp::from_second(second).ok()).filter(|reset| *reset > now);
+    let told = transport::reset(answer.headers(), now).filter(|reset| *reset > now);
     told.unwrap_or_else(|| now + SignedDuration::from_mins(1))
 }
 

@@ -16,7 +16,7 @@ use tower::Service;
 
 use super::{
     Answer, Call, Clock, Limits, Metrics, Window,
-    quota::{Quota, moment, retry_after},
+    quota::{Quota, moment, ours, retry_after},
 };
 
 /// The longest that a call waits for its turn; beyond it the caller is told when to come again.
@@ -107,7 +107,7 @@ impl Budget {
     /// Learns from an answer; one that says "too much" becomes an error.
     fn learn(&self, bucket: &'static str, answer: &Answer) -> Result<(), PortError> {
         let now = self.now();
-        let told = Quota::told(answer.headers());
+        let told = Quota::told(answer.headers(), now);
         let mut state = self.state();
         if let Some(told) = told {
             let quota = state.quotas.get(bucket).map_or(told, |quota| quota.learn(told));
@@ -153,7 +153,7 @@ impl Limit {
         let retry_after = retry_after(headers, now);
         match provider {
             Provider::Vercel if status == StatusCode::TOO_MANY_REQUESTS => {
-                let until = reset_in_body(answer).or(retry_after).or(told.map(|quota| quota.reset()));
+                let until = reset_in_body(answer, now).or(retry_after).or(told.map(|quota| quota.reset()));
                 Some(Self { is_of_bucket: true, until: until.or(Some(now + UNTOLD)) })
             }
             Provider::GitHub if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN => {
@@ -174,9 +174,9 @@ impl Limit {
 }
 
 /// Vercel: `error.limit.reset`, in seconds or milliseconds since 1970.
-fn reset_in_body(answer: &Answer) -> Option<Timestamp> {
+fn reset_in_body(answer: &Answer, now: Timestamp) -> Option<Timestamp> {
     let body: serde_json::Value = serde_json::from_slice(answer.body()).ok()?;
-    moment(body.pointer("/error/limit/reset")?.as_i64()?)
+    Some(ours(moment(body.pointer("/error/limit/reset")?.as_i64()?)?, answer.headers(), now))
 }
 
 /// GitHub's secondary limits are told apart from missing permissions by their words only.

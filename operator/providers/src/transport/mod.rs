@@ -26,7 +26,7 @@ pub use answer::{json, message_of, shortened, unreadable};
 use budget::{Budget, Budgeted};
 use client::Client;
 pub use metrics::{METRICS, Metrics, provider_label};
-pub use quota::Window;
+pub use quota::{Window, reset};
 use trace::Traced;
 
 /// An answer, read whole.

@@ -2,9 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use jiff::Timestamp;
+use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Priority};
+
+/// Clocks that differ by less are the same.
+const COARSE: Duration = Duration::from_secs(5);
 
 /// At most so much in any span of so long.
 #[derive(Clone, Debug)]
@@ -65,13 +69,12 @@ impl Quota {
     }
 
     /// From `x-ratelimit-*`; `None` unless all three are there.
-    pub(super) fn told(headers: &http::HeaderMap) -> Option<Self> {
-        let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-        let count = |name| number(name).map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX));
+    pub(super) fn told(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
+        let count = |name| number(headers, name).map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX));
         Some(Self {
             limit: count("x-ratelimit-limit")?,
             remaining: count("x-ratelimit-remaining")?,
-            reset: moment(number("x-ratelimit-reset")?)?,
+            reset: reset(headers, now)?,
         })
     }
 
@@ -104,10 +107,29 @@ impl Quota {
 
     /// What holds after an answer. Answers overtake each other: within one window the lower count is the newer one.
     pub(super) fn learn(self, told: Self) -> Self {
-        let is_same_window = self.reset == told.reset && self.limit == told.limit;
+        let apart = self.reset.duration_since(told.reset).unsigned_abs();
+        let is_same_window = apart <= COARSE && self.limit == told.limit;
         let remaining = if is_same_window { self.remaining.min(told.remaining) } else { told.remaining };
         Self { remaining, ..told }
     }
+}
+
+/// When a quota is full again by `x-ratelimit-reset`, by our clock.
+pub fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    Some(ours(moment(number(headers, "x-ratelimit-reset")?)?, headers, now))
+}
+
+/// A moment of the provider's clock, which the header `date` tells, by ours: one of the two may be wrong. What the second
+/// that `date` has for its unit and the way of the answer may make of it is no difference.
+pub(super) fn ours(moment: Timestamp, headers: &HeaderMap, now: Timestamp) -> Timestamp {
+    let date = || jiff::fmt::rfc2822::parse(headers.get(http::header::DATE)?.to_str().ok()?).ok();
+    let ahead = date().map(|date| date.timestamp().duration_since(now)).unwrap_or_default();
+    let ahead = if ahead.unsigned_abs() <= COARSE { SignedDuration::ZERO } else { ahead };
+    moment.checked_sub(ahead).unwrap_or(moment)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// A moment as headers write it: seconds since 1970, or milliseconds.
@@ -116,10 +138,10 @@ pub(super) fn moment(number: i64) -> Option<Timestamp> {
 }
 
 /// `retry-after`: seconds, which may be nonsense below zero, or a date.
-pub(super) fn retry_after(headers: &http::HeaderMap, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<i64>() {
         Ok(seconds) => Some(now + Duration::from_secs(u64::try_from(seconds).unwrap_or(0).clamp(1, 86_400))),
-        Err(_) => Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()),
+        Err(_) => Some(ours(jiff::fmt::rfc2822::parse(text).ok()?.timestamp(), headers, now)),
     }
 }

@@ -82,6 +82,17 @@ async fn lower_priorities_stop_before_a_quota_is_used_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reset_is_by_the_clock_of_the_provider() {
+    // Ours shows 1,000,000; theirs is an hour ahead, or two seconds, which may be the way.
+    for (date, reset) in [("Mon, 12 Jan 1970 14:46:40 GMT", 1_004_200), ("Mon, 12 Jan 1970 13:46:42 GMT", 1_000_600)] {
+        let mut told = answer(403, &quota(100, 0, reset), "");
+        told.headers_mut().insert("date", date.parse().expect("a header"));
+        let (transport, _) = transport(Provider::GitHub, vec![], vec![told]);
+        assert_eq!(limited(transport.send(call("core", Priority::Create)).await), 600);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_sent_since_the_last_answer_counts() {
     let told = answer(200, &quota(10, 2, 1_000_600), "");
     let (transport, _) = transport(Provider::Vercel, vec![], vec![told]);
