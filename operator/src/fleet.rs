@@ -71,11 +71,11 @@ pub enum Change {
 
 /// The Fork that a Deployment is of.
 pub fn fork_of(release: &Deployment) -> ObjectRef {
-    owner(&release.reference(), &release.spec.fork_ref.name)
+    ObjectRef::new(Fork::KIND, release.namespace(), &release.spec.fork_ref.name)
 }
 
 fn owner(release: &ObjectRef, fork: &str) -> ObjectRef {
-    ObjectRef::new(Fork::KIND, release.namespace.clone(), fork)
+    ObjectRef::new(Fork::KIND, &release.namespace, fork)
 }
 
 /// Adds one of several. Mostly it is the only one, and then has no room to spare.

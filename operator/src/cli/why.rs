@@ -180,11 +180,10 @@ impl Arguments {
 
 /// What rules say of a Fork. Not everybody may read them.
 async fn alerts(world: &World, fork: &Fork) -> Vec<(String, AlertStatus)> {
-    let reference = fork.reference();
     let rules = world.list::<AlertRule>().await.unwrap_or_default();
     let of = |rule: &std::sync::Arc<AlertRule>| {
         let mut alerts = rule.status.iter().flat_map(|status| &status.alerts);
-        let alert = alerts.find(|alert| rule.namespace() == reference.namespace && alert.fork == reference.name)?;
+        let alert = alerts.find(|alert| rule.namespace() == fork.namespace() && alert.fork == fork.name())?;
         Some((rule.name().to_owned(), alert.clone()))
     };
     rules.iter().filter_map(of).collect()

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    hosts::local::{Event, Id, Preview, Reader, declaration},
+    hosts::local::{Event, Id, Preview, Reader, declaration, id_of},
 };
 
 /// How often a folder is read again for `--watch`.
@@ -137,8 +137,7 @@ impl Folder {
 
     /// Edits the manifest in place where that is sure to change nothing else; else says what to write.
     pub(super) fn edit(&self, fork: &ObjectRef, edit: &Edit) -> anyhow::Result<Edited> {
-        let id = Id { kind: fork.kind.to_owned(), namespace: fork.namespace.clone(), name: fork.name.clone() };
-        let found = declaration(&self.dir, &id).with_context(|| format!("reading {}", self.dir.display()))?;
+        let found = declaration(&self.dir, &id_of(fork)).with_context(|| format!("reading {}", self.dir.display()))?;
         let Some((path, document)) = found else {
             bail!("no readable manifest in {} declares {fork}", self.dir.display())
         };

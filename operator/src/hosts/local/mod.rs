@@ -25,5 +25,5 @@ pub use host::LocalHost;
 pub use preview::Preview;
 pub use requests::{RequestError, WISHES_FILE, annotate, request_delete};
 pub use store::LocalStore;
-pub use sync::{SETTLE, Synced};
+pub use sync::{SETTLE, Synced, id_of};
 pub use vault::KeyError;

@@ -284,7 +284,8 @@ fn is_deleting(rows: &BTreeMap<Id, Row>, id: &Id) -> bool {
     rows.get(id).is_some_and(|row| row.deletion_requested_at.is_some())
 }
 
-pub(super) fn id_of(reference: &ObjectRef) -> Id {
+/// Which manifest an object is declared by.
+pub fn id_of(reference: &ObjectRef) -> Id {
     Id { kind: reference.kind.to_owned(), namespace: reference.namespace.clone(), name: reference.name.clone() }
 }
 

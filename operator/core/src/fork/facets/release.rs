@@ -53,7 +53,7 @@ pub(super) fn plan(input: Input<'_>) -> FacetPlan {
 
 /// The head of the branch is a commit that was rolled back before.
 fn quarantined(input: Input<'_>, rejected: &Deployment, commit: &str) -> Verdict {
-    let serving = revision::serving(input.desired, input.observed).map(crate::store::Kind::name);
+    let serving = revision::serving(input.desired, input.observed).map(Kind::name);
     let serves = serving.map_or_else(String::new, |serving| format!("{serving} goes on serving; "));
     let (by, fork) = (rejected.name(), &input.desired.name);
     Verdict::Refused {
@@ -68,7 +68,7 @@ fn quarantined(input: Input<'_>, rejected: &Deployment, commit: &str) -> Verdict
 /// As the newest release stands.
 fn verdict(input: Input<'_>, newest: &Deployment) -> Verdict {
     let name = newest.name();
-    let serving = revision::serving(input.desired, input.observed).map(crate::store::Kind::name);
+    let serving = revision::serving(input.desired, input.observed).map(Kind::name);
     let condition = |type_: &str| condition::find(&newest.status.as_ref()?.conditions, type_);
     let is_true = |type_| condition(type_).filter(|condition| condition.status == ConditionStatus::True);
     if let Some(stalled) = is_true("Stalled") {
