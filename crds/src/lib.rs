@@ -17,6 +17,9 @@ pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
 pub use fork::{Fork, ForkSpec, ForkStatus};
 pub use schema::all;
 
+/// Every CRD as YAML, made from the Rust types by `make crds`: the program carries the text and not what makes it.
+pub const YAML: &str = include_str!("../forkable.dev.yaml");
+
 /// API group of every kind.
 pub const GROUP: &str = "forkable.dev";
 /// The only served and stored version.

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-/// Every CRD of the group, in the order of installation.
+/// Every CRD of the group, in the order of installation. What runs reads [`crate::YAML`] instead.
 pub fn all() -> Vec<CustomResourceDefinition> {
     vec![prepare(crate::Fork::crd()), prepare(crate::Deployment::crd()), prepare(crate::AlertRule::crd())]
 }

@@ -91,7 +91,22 @@ fn restricted(values: &str, pod: &Value) {
 }
 
 #[test]
-fn the_crds_are_those_of_the_program_and_stay_by_default() {
+fn the_crds_are_those_of_the_types() {
+    let mut fresh = String::new();
+    for crd in forkable_crds::all() {
+        let json = serde_json::to_value(&crd).expect("a CRD is JSON");
+        fresh += &format!("---\n{}\n", serde_saphyr::to_string(&json).expect("JSON is YAML").trim_end());
+    }
+    for file in ["crds/forkable.dev.yaml", "charts/forkable/files/crds.yaml"] {
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(root().join(file), &fresh).unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+        assert!(fresh == read(file), "{file} is out of date: run `make crds` and commit it");
+    }
+}
+
+#[test]
+fn the_crds_of_the_chart_are_those_of_the_program_and_stay_by_default() {
     let of_program: BTreeMap<_, _> =
         forkable_crds::all().into_iter().map(|crd| (crd.metadata.name.clone(), crd.spec)).collect();
     for (values, policy) in [("default-values.yaml", json!("keep")), ("single-values.yaml", Value::Null)] {

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{DigestKey, Secret};
 
@@ -25,6 +26,11 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     fn status(&self) -> Option<&Self::Status>;
     fn set_status(&mut self, status: Self::Status);
+
+    /// What JSON says, by way of text: the code that reads the apiserver's answers then reads these too.
+    fn from_json(json: &Value) -> serde_json::Result<Self> {
+        serde_json::from_str(&json.to_string())
+    }
 
     fn reference(&self) -> ObjectRef {
         ObjectRef::new(Self::KIND, self.namespace(), self.name())

@@ -21,6 +21,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt};
 
+use forkable_core::store::Kind as _;
 use forkable_crds::{AlertRule, Deployment, Fork};
 use serde_json::{Map, Value};
 
@@ -106,14 +107,14 @@ impl Admission {
     /// Admission of the kinds of this group, `v1/Secret` and `v1/ConfigMap`.
     pub fn new() -> Self {
         let mut kinds = BTreeMap::new();
-        for crd in forkable_crds::all() {
-            let (group, kind) = (crd.spec.group, crd.spec.names.kind);
-            for version in crd.spec.versions {
-                let schema = version.schema.and_then(|s| s.open_api_v3_schema).expect("every version has a schema");
-                let json = serde_json::to_value(schema).expect("a schema is plain JSON");
-                let schema =
-                    Schema::compile(&json, &kind).expect("the CRDs use supported keywords; a test compiles them");
-                let key = (format!("{group}/{}", version.name), kind.clone());
+        for document in manifest::read_yaml(forkable_crds::YAML).expect("the CRDs are YAML; a test reads them") {
+            let spec = &document.value["spec"];
+            let text = |value: &Value| value.as_str().map(str::to_owned).expect("the apiserver takes the CRDs");
+            let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+            for version in spec["versions"].as_array().into_iter().flatten() {
+                let schema = Schema::compile(&version["schema"]["openAPIV3Schema"], &kind)
+                    .expect("the CRDs use supported keywords; a test compiles them");
+                let key = (format!("{group}/{}", text(&version["name"])), kind.clone());
                 kinds.insert(key, Kind::Custom(Box::new(schema)));
             }
         }
@@ -193,9 +194,9 @@ fn admit_custom(
 /// Reads the object into its Rust type: the apiserver lets through a few values that no typed client can read.
 fn typed(kind: &str, object: &Value) -> Result<(), Refused> {
     let read = match kind {
-        "Fork" => serde_json::from_value::<Fork>(object.clone()).map(drop),
-        "AlertRule" => serde_json::from_value::<AlertRule>(object.clone()).map(drop),
-        "Deployment" => serde_json::from_value::<Deployment>(object.clone()).map(drop),
+        Fork::KIND => Fork::from_json(object).map(drop),
+        AlertRule::KIND => AlertRule::from_json(object).map(drop),
+        Deployment::KIND => Deployment::from_json(object).map(drop),
         _ => Ok(()),
     };
     read.map_err(|error| Refused::malformed(format!("the {kind} cannot be read: {error}")))

@@ -193,7 +193,7 @@ impl Cli {
             Command::Alert(arguments) => arguments.run().await,
             Command::Suspend(arguments) => arguments.run().await,
             Command::Resume(arguments) => arguments.run().await,
-            Command::Crds(arguments) => arguments.run(),
+            Command::Crds(arguments) => Ok(arguments.run()),
             Command::Metrics => {
                 say(crate::metrics::document().trim_end());
                 Ok(DONE)

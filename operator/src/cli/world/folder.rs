@@ -84,7 +84,7 @@ impl Folder {
         let place = || format!("{}:{}", path.display(), document.start.line);
         let object =
             Admission::new().admit(document.value.clone(), None).map_err(anyhow::Error::new).with_context(place)?;
-        Ok(Some(Arc::new(serde_json::from_value(object).with_context(place)?)))
+        Ok(Some(Arc::new(K::from_json(&object).with_context(place)?)))
     }
 
     /// The values of a Secret that a manifest declares.

@@ -146,7 +146,7 @@ impl Row {
     }
 
     pub(super) fn to_object<K: Kind>(&self) -> Result<K, StoreError> {
-        serde_json::from_value(self.to_json()).map_err(|error| {
+        K::from_json(&self.to_json()).map_err(|error| {
             StoreError::Unavailable(format!("{} is stored in a form that cannot be read: {error}", self.reference()))
         })
     }
