@@ -133,6 +133,7 @@ fmt-check:
 .PHONY: clippy
 clippy:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p forkable --no-default-features -- -D warnings
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## Licences, sources and banned crates (no ring, no OpenSSL)
@@ -176,7 +177,7 @@ STATIC_FLAGS := -C target-feature=+crt-static -C force-frame-pointers=yes -C lin
 
 .PHONY: static
 static: need-cargo ## Build the release binary without dependencies on the system
-	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release -p forkable --features jemalloc \
+	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release -p forkable --no-default-features --features jemalloc \
 	  --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER)
 	@mkdir -p $(dir $(STATIC)); cp $(STATIC_FOLDER)/$(STATIC_TARGET)/release/forkable $(STATIC)
 	@stat -c '%s %n' $(STATIC) | awk '{ printf "%s  %.1f MiB (goal: 16 MiB at most)\n", $$2, $$1 / 1048576 }'
@@ -192,7 +193,7 @@ file-size:
 
 .PHONY: bench
 bench: need-cargo need-go tools ## Print figures of time and memory beside their goals
-	$(CARGO) build --locked --release -p forkable --features jemalloc
+	$(CARGO) build --locked --release -p forkable --no-default-features --features jemalloc
 	$(CARGO) run --locked --release -q -p forkable-tests --features jemalloc --bin bench -- $(ONLY)
 
 .PHONY: need-cargo need-node need-go

@@ -92,11 +92,11 @@ fn restricted(values: &str, pod: &Value) {
 
 #[test]
 fn the_crds_are_those_of_the_types() {
-    let mut fresh = String::new();
-    for crd in forkable_crds::all() {
-        let json = serde_json::to_value(&crd).expect("a CRD is JSON");
-        fresh += &format!("---\n{}\n", serde_saphyr::to_string(&json).expect("JSON is YAML").trim_end());
-    }
+    let yaml = |crd| {
+        let json = serde_json::to_value(crd).expect("a CRD is JSON");
+        format!("---\n{}\n", serde_saphyr::to_string(&json).expect("JSON is YAML").trim_end())
+    };
+    let fresh: String = forkable_crds::all().iter().map(yaml).collect();
     for file in ["crds/forkable.dev.yaml", "charts/forkable/files/crds.yaml"] {
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(root().join(file), &fresh).unwrap_or_else(|error| panic!("{file}: {error}"));

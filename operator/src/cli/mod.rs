@@ -18,6 +18,7 @@ mod plan;
 mod preview;
 mod release;
 mod resume;
+#[cfg_attr(not(feature = "sandbox"), path = "no_sandbox.rs")]
 mod sandbox;
 mod state;
 mod suspend;
@@ -73,6 +74,7 @@ enum Command {
     Release(release::Arguments),
     History(history::Arguments),
     Delete(delete::Arguments),
+    #[cfg_attr(not(feature = "sandbox"), command(hide = true))]
     Sandbox(sandbox::Arguments),
     Crds(crds::Arguments),
     /// Print every metric with its type, labels and meaning, as Markdown.

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use forkable_sandbox::{GithubPlan, Latencies, Options, Settings, VercelPlan};
+use forkable_core::Secret;
+pub(super) use forkable_sandbox::Server;
+use forkable_sandbox::{GithubPlan, Latencies, Options, Settings, VercelPlan, WebhookTarget};
 
 /// Run a stand-in for GitHub and Vercel: real HTTP, real state, quotas, faults, deployed sites.
 ///
@@ -62,7 +64,23 @@ enum Plan {
 }
 
 impl SettingsArguments {
-    pub(super) fn settings(&self) -> Settings {
+    /// A sandbox that keeps its state in a file and sends its webhooks to an address, signed with the secret.
+    pub(super) async fn start(&self, snapshot: PathBuf, webhooks: SocketAddr) -> anyhow::Result<(Server, Secret)> {
+        let secret = uuid::Uuid::new_v4().to_string();
+        let options = Options {
+            snapshot: Some(snapshot),
+            webhooks: Some(WebhookTarget {
+                github_url: format!("http://{webhooks}/webhooks/github"),
+                vercel_url: format!("http://{webhooks}/webhooks/vercel"),
+                secret: secret.clone(),
+            }),
+            settings: self.settings(),
+            ..Options::default()
+        };
+        Ok((forkable_sandbox::start(options).await?, Secret::new(secret)))
+    }
+
+    fn settings(&self) -> Settings {
         Settings {
             latencies: Latencies {
                 request_ms: self.request_ms,

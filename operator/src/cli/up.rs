@@ -10,14 +10,13 @@ use forkable_core::{
 };
 use forkable_crds::AlertRule;
 use forkable_providers::journal::SqliteJournal;
-use forkable_sandbox::{Options, WebhookTarget};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Connection, duration, environment,
     logging::{self, LogFormat},
-    sandbox::SettingsArguments,
+    sandbox::{self, SettingsArguments},
     state,
     view::{Screen, View},
 };
@@ -122,7 +121,9 @@ impl Arguments {
         let (connection, sandbox, secret) = if let Some(connection) = remote {
             (connection, None, environment::webhook_secret())
         } else {
-            let (sandbox, secret) = self.start_sandbox(address).await?;
+            let snapshot = state::folder(&self.dir).join(state::SANDBOX_FILE);
+            let started = self.settings.start(snapshot, address).await;
+            let (sandbox, secret) = started.context("starting the sandbox")?;
             (Connection::sandbox(&sandbox.url()).map_err(anyhow::Error::msg)?, Some(sandbox), Some(secret))
         };
         let code = self.work(host, connection, listener, secret, view, sandbox.as_ref()).await;
@@ -132,23 +133,6 @@ impl Arguments {
         code
     }
 
-    /// A sandbox of this folder, which sends its webhooks here.
-    async fn start_sandbox(&self, address: SocketAddr) -> anyhow::Result<(forkable_sandbox::Server, Secret)> {
-        let secret = uuid::Uuid::new_v4().to_string();
-        let options = Options {
-            snapshot: Some(state::folder(&self.dir).join(state::SANDBOX_FILE)),
-            webhooks: Some(WebhookTarget {
-                github_url: format!("http://{address}/webhooks/github"),
-                vercel_url: format!("http://{address}/webhooks/vercel"),
-                secret: secret.clone(),
-            }),
-            settings: self.settings.settings(),
-            ..Options::default()
-        };
-        let sandbox = forkable_sandbox::start(options).await.context("starting the sandbox")?;
-        Ok((sandbox, Secret::new(secret)))
-    }
-
     async fn work(
         &self,
         mut host: LocalHost,
@@ -156,7 +140,7 @@ impl Arguments {
         listener: TcpListener,
         secret: Option<Secret>,
         mut view: View,
-        sandbox: Option<&forkable_sandbox::Server>,
+        sandbox: Option<&sandbox::Server>,
     ) -> anyhow::Result<u8> {
         let metrics_listener = match self.metrics_listen {
             Some(address) => Some(listen(Some(address)).await?),
@@ -184,7 +168,7 @@ impl Arguments {
             services,
         };
         let (context, woken) = Context::new(parts);
-        view.started(listener.local_addr()?, sandbox.map(forkable_sandbox::Server::url).as_deref());
+        view.started(listener.local_addr()?, sandbox.map(sandbox::Server::url).as_deref());
         let mut progress = context.progress.listen();
         host.load().await?;
         let mut problems = host.problems();
