@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod monitoring;
 pub mod notify;
 pub mod observe;
+mod panics;
 pub mod progress;
 pub mod schedule;
 pub mod server;

@@ -17,6 +17,7 @@ mod monitoring;
 mod notify;
 mod outage;
 mod outbox;
+mod panics;
 mod policies;
 mod previews;
 mod probes;

@@ -25,6 +25,7 @@ use crate::{
     monitoring::Monitor,
     notify::Dispatcher,
     observe::Sweeper,
+    panics,
     server::{Access, Server, Shell},
 };
 
@@ -143,7 +144,7 @@ impl Arguments {
         let options = Options {
             namespaces: self.watch_namespace.clone(),
             own_namespace: self.namespace.clone().unwrap_or(namespace),
-            identity: identity(),
+            identity: panics::begin_anew(identity()),
             shard: self.shard,
             metrics: metrics.clone(),
         };

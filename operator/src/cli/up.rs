@@ -33,6 +33,7 @@ use crate::{
     monitoring::Monitor,
     notify::Dispatcher,
     observe::Sweeper,
+    panics,
     progress::Standing,
     server::{Access, Server, Shell},
 };
@@ -109,6 +110,7 @@ impl Arguments {
             _ => "forkable=debug,forkable_core=debug,forkable_providers=debug,info",
         };
         logging::start(log_format, level);
+        panics::begin_anew(String::new());
         // Before anything is made in the folder: what is missing is said first.
         let remote = match self.sandbox.as_deref() {
             None => Some(Connection::from_environment().map_err(anyhow::Error::msg)?),

@@ -3,14 +3,13 @@ mod slots;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use forkable_core::store::{Kind, ObjectRef, Store, StoreError};
+use forkable_core::store::{EventType, Kind, ObjectRef, Store, StoreError};
 use forkable_crds::{AlertRule, Deployment, Fork};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use rand::Rng;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -22,6 +21,7 @@ use crate::{
     context::Context,
     controllers::{self, Passed, store_reason},
     fleet::{self, Change},
+    panics::{self, Rest},
     spans,
 };
 use queue::Queue;
@@ -29,8 +29,6 @@ use slots::Slots;
 
 /// How often the objects that are due are counted while there are more than passes.
 const COUNT: Duration = Duration::from_millis(250);
-/// Reason of a pass that panicked.
-pub(crate) const PANIC: &str = "Panic";
 /// Changes of objects that are taken in together.
 const BATCH: usize = 1024;
 /// The longest time between two tries.
@@ -63,6 +61,8 @@ pub struct Driver<S> {
     queue: Queue,
     slots: Slots,
     failures: HashMap<ObjectRef, u32>,
+    /// Objects whose passes panicked: the generation that did, and until when it is left alone.
+    resting: HashMap<ObjectRef, (i64, Timestamp)>,
     passes: JoinSet<(ObjectRef, Passed)>,
     /// When each object was due that waits for its credentials: at a start all, so that it is a tree as the queue is.
     due: BTreeMap<ObjectRef, Timestamp>,
@@ -78,6 +78,7 @@ impl<S: Store> Driver<S> {
             queue: Queue::default(),
             slots: Slots::new(limits.per_credential),
             failures: HashMap::new(),
+            resting: HashMap::new(),
             passes: JoinSet::new(),
             due: BTreeMap::new(),
             counted: None,
@@ -98,6 +99,10 @@ impl<S: Store> Driver<S> {
                 && let Some(due) = self.queue.due()
                 && let Some(object) = self.queue.take(clock.now())
             {
+                if let Some(until) = self.rests(&object, clock.now()) {
+                    self.queue.done(&object, Some(until));
+                    continue;
+                }
                 self.due.insert(object.clone(), due);
                 let credential = self.context.fleet.credential_of(&object);
                 if let Some(object) = self.slots.ask(credential, object) {
@@ -133,8 +138,13 @@ impl<S: Store> Driver<S> {
     /// Reads every object, and asks for a pass of each.
     async fn read_all(&mut self) -> Result<(), StoreError> {
         let now = self.context.clock.now();
+        let mut rests = panics::rests();
         for release in self.context.store.list::<Deployment>().await? {
-            self.queue.add(release.reference(), now);
+            let reference = release.reference();
+            if let Some(rest) = rests.remove(&reference) {
+                self.rest(&reference, release.generation(), rest).await;
+            }
+            self.queue.add(reference, now);
             self.context.fleet.put_release(release);
         }
         for other in self.context.store.others() {
@@ -150,11 +160,48 @@ impl<S: Store> Driver<S> {
         controllers::fork::begin(&self.context, &forks).await;
         for fork in forks {
             let reference = fork.reference();
+            if let Some(rest) = rests.remove(&reference) {
+                self.rest(&reference, fork.generation(), rest).await;
+            }
             self.context.monitor.touch(&reference);
             self.queue.add(reference, now);
         }
         self.context.loaded();
         Ok(())
+    }
+
+    /// The last pass of the object panicked: leave it alone, and say so.
+    async fn rest(&mut self, object: &ObjectRef, generation: i64, rest: Rest) {
+        let Rest { panics, place, until } = rest;
+        tracing::error!(%object, place, panics, %until, "the process began anew, because a pass panicked");
+        self.context.metrics.panicked(object.kind, panics);
+        let message = format!(
+            "a pass panicked at {place}, which is a defect of forkable {}; it is left alone until {until:.0}, or until its \
+             spec changes",
+            env!("CARGO_PKG_VERSION")
+        );
+        self.context.store.event(object, EventType::Warning, "Panicked", &message).await;
+        let now = self.context.clock.now();
+        let until = after(now, Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default());
+        self.context.schedule.note(object, Some(until));
+        self.resting.insert(object.clone(), (generation, until));
+    }
+
+    /// Until when the object is left alone, if it is.
+    fn rests(&mut self, object: &ObjectRef, now: Timestamp) -> Option<Timestamp> {
+        let (_, until) = *self.resting.get(object)?;
+        if until <= now {
+            self.resting.remove(object);
+            return None;
+        }
+        Some(until)
+    }
+
+    /// What is different from what panicked may go on.
+    fn is_now(&mut self, object: &ObjectRef, generation: i64) {
+        if self.resting.get(object).is_some_and(|(panicked, _)| *panicked != generation) {
+            self.resting.remove(object);
+        }
     }
 
     /// Takes in all changes before any pass begins on them, so that two Forks that come at once see each other.
@@ -180,8 +227,9 @@ impl<S: Store> Driver<S> {
 
     /// Reads one object anew. Answers whether what Forks claim may be different now.
     async fn read(&mut self, object: &ObjectRef) -> Result<bool, StoreError> {
-        let (store, fleet) = (&self.context.store, &self.context.fleet);
-        let now = self.context.clock.now();
+        let context = self.context.clone();
+        let (store, fleet) = (&context.store, &context.fleet);
+        let now = context.clock.now();
         if object.kind == Fork::KIND {
             let Some(fork) = store.get::<Fork>(&object.namespace, &object.name).await? else {
                 // One that goes by itself goes at the end of its own pass. Any other is not ours any more.
@@ -192,6 +240,7 @@ impl<S: Store> Driver<S> {
                 return Ok(true);
             };
             let changed = fleet.put_fork(&fork) == Change::Claims;
+            self.is_now(object, fork.generation());
             if changed {
                 // It may have been what its releases wait for.
                 fleet.releases(object).iter().for_each(|release| self.queue.add(release.reference(), now));
@@ -209,6 +258,7 @@ impl<S: Store> Driver<S> {
         let fork = match store.get::<Deployment>(&object.namespace, &object.name).await? {
             Some(release) => {
                 let fork = fleet::fork_of(&release);
+                self.is_now(object, release.generation());
                 fleet.put_release(release);
                 Some(fork)
             }
@@ -240,11 +290,10 @@ impl<S: Store> Driver<S> {
         let span = spans::pass(&object);
         let pass = async move {
             let began = Instant::now();
-            let pass = AssertUnwindSafe(tokio::time::timeout(longest, pass(&context, &object))).catch_unwind();
+            let pass = panics::of(&object, tokio::time::timeout(longest, pass(&context, &object)));
             let passed = match aborted.run_until_cancelled(pass).await {
-                Some(Ok(Ok(passed))) => passed,
-                Some(Ok(Err(_))) => cut_off("Timeout"),
-                Some(Err(_)) => cut_off(PANIC),
+                Some(Ok(passed)) => passed,
+                Some(Err(_)) => cut_off(),
                 None => {
                     tracing::info!("a pass was aborted, since the object is not ours any more");
                     return (object, Passed::default());
@@ -287,10 +336,10 @@ fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(rand::rng().random_range(1.0..1.2)).min(LONGEST_BACKOFF.max(duration))
 }
 
-fn cut_off(reason: &'static str) -> Passed {
-    tracing::error!(reason, "a pass was cut off");
+fn cut_off() -> Passed {
+    tracing::error!("a pass took too long and was cut off");
     spans::failed();
-    Passed { next: None, failed: Some(reason) }
+    Passed { next: None, failed: Some("Timeout") }
 }
 
 /// One pass of one object.

@@ -24,7 +24,7 @@ metrics! {
     RECONCILE_ERRORS = "controller_runtime_reconcile_errors_total" Kind::Counter, ["controller", "reason"],
         "Passes that failed, by the reason of the first error.";
     RECONCILE_PANICS = "controller_runtime_reconcile_panics_total" Kind::Counter, ["controller"],
-        "Passes that panicked: each is a defect of this program.";
+        "Passes that panicked within a day before the process began anew: each is a defect of this program.";
     RECONCILE_TIME = "controller_runtime_reconcile_time_seconds"
         Kind::Histogram(&[0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0]), ["controller"],
         "How long passes take.";

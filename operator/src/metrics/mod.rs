@@ -26,7 +26,7 @@ use forkable_crds::{
 use jiff::Timestamp;
 use prometheus::{Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
-use crate::{brake::Brake, clock::until, controllers::Passed, driver::PANIC, fleet::Fleet, monitoring::Monitor};
+use crate::{brake::Brake, clock::until, controllers::Passed, fleet::Fleet, monitoring::Monitor};
 pub use catalog::{all, document};
 
 /// Kinds that have passes.
@@ -168,9 +168,11 @@ impl Metrics {
         if let Some(reason) = passed.failed {
             self.errors.with_label_values(&[controller, reason]).inc();
         }
-        if passed.failed == Some(PANIC) {
-            self.panics.with_label_values(&[controller]).inc();
-        }
+    }
+
+    /// Passes of an object panicked, before this process began anew.
+    pub(crate) fn panicked(&self, kind: &str, times: u32) {
+        self.panics.with_label_values(&[controller(kind)]).inc_by(times.into());
     }
 
     /// The objects whose pass is due and has not begun.

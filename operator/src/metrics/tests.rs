@@ -46,12 +46,13 @@ fn passes_are_counted_as_controller_runtime_does() {
         passed(Some(Duration::ZERO), None),
         passed(soon, None),
         passed(soon, Some("RateLimited")),
-        passed(None, Some(PANIC)),
+        passed(None, Some("Timeout")),
     ];
     for passed in passes {
         drop(metrics.began("Fork", Duration::from_millis(3)));
         metrics.passed("Fork", Duration::from_millis(7), &passed);
     }
+    metrics.panicked("Fork", 1);
     let _running = metrics.began("Deployment", Duration::ZERO);
     let text = metrics.text(&Fleet::default(), &Brake::default(), &Monitor::default());
     for line in [
@@ -60,7 +61,7 @@ fn passes_are_counted_as_controller_runtime_does() {
         r#"controller_runtime_reconcile_total{controller="fork",result="requeue_after"} 1"#,
         r#"controller_runtime_reconcile_total{controller="fork",result="error"} 2"#,
         r#"controller_runtime_reconcile_errors_total{controller="fork",reason="RateLimited"} 1"#,
-        r#"controller_runtime_reconcile_errors_total{controller="fork",reason="Panic"} 1"#,
+        r#"controller_runtime_reconcile_errors_total{controller="fork",reason="Timeout"} 1"#,
         r#"controller_runtime_reconcile_panics_total{controller="fork"} 1"#,
         r#"controller_runtime_reconcile_time_seconds_count{controller="fork"} 5"#,
         r#"workqueue_queue_duration_seconds_count{name="fork"} 5"#,
@@ -127,7 +128,8 @@ fn a_release_is_timed_once_for_each_stage() {
 fn nothing_is_served_that_the_catalog_does_not_have() {
     let metrics = Metrics::default();
     drop(metrics.began("Fork", Duration::ZERO));
-    metrics.passed("Fork", Duration::ZERO, &Passed { next: None, failed: Some(PANIC) });
+    metrics.passed("Fork", Duration::ZERO, &Passed { next: None, failed: Some("Timeout") });
+    metrics.panicked("Fork", 1);
     metrics.queued([].iter());
     metrics.may_run(64);
     metrics.leads("forkable", true);

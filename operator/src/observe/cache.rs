@@ -54,7 +54,7 @@ impl Cache {
     pub(crate) fn take(&self, object: &ObjectRef) -> View {
         match self.slots().views.insert(object.clone(), Slot::Lent(Vec::new())) {
             Some(Slot::Resting { view, .. }) => *view,
-            // A pass that panicked has kept its view: begin anew.
+            // A pass that was cut off has kept its view: begin anew.
             Some(Slot::Lent(_)) | None => View::default(),
         }
     }

@@ -91,7 +91,7 @@ impl Builds {
     pub(super) fn take(&self, release: &ObjectRef) -> Build {
         match self.slots().insert(release.clone(), Slot::Lent { is_hinted: false }) {
             Some(Slot::Resting(build)) => *build,
-            // A pass that panicked has kept it: begin anew.
+            // A pass that was cut off has kept it: begin anew.
             Some(Slot::Lent { .. }) | None => Build::default(),
         }
     }

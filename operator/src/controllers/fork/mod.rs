@@ -98,6 +98,8 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
         return Ok(Passed::default());
     };
     spans::generation(fork.generation());
+    #[cfg(debug_assertions)]
+    crate::panics::on_purpose(object, fork.generation());
     context.fleet.put_fork(&fork);
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {
