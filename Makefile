@@ -183,8 +183,8 @@ static: need-cargo ## Build the release binary without dependencies on the syste
 	@stat -c '%s %n' $(STATIC) | awk '{ printf "%s  %.1f MiB (goal: 16 MiB at most)\n", $$2, $$1 / 1048576 }'
 
 .PHONY: image
-image: static need-go ## Assemble the image as a tarball, without a container runtime, and try it as its user
-	deploy/image/build $(STATIC)
+image: static build need-go ## Assemble the image as a tarball, without a container runtime, and try it as its user
+	deploy/image/build $(STATIC) $(BINARY)
 
 .PHONY: file-size
 file-size:

@@ -1,7 +1,7 @@
 //! The controller with the rights that the chart gives it: a manifest becomes a product, and what that costs the
 //! apiserver.
 
-use forkable_tests::{Namespace, eventually, reference_fork, reference_secret};
+use forkable_tests::{Namespace, eventually, fleet_fork, reference_fork, reference_secret};
 use serde_json::json;
 
 use crate::installed::{Installed, PATIENCE};
@@ -68,6 +68,31 @@ async fn a_standby_takes_over_from_a_killed_leader_without_a_duplicate() {
     let creates = world.calls().await.into_iter().filter(|call| call.operation.contains("generate"));
     assert_eq!(creates.count(), 1);
     drop(standby.kill().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_panics_begins_anew_and_still_leads() {
+    let panic = json!([{ "name": "FORKABLE_PANIC_ON", "value": "fork/f1@1" }]);
+    let installed = Installed::with("panic", json!({ "extraEnv": panic })).await;
+    let space = &installed.space;
+    let leader = installed.working().await;
+    let standby = installed.controller().await;
+    let lease = async || space.get("leases", "forkable").await["spec"].clone();
+    let before = lease().await;
+    space.apply(&fleet_fork(1)).await;
+    leader.says("the process began anew").await;
+    space.apply(&fleet_fork(2)).await;
+    installed.wait_ready("f2").await;
+    let events = ["get", "events", "--field-selector=reason=Panicked", "-o=jsonpath={.items[*].involvedObject.name}"];
+    eventually("it is told", PATIENCE, || async { (space.kubectl(&events).await == "f1").then_some(()) }).await;
+    let after = lease().await;
+    for field in ["holderIdentity", "leaseTransitions", "acquireTime"] {
+        assert_eq!(after[field], before[field], "{field}: it is still the same one");
+    }
+    let change = r#"[{"op":"replace","path":"/spec/env/0/value","value":"one"}]"#;
+    space.kubectl(&["patch", "forks.forkable.dev/f1", "--type=json", "--patch", change]).await;
+    installed.wait_ready("f1").await;
+    drop((leader.kill().await, standby.kill().await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
