@@ -172,8 +172,8 @@ ARCHITECTURE := $(shell uname -m)
 STATIC_TARGET := $(ARCHITECTURE)-unknown-linux-gnu
 STATIC_FOLDER ?= target/static
 STATIC ?= $(STATIC_FOLDER)/forkable
-# With frame pointers the tables for unwinding are a megabyte less, and with packed relocations two (glibc 2.36 or newer).
-STATIC_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs
+# With packed relocations it is two megabytes less (glibc 2.36 or newer).
+STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
 .PHONY: static
 static: need-cargo ## Build the release binary without dependencies on the system
