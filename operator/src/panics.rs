@@ -24,8 +24,9 @@ const EXIT: i32 = 101;
 /// Panics in [`RECENT`] after which the process ends: to begin anew does not help.
 const MOST: usize = 10;
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
-/// How long a panic counts against its object.
+/// How long a panic counts against its object, and how many do: an environment variable has an end.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+const KEPT: usize = 100;
 /// How long an object is left alone after its first panic; four times as long after each further one, and an hour at most.
 const FIRST_REST: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
@@ -118,7 +119,7 @@ impl HandedOn {
         if panics.iter().filter(|panic| panic.is_within(RECENT, now)).count() > MOST {
             return Err(io::Error::other(format!("more than {MOST} within {RECENT:#}: to begin anew does not help")));
         }
-        Ok(Self { identity: self.identity.clone(), panics })
+        Ok(Self { identity: self.identity.clone(), panics: panics.split_off(panics.len().saturating_sub(KEPT)) })
     }
 
     /// Puts a new process of the same program in the place of this one, with the same arguments.
@@ -191,6 +192,9 @@ mod tests {
         assert_eq!(old.rests(at(24 * 60 + 1)).len(), 1);
         let next = old.with(panic(24 * 60 + 1, "c"), at(24 * 60 + 1)).expect("there were few");
         assert_eq!((next.panics.len(), &*next.identity), (2, "a"));
+        let many = (0..200).try_fold(next, |before, n| before.with(panic(2000 + 2 * n, "d"), at(2000 + 2 * n)));
+        let many = many.expect("one in two minutes");
+        assert_eq!((many.panics.len(), &*many.panics[99].place), (100, "src/x.rs:2398:1"));
     }
 
     #[test]
