@@ -36,10 +36,12 @@ pub trait Kind: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
         ObjectRef::new(Self::KIND, self.namespace(), self.name())
     }
 
+    /// The namespace it is in; `default` where none is named.
     fn namespace(&self) -> &str {
         self.meta().namespace.as_deref().unwrap_or("default")
     }
 
+    /// Its name; empty before it has one.
     fn name(&self) -> &str {
         self.meta().name.as_deref().unwrap_or_default()
     }
@@ -104,6 +106,7 @@ pub struct Named {
 }
 
 impl ObjectRef {
+    /// Names an object, whether it is there or not. The name is not checked.
     pub fn new(kind: &'static str, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self(Arc::new(Named { kind, namespace: namespace.into(), name: name.into() }))
     }
