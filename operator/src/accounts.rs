@@ -3,8 +3,8 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use forkable_core::{
@@ -62,7 +62,7 @@ impl Account {
         target: &RepositoryTarget,
         change: &ForgeChange,
     ) -> Result<ForgeDone, PortError> {
-        self.fence.check(Provider::GitHub)?;
+        let _under_way = self.fence.enter(Provider::GitHub)?;
         self.forge.apply(target, change).await
     }
 
@@ -72,28 +72,64 @@ impl Account {
         target: &ProjectTarget,
         change: &HostingChange,
     ) -> Result<HostingDone, PortError> {
-        self.fence.check(Provider::Vercel)?;
+        let _under_way = self.fence.enter(Provider::Vercel)?;
         self.hosting.apply(target, change).await
     }
 }
 
-/// Until when this process may change anything outside. A process that lost its Lease while it was frozen finds out
-/// here, before anything else of it runs.
+/// Until when this process may change anything outside, and what is under way. A process that lost its Lease while it was
+/// frozen finds out here, before anything else of it runs.
 #[derive(Debug, Default)]
-pub struct Fence(Mutex<Option<Instant>>);
+pub struct Fence {
+    state: Mutex<FenceState>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct FenceState {
+    end: Option<Instant>,
+    is_closed: bool,
+    under_way: usize,
+}
+
+/// A change outside that is under way.
+struct UnderWay<'a>(&'a Fence);
 
 impl Fence {
-    /// It may until `end`. A fence without an end never closes.
+    /// It may until `end`. A fence without an end never closes by itself.
     pub fn set(&self, end: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        self.state().end = Some(end);
     }
 
-    fn check(&self, provider: Provider) -> Result<(), PortError> {
-        let end = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if end.is_none_or(|end| Instant::now() < end) {
-            return Ok(());
-        }
-        Err(PortError::Unavailable { provider, message: "this process does not lead any more".into() })
+    /// No change begins any more. Waits until those that are under way have ended, and no longer than that.
+    pub(crate) fn close(&self, patience: Duration) {
+        let mut state = self.state();
+        state.is_closed = true;
+        drop(self.ended.wait_timeout_while(state, patience, |state| state.under_way > 0));
+    }
+
+    fn enter(&self, provider: Provider) -> Result<UnderWay<'_>, PortError> {
+        let mut state = self.state();
+        let message = match state.end {
+            _ if state.is_closed => "this process ends",
+            Some(end) if Instant::now() >= end => "this process does not lead any more",
+            _ => {
+                state.under_way += 1;
+                return Ok(UnderWay(self));
+            }
+        };
+        Err(PortError::Unavailable { provider, message: message.into() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, FenceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
+        self.0.ended.notify_all();
     }
 }
 
@@ -128,7 +164,7 @@ impl Accounts {
     }
 
     /// What all accounts ask before every change.
-    pub fn fence(&self) -> &Fence {
+    pub fn fence(&self) -> &Arc<Fence> {
         &self.fence
     }
 
@@ -192,18 +228,37 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn a_fence_is_open_until_its_end() {
         let fence = Fence::default();
-        fence.check(Provider::GitHub).expect("nobody else may act");
+        drop(fence.enter(Provider::GitHub).expect("nobody else may act"));
         fence.set(Instant::now() + Duration::from_mins(1));
-        fence.check(Provider::GitHub).expect("it leads");
+        drop(fence.enter(Provider::GitHub).expect("it leads"));
         fence.set(Instant::now());
-        let closed = fence.check(Provider::Vercel).expect_err("it does not lead any more");
+        let closed = fence.enter(Provider::Vercel).err().expect("it does not lead any more");
         assert!(matches!(closed, PortError::Unavailable { provider: Provider::Vercel, .. }), "{closed}");
+    }
+
+    #[test]
+    fn what_is_under_way_when_a_fence_is_closed_may_end_and_nothing_begins() {
+        let fence = Fence::default();
+        let under_way = fence.enter(Provider::GitHub).expect("it is open");
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let closing = scope.spawn(|| fence.close(Duration::from_hours(1)));
+            while fence.enter(Provider::Vercel).is_ok() {
+                std::thread::yield_now();
+            }
+            assert!(!closing.is_finished(), "something is under way");
+            drop(under_way);
+            closing.join().expect("it ends as what was under way does");
+        });
+        assert!(began.elapsed() < Duration::from_hours(1));
+        fence.state().under_way = 1;
+        fence.close(Duration::from_millis(1));
+        fence.set(Instant::now() + Duration::from_hours(1));
+        assert!(fence.enter(Provider::GitHub).is_err(), "it stays closed, whoever leads");
     }
 }

@@ -10,12 +10,15 @@ use std::{
     io::{self, Write as _},
     panic::PanicHookInfo,
     process::Command,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use forkable_core::store::{self, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::accounts::Fence;
 
 /// Environment variable that hands panics on to the process that begins anew.
 const VARIABLE: &str = "FORKABLE_PANICS";
@@ -31,7 +34,11 @@ const KEPT: usize = 100;
 const FIRST_REST: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long changes outside that are under way may take to end: what begins anew is to see what came of them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 static BEFORE: OnceLock<HandedOn> = OnceLock::new();
+static FENCE: OnceLock<Arc<Fence>> = OnceLock::new();
 
 tokio::task_local! {
     static OBJECT: ObjectRef;
@@ -73,11 +80,19 @@ pub(crate) fn begin_anew(identity: String) -> String {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
+        if let Some(fence) = FENCE.get() {
+            fence.close(PATIENCE);
+        }
         let Err(error) = before.with(Panic::of(panic), Timestamp::now()).and_then(|next| next.start());
         drop(writeln!(io::stderr(), "error: after a panic: {error}"));
         std::process::exit(EXIT);
     }));
     before.identity.clone()
+}
+
+/// A process begins anew once the changes that are under way behind the fence have ended.
+pub(crate) fn begin_anew_behind(fence: &Arc<Fence>) {
+    drop(FENCE.set(fence.clone()));
 }
 
 /// The objects that are to be left alone, each with the time until when.

@@ -3,7 +3,9 @@
 use std::{net::TcpListener, time::Duration};
 
 use forkable_tests::{World, eventually, fleet_fork};
+use serde_json::json;
 
+const BUILD: &str = "POST /v13/deployments";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where nobody listens now.
@@ -49,4 +51,26 @@ async fn the_process_goes_on_with_the_others_and_with_what_is_changed() {
     assert_eq!(world.events("f1").await.iter().filter(|(reason, _)| reason == "Panicked").count(), 1);
     let output = running.kill().await;
     assert_eq!(output.stderr.matches("panicked at").count(), 1, "{}", output.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_another_that_is_under_way_may_end_first() {
+    let mut world = World::start().await;
+    world.environment.insert("FORKABLE_PANIC_ON".into(), "fork/f1@2".into());
+    world.write("f1.yaml", &fleet_fork(1));
+    let running = world.up();
+    ready(&world, "f1").await;
+    world.forget_calls().await;
+
+    let fault = world.fault(json!({ "match": { "operation": BUILD }, "effect": { "hold": "before" } })).await;
+    world.write("f2.yaml", &fleet_fork(2));
+    eventually("a build is asked for", PATIENCE, || async { (world.held(fault).await > 0).then_some(()) }).await;
+    world.edit("f1.yaml", "value: \"1\"", "value: \"one\"");
+    running.says("panicked at", PATIENCE).await;
+    world.release(fault).await;
+    world.remove_faults().await;
+    ready(&world, "f2").await;
+    let builds = world.calls().await.into_iter().filter(|call| call.operation == BUILD);
+    assert_eq!(builds.count(), 1, "what begins anew finds the build that was under way");
+    running.kill().await;
 }

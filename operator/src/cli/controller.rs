@@ -174,6 +174,7 @@ impl Arguments {
         let connector = Connector::new(endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let key = store.digest_key().await.context("the key of all digests")?;
         let accounts = Accounts::new(Box::new(connector), own, key);
+        panics::begin_anew_behind(accounts.fence());
         let journal = self.journal().await?;
         let abandon_after = self.abandon_after;
         let (context, woken) = Context::new(Parts {

@@ -6,7 +6,8 @@ use std::{convert::Infallible, net::SocketAddr, path::PathBuf};
 
 use forkable_core::Secret;
 
-/// What to do instead.
+/// Why no sandbox can be started here.
+pub(super) const ABSENT: Option<&str> = Some(WITHOUT);
 const WITHOUT: &str = "this program was built without the sandbox, as releases are; start one from a checkout with \
                        `cargo run -p forkable -- sandbox`, and name it: --sandbox=http://127.0.0.1:9000";
 

@@ -8,6 +8,9 @@ use forkable_core::Secret;
 pub(super) use forkable_sandbox::Server;
 use forkable_sandbox::{GithubPlan, Latencies, Options, Settings, VercelPlan, WebhookTarget};
 
+/// Why no sandbox can be started here.
+pub(super) const ABSENT: Option<&str> = None;
+
 /// Run a stand-in for GitHub and Vercel: real HTTP, real state, quotas, faults, deployed sites.
 ///
 /// Its admin API is under /_sandbox, deployed sites under /_sites/HOST/. Tokens: sandbox-github-token,

@@ -114,7 +114,10 @@ impl Arguments {
         // Before anything is made in the folder: what is missing is said first.
         let remote = match self.sandbox.as_deref() {
             None => Some(Connection::from_environment().map_err(anyhow::Error::msg)?),
-            Some("") => None,
+            Some("") => match sandbox::ABSENT {
+                Some(why) => anyhow::bail!(why),
+                None => None,
+            },
             Some(url) => Some(Connection::sandbox(url).map_err(anyhow::Error::msg)?),
         };
         let host = LocalHost::open(&self.dir).await?;
@@ -158,6 +161,7 @@ impl Arguments {
         let connector =
             Connector::new(connection.endpoints, clock.clone(), &metrics).context("making the HTTP client")?;
         let accounts = Accounts::new(Box::new(connector), connection.credentials, store.digest_key().await?);
+        panics::begin_anew_behind(accounts.fence());
         let parts = Parts {
             store,
             accounts,
