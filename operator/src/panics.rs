@@ -81,7 +81,8 @@ pub(crate) fn begin_anew(identity: String) -> String {
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
         if let Some(fence) = FENCE.get() {
-            fence.close(PATIENCE);
+            // This thread may be the only one that there is for what is under way: another takes its place.
+            tokio::task::block_in_place(|| fence.close(PATIENCE));
         }
         let Err(error) = before.with(Panic::of(panic), Timestamp::now()).and_then(|next| next.start());
         drop(writeln!(io::stderr(), "error: after a panic: {error}"));
