@@ -5,6 +5,7 @@
 //! pass it was is left alone for a while, so that all others get on.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     convert::Infallible,
     io::{self, Write as _},
@@ -41,7 +42,8 @@ static BEFORE: OnceLock<HandedOn> = OnceLock::new();
 static FENCE: OnceLock<Arc<Fence>> = OnceLock::new();
 
 tokio::task_local! {
-    static OBJECT: ObjectRef;
+    /// Of which object the pass is, and of which generation.
+    static PASS: (ObjectRef, Cell<i64>);
 }
 
 /// What the process that begins anew has to know.
@@ -57,15 +59,28 @@ struct Panic {
     at: Timestamp,
     /// Where in the source. What it said is left out: it may have said anything.
     place: String,
-    /// Whose pass it was: kind, namespace and name.
-    object: Option<(String, String, String)>,
+    pass: Option<Pass>,
+}
+
+/// Whose pass it was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pass {
+    kind: String,
+    namespace: String,
+    name: String,
+    /// 0 if it had not been read.
+    generation: i64,
 }
 
 /// An object whose passes panicked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rest {
     /// How often in the last day.
     pub(crate) panics: u32,
+    /// The last time was why this process began anew.
+    pub(crate) is_new: bool,
+    /// Of which generation the last pass was; 0 if that is not known.
+    pub(crate) generation: i64,
     /// Where in the source, the last time.
     pub(crate) place: String,
     pub(crate) until: Timestamp,
@@ -103,21 +118,32 @@ pub(crate) fn rests() -> HashMap<ObjectRef, Rest> {
 
 /// A panic in `pass` is one of this object.
 pub(crate) async fn of<T>(object: &ObjectRef, pass: impl Future<Output = T>) -> T {
-    OBJECT.scope(object.clone(), pass).await
+    PASS.scope((object.clone(), Cell::default()), pass).await
 }
 
-/// For tests: passes of the generation of the object panic that the environment names, as `fork/acme@1`.
+/// The pass that runs is of this generation of its object.
+pub(crate) fn generation(generation: i64) {
+    PASS.try_with(|(_, of)| of.set(generation)).ok();
+}
+
+/// For tests: passes of the generations of objects panic that the environment names, as `fork/a@1 fork/b@2`.
 #[cfg(debug_assertions)]
 pub(crate) fn on_purpose(object: &ObjectRef, generation: i64) {
-    let is_meant = std::env::var("FORKABLE_PANIC_ON").is_ok_and(|it| format!("{object}@{generation}").ends_with(&it));
-    assert!(!is_meant, "as FORKABLE_PANIC_ON says");
+    let this = format!("{object}@{generation}");
+    let named = std::env::var("FORKABLE_PANIC_ON").unwrap_or_default();
+    assert!(!named.split_whitespace().any(|named| this.ends_with(named)), "as FORKABLE_PANIC_ON says");
 }
 
 impl Panic {
     fn of(panic: &PanicHookInfo<'_>) -> Self {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let object = OBJECT.try_with(|it| (it.kind.to_owned(), it.namespace.clone(), it.name.clone())).ok();
-        Self { at: Timestamp::now(), place, object }
+        let pass = PASS.try_with(|(object, generation)| Pass {
+            kind: object.kind.to_owned(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            generation: generation.get(),
+        });
+        Self { at: Timestamp::now(), place, pass: pass.ok() }
     }
 
     /// Not longer ago than that. One in the future is as good as now: clocks are set.
@@ -158,12 +184,14 @@ impl HandedOn {
 
     fn rests(&self, now: Timestamp) -> HashMap<ObjectRef, Rest> {
         let mut rests = HashMap::new();
-        for panic in self.panics.iter().filter(|panic| panic.is_within(REMEMBERED, now)) {
-            let Some((kind, namespace, name)) = &panic.object else { continue };
+        let remembered = |(_, panic): &(usize, &Panic)| panic.is_within(REMEMBERED, now);
+        for (i, panic) in self.panics.iter().enumerate().filter(remembered) {
+            let Some(Pass { kind, namespace, name, generation }) = &panic.pass else { continue };
             let Some(kind) = store::kind(kind) else { continue };
-            let rest = rests.entry(ObjectRef::new(kind, namespace, name));
-            let rest = rest.or_insert_with(|| Rest { panics: 0, place: String::new(), until: panic.at });
+            let rest: &mut Rest = rests.entry(ObjectRef::new(kind, namespace, name)).or_default();
             rest.panics += 1;
+            rest.is_new = i + 1 == self.panics.len();
+            rest.generation = *generation;
             rest.place.clone_from(&panic.place);
             let length = FIRST_REST.saturating_mul(4_i32.saturating_pow(rest.panics - 1)).min(LONGEST_REST);
             rest.until = panic.at.saturating_add(length).unwrap_or(panic.at);
@@ -181,8 +209,9 @@ mod tests {
     }
 
     fn panic(minute: i64, name: &str) -> Panic {
-        let object = (!name.is_empty()).then(|| ("Fork".into(), "default".into(), name.into()));
-        Panic { at: at(minute), place: format!("src/x.rs:{minute}:1"), object }
+        let pass = Pass { kind: "Fork".into(), namespace: "default".into(), name: name.into(), generation: minute };
+        let pass = (!name.is_empty()).then_some(pass);
+        Panic { at: at(minute), place: format!("src/x.rs:{minute}:1"), pass }
     }
 
     fn handed_on(panics: &[(i64, &str)]) -> HandedOn {
@@ -199,7 +228,11 @@ mod tests {
             assert_eq!(rests.len(), if count > 1 { 2 } else { 1 }, "what was nobody's holds nobody up");
         }
         let rest = handed_on(&panics).rests(at(200)).remove(&ObjectRef::new("Fork", "default", "a"));
-        assert_eq!(rest, Some(Rest { panics: 5, place: "src/x.rs:200:1".into(), until: at(260) }));
+        let last = Rest { panics: 5, is_new: true, generation: 200, place: "src/x.rs:200:1".into(), until: at(260) };
+        assert_eq!(rest, Some(last));
+        let rests = handed_on(&panics[..2]).rests(at(1));
+        let new = rests.iter().filter(|(_, rest)| rest.is_new).map(|(object, _)| &*object.name);
+        assert_eq!(new.collect::<Vec<_>>(), ["b"], "one is why it began anew");
     }
 
     #[test]

@@ -21,6 +21,13 @@ async fn ready(world: &World, fork: &str) {
     .await;
 }
 
+async fn panicked(world: &World, fork: &str) {
+    eventually(&format!("it is told that {fork} panicked"), PATIENCE, || async {
+        world.events(fork).await.contains(&("Panicked".into(), 1)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_process_goes_on_with_the_others_and_with_what_is_changed() {
     let mut world = World::start().await;
@@ -28,13 +35,10 @@ async fn the_process_goes_on_with_the_others_and_with_what_is_changed() {
     world.arguments = vec![format!("--listen={address}")];
     world.write("f1.yaml", &fleet_fork(1));
     world.write("f2.yaml", &fleet_fork(2));
-    world.environment.insert("FORKABLE_PANIC_ON".into(), "fork/f1@1".into());
+    world.environment.insert("FORKABLE_PANIC_ON".into(), "fork/f1@1 fork/f2@2".into());
     let running = world.up();
     ready(&world, "f2").await;
-    eventually("it is said of f1", PATIENCE, || async {
-        world.events("f1").await.contains(&("Panicked".into(), 1)).then_some(())
-    })
-    .await;
+    panicked(&world, "f1").await;
 
     let why = world.run(&["why", "f1"]).await;
     assert!(why.stdout.contains("Panicked") && why.stdout.contains("src/panics.rs:"), "{}", why.stdout);
@@ -48,9 +52,15 @@ async fn the_process_goes_on_with_the_others_and_with_what_is_changed() {
     world.edit("f1.yaml", "value: \"1\"", "value: \"one\"");
     ready(&world, "f1").await;
     assert!(edited.elapsed() < Duration::from_secs(50), "what is changed is tried at once");
-    assert_eq!(world.events("f1").await.iter().filter(|(reason, _)| reason == "Panicked").count(), 1);
+
+    world.edit("f2.yaml", "value: \"2\"", "value: \"two\"");
+    panicked(&world, "f2").await;
+    assert!(world.events("f1").await.contains(&("Panicked".into(), 1)), "it is told once of each panic");
+    let metrics = reqwest::get(format!("http://{address}/metrics")).await.expect("it listens where it did");
+    let metrics = metrics.text().await.expect("metrics");
+    assert!(metrics.contains("controller_runtime_reconcile_panics_total{controller=\"fork\"} 2\n"), "{metrics}");
     let output = running.kill().await;
-    assert_eq!(output.stderr.matches("panicked at").count(), 1, "{}", output.stderr);
+    assert_eq!(output.stderr.matches("panicked at").count(), 2, "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

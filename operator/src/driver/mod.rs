@@ -170,21 +170,26 @@ impl<S: Store> Driver<S> {
         Ok(())
     }
 
-    /// The last pass of the object panicked: leave it alone, and say so.
+    /// Passes of the object panicked: it may have to be left alone.
     async fn rest(&mut self, object: &ObjectRef, generation: i64, rest: Rest) {
-        let Rest { panics, place, until } = rest;
-        tracing::error!(%object, place, panics, %until, "the process began anew, because a pass panicked");
-        self.context.metrics.panicked(object.kind, panics);
-        let message = format!(
-            "a pass panicked at {place}, which is a defect of forkable {}; it is left alone until {until:.0}, or until its \
-             spec changes",
-            env!("CARGO_PKG_VERSION")
-        );
-        self.context.store.event(object, EventType::Warning, "Panicked", &message).await;
-        let now = self.context.clock.now();
-        let until = after(now, Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default());
-        self.context.schedule.note(object, Some(until));
-        self.resting.insert(object.clone(), (generation, until));
+        let until = rest.until;
+        self.context.metrics.panicked(object.kind, rest.panics);
+        if rest.is_new {
+            tracing::error!(%object, rest.place, rest.panics, %until, "the process began anew, because a pass panicked");
+            let message = format!(
+                "a pass panicked at {}, which is a defect of forkable {}; it is left alone until {until:.0}, or until its \
+                 spec changes",
+                rest.place,
+                env!("CARGO_PKG_VERSION")
+            );
+            self.context.store.event(object, EventType::Warning, "Panicked", &message).await;
+        }
+        let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+        if [0, generation].contains(&rest.generation) && !left.is_zero() {
+            let until = after(self.context.clock.now(), left);
+            self.context.schedule.note(object, Some(until));
+            self.resting.insert(object.clone(), (generation, until));
+        }
     }
 
     /// Until when the object is left alone, if it is.

@@ -30,7 +30,7 @@ pub use builds::Builds;
 
 use super::fork::{Made, resolve, withheld};
 use crate::{
-    accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What,
+    accounts::Account, clock::until, context::Context, controllers::Passed, fleet::fork_of, observe::What, panics,
     progress::Progress, spans,
 };
 
@@ -55,6 +55,7 @@ pub(crate) async fn pass<S: Store>(context: &Context<S>, object: &ObjectRef) -> 
     };
     let Some(release) = release else { return Ok(Passed::default()) };
     spans::generation(release.generation());
+    panics::generation(release.generation());
     context.fleet.put_release(release.clone());
     if release.is_deleting() {
         return Ok(Passed::default());

@@ -31,6 +31,7 @@ use crate::{
     context::Context,
     controllers::Passed,
     observe::{self, Ask, Sweeper, View, What},
+    panics,
     progress::Progress,
     spans,
 };
@@ -98,8 +99,9 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
         return Ok(Passed::default());
     };
     spans::generation(fork.generation());
+    panics::generation(fork.generation());
     #[cfg(debug_assertions)]
-    crate::panics::on_purpose(object, fork.generation());
+    panics::on_purpose(object, fork.generation());
     context.fleet.put_fork(&fork);
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {
