@@ -175,7 +175,8 @@ impl<S: Store> Driver<S> {
         let until = rest.until;
         self.context.metrics.panicked(object.kind, rest.panics);
         if rest.is_new {
-            tracing::error!(%object, rest.place, rest.panics, %until, "the process began anew, because a pass panicked");
+            let (place, panics) = (&rest.place, rest.panics);
+            tracing::error!(%object, place, panics, %until, "the process began anew, because a pass panicked");
             let message = format!(
                 "a pass panicked at {}, which is a defect of forkable {}; it is left alone until {until:.0}, or until its \
                  spec changes",
