@@ -99,7 +99,7 @@ pub(crate) fn begin_anew(identity: String) -> String {
             // This thread may be the only one that there is for what is under way: another takes its place.
             tokio::task::block_in_place(|| fence.close(PATIENCE));
         }
-        let Err(error) = before.with(Panic::of(panic), Timestamp::now()).and_then(|next| next.start());
+        let Err(error) = before.with(Panic::of(panic)).and_then(|next| next.start());
         drop(writeln!(io::stderr(), "error: after a panic: {error}"));
         std::process::exit(EXIT);
     }));
@@ -124,11 +124,13 @@ pub(crate) async fn of<T>(object: &ObjectRef, pass: impl Future<Output = T>) -> 
 /// The pass that runs is of this generation of its object.
 pub(crate) fn generation(generation: i64) {
     PASS.try_with(|(_, of)| of.set(generation)).ok();
+    #[cfg(debug_assertions)]
+    PASS.try_with(|(object, _)| on_purpose(object, generation)).ok();
 }
 
 /// For tests: passes of the generations of objects panic that the environment names, as `fork/a@1 fork/b@2`.
 #[cfg(debug_assertions)]
-pub(crate) fn on_purpose(object: &ObjectRef, generation: i64) {
+fn on_purpose(object: &ObjectRef, generation: i64) {
     let this = format!("{object}@{generation}");
     let named = std::env::var("FORKABLE_PANIC_ON").unwrap_or_default();
     assert!(!named.split_whitespace().any(|named| this.ends_with(named)), "as FORKABLE_PANIC_ON says");
@@ -154,7 +156,8 @@ impl Panic {
 
 impl HandedOn {
     /// With one more panic, unless there were too many.
-    fn with(&self, panic: Panic, now: Timestamp) -> io::Result<Self> {
+    fn with(&self, panic: Panic) -> io::Result<Self> {
+        let now = panic.at;
         let mut panics = self.panics.clone();
         panics.push(panic);
         panics.retain(|panic| panic.is_within(REMEMBERED, now));
@@ -239,9 +242,9 @@ mod tests {
     fn what_is_a_day_old_is_forgotten() {
         let old = handed_on(&[(0, "a"), (1, "b")]);
         assert_eq!(old.rests(at(24 * 60 + 1)).len(), 1);
-        let next = old.with(panic(24 * 60 + 1, "c"), at(24 * 60 + 1)).expect("there were few");
+        let next = old.with(panic(24 * 60 + 1, "c")).expect("there were few");
         assert_eq!((next.panics.len(), &*next.identity), (2, "a"));
-        let many = (0..200).try_fold(next, |before, n| before.with(panic(2000 + 2 * n, "d"), at(2000 + 2 * n)));
+        let many = (0..200).try_fold(next, |before, n| before.with(panic(2000 + 2 * n, "d")));
         let many = many.expect("one in two minutes");
         assert_eq!((many.panics.len(), &*many.panics[99].place), (100, "src/x.rs:2398:1"));
     }
@@ -250,10 +253,10 @@ mod tests {
     fn a_process_that_panics_all_the_time_ends() {
         let mut before = HandedOn::default();
         for minute in 0..10 {
-            before = before.with(panic(minute, ""), at(minute)).expect("there were ten at most");
+            before = before.with(panic(minute, "")).expect("there were ten at most");
         }
-        let error = before.with(panic(10, ""), at(10)).expect_err("eleven in ten minutes");
+        let error = before.with(panic(10, "")).expect_err("eleven in ten minutes");
         assert!(error.to_string().contains("does not help"), "{error}");
-        assert!(before.with(panic(11, ""), at(11)).is_ok(), "the first is longer ago");
+        assert!(before.with(panic(11, "")).is_ok(), "the first is longer ago");
     }
 }

@@ -140,11 +140,8 @@ impl<S: Store> Driver<S> {
         let now = self.context.clock.now();
         let mut rests = panics::rests();
         for release in self.context.store.list::<Deployment>().await? {
-            let reference = release.reference();
-            if let Some(rest) = rests.remove(&reference) {
-                self.rest(&reference, release.generation(), rest).await;
-            }
-            self.queue.add(reference, now);
+            self.rest(&*release, &mut rests).await;
+            self.queue.add(release.reference(), now);
             self.context.fleet.put_release(release);
         }
         for other in self.context.store.others() {
@@ -160,9 +157,7 @@ impl<S: Store> Driver<S> {
         controllers::fork::begin(&self.context, &forks).await;
         for fork in forks {
             let reference = fork.reference();
-            if let Some(rest) = rests.remove(&reference) {
-                self.rest(&reference, fork.generation(), rest).await;
-            }
+            self.rest(&*fork, &mut rests).await;
             self.context.monitor.touch(&reference);
             self.queue.add(reference, now);
         }
@@ -170,8 +165,10 @@ impl<S: Store> Driver<S> {
         Ok(())
     }
 
-    /// Passes of the object panicked: it may have to be left alone.
-    async fn rest(&mut self, object: &ObjectRef, generation: i64, rest: Rest) {
+    /// An object whose passes panicked may have to be left alone.
+    async fn rest<K: Kind>(&mut self, object: &K, rests: &mut HashMap<ObjectRef, Rest>) {
+        let (object, generation) = (&object.reference(), object.generation());
+        let Some(rest) = rests.remove(object) else { return };
         let until = rest.until;
         self.context.metrics.panicked(object.kind, rest.panics);
         if rest.is_new {

@@ -100,8 +100,6 @@ pub(crate) async fn pass<S: Store>(context: &Arc<Context<S>>, object: &ObjectRef
     };
     spans::generation(fork.generation());
     panics::generation(fork.generation());
-    #[cfg(debug_assertions)]
-    panics::on_purpose(object, fork.generation());
     context.fleet.put_fork(&fork);
     let mut view = context.cache.take(object);
     let passed = if fork.is_deleting() {
